@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target is built with: warnings are errors, and the optimizer may look across
+/// module borders, because the hot path crosses several small modules.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+/// A Swift target of this package: a room of ARCHITECTURE.md.
+func room(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target
+{
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// A C library that Debian installs.
+func library(_ name: String, _ pkgConfig: String?, apt: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let package = Package(
+    name: "millrace",
+    products: [
+        .executable(name: "millrace", targets: ["millrace"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+            traits: [.defaults, "YAML"]),
+    ],
+    targets: [
+        library("CMicroHTTPD", "libmicrohttpd", apt: "libmicrohttpd-dev"),
+        library("CZlib", "zlib", apt: "zlib1g-dev"),
+        library("CHiredis", "hiredis", apt: "libhiredis-dev"),
+        library("CSQLite", "sqlite3", apt: "libsqlite3-dev"),
+        .target(
+            name: "CSimdJSON",
+            cxxSettings: [.unsafeFlags(["-O2"])],
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
+        .target(name: "CPlatform", cSettings: [.unsafeFlags(["-O2"])]),
+
+        room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
+        room("Container", []),
+        room("Telemetry", ["Primitives"]),
+        room("Resilience", ["Primitives"]),
+        room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
+        room("HTTPServer", ["Primitives", "Telemetry", "CMicroHTTPD"]),
+        room("SQLite", ["Primitives", "CSQLite"]),
+        room("Storage", ["SQLite", "Primitives", "Telemetry"]),
+        room("Events", ["Storage", "Primitives", "Telemetry"]),
+        room("Query", ["Storage", "SQLite", "Primitives", "Telemetry"]),
+        room(
+            "Service",
+            [
+                "Query", "Events", "Storage", "SQLite", "HTTPServer", "Telemetry", "Container",
+                "Primitives",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+            ]),
+        .executableTarget(name: "millrace", dependencies: ["Service"], swiftSettings: settings),
+
+        tests("PrimitivesTests", ["Primitives"]),
+        tests("ContainerTests", ["Container"]),
+        tests("TelemetryTests", ["Telemetry", "Primitives"]),
+        tests("ResilienceTests", ["Resilience", "Primitives"]),
+        tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry"]),
+        tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry"]),
+        tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry"]),
+        tests("EventsTests", ["Events", "Storage", "Primitives", "Telemetry"]),
+        tests("QueryTests", ["Query", "Storage", "SQLite", "Primitives", "Telemetry"]),
+        tests("ServiceTests", ["Service", "Primitives"]),
+        tests("ProcessTests", ["Primitives"]),
+        tests("TidyTests", []),
+    ],
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,15 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/// CRC-32C (Castagnoli, RFC 3720 B.4), continued from `crc`; start with 0. Uses the processor's
+/// instruction where it has one.
+uint32_t millrace_crc32c(uint32_t crc, const void *bytes, size_t count);
+
+/// SipHash-2-4 with a 128-bit result (Aumasson and Bernstein). `key` and `out` are 16 bytes.
+void millrace_siphash128(const uint8_t *key, const void *bytes, size_t count, uint8_t *out);
+
+/// Sets the calling thread's nice value (Linux has one per thread) and name (15 bytes at most).
+/// Returns 0 or errno.
+int millrace_thread_set_nice(int nice);
+void millrace_thread_set_name(const char *name);

@@ -1,0 +1,23 @@
+#pragma once
+#include <sqlite3.h>
+
+// SQLITE_TRANSIENT and SQLITE_STATIC are pointer casts that Swift cannot import.
+static inline int millrace_bind_text_static(sqlite3_stmt *s, int i, const char *p, long long n) {
+    return sqlite3_bind_text64(s, i, p, (sqlite3_uint64)n, SQLITE_STATIC, SQLITE_UTF8);
+}
+static inline int millrace_bind_text_copy(sqlite3_stmt *s, int i, const char *p, long long n) {
+    return sqlite3_bind_text64(s, i, p, (sqlite3_uint64)n, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+static inline int millrace_bind_blob_static(sqlite3_stmt *s, int i, const void *p, long long n) {
+    return sqlite3_bind_blob64(s, i, p, (sqlite3_uint64)n, SQLITE_STATIC);
+}
+static inline int millrace_bind_blob_copy(sqlite3_stmt *s, int i, const void *p, long long n) {
+    return sqlite3_bind_blob64(s, i, p, (sqlite3_uint64)n, SQLITE_TRANSIENT);
+}
+// sqlite3_db_config has variable arguments, which Swift cannot call.
+static inline int millrace_db_config_flag(sqlite3 *db, int option, int on) {
+    return sqlite3_db_config(db, option, on, (int *)0);
+}
+static inline int millrace_sqlite_config_mmap(void) {
+    return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}

@@ -1,0 +1,164 @@
+internal import CSQLite
+import Primitives
+
+/// One SQLite connection. Used by one thread at a time; whoever shares it holds a lock.
+///
+/// SQLite 3.7.0 to 3.51.2 can corrupt a write-ahead log when two connections write or checkpoint at
+/// the same moment, so exactly one connection of one process is opened `.writer`; readers cannot
+/// write and never checkpoint, not even when they close.
+package final class Connection: @unchecked Sendable {  // Its owner's thread or lock.
+    package enum Role: Sendable { case writer, reader }
+
+    private let handle: OpaquePointer
+    private var statements: [String: Statement] = [:]
+    private var deadline = Deadline.never
+    private var isCancelled: (() -> Bool)?
+
+    /// Statements kept prepared, the most a room uses by far.
+    private static let statementCacheLimit = 64
+
+    /// Opens the database file at `path`, which a `.writer` creates if it is missing.
+    /// The corresponding C function is `sqlite3_open_v2`.
+    package init(path: String, role: Role, cacheKiB: Int = 2048) throws(SQLiteError) {
+        var opened: OpaquePointer?
+        let access =
+            role == .writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
+        let code = sqlite3_open_v2(path, &opened, access | SQLITE_OPEN_NOMUTEX, nil)
+        guard let opened else { throw SQLiteError(code: code, message: "out of memory") }
+        guard code == SQLITE_OK else {
+            let message = String(cString: sqlite3_errmsg(opened))
+            sqlite3_close_v2(opened)
+            throw SQLiteError(code: code, message: message)
+        }
+        handle = opened
+        sqlite3_extended_result_codes(opened, 1)
+        sqlite3_busy_timeout(opened, 5000)
+        _ = millrace_db_config_flag(opened, SQLITE_DBCONFIG_DEFENSIVE, 1)
+        _ = millrace_db_config_flag(opened, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        _ = millrace_db_config_flag(opened, SQLITE_DBCONFIG_DQS_DML, 0)
+        _ = millrace_db_config_flag(opened, SQLITE_DBCONFIG_DQS_DDL, 0)
+        if role == .reader {
+            _ = millrace_db_config_flag(opened, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            try execute("PRAGMA query_only = 1")
+        }
+        try execute("PRAGMA cache_size = -\(cacheKiB)")
+    }
+
+    deinit {
+        statements.removeAll()
+        sqlite3_close_v2(handle)
+    }
+
+    /// Runs statements that return no rows. The corresponding C function is `sqlite3_exec`.
+    package func execute(_ sql: String) throws(SQLiteError) {
+        guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw error(sql) }
+    }
+
+    /// A prepared statement, kept for the next time the same SQL is asked for. It is reset and its
+    /// parameters are cleared. One use at a time.
+    package func cached(_ sql: String) throws(SQLiteError) -> Statement {
+        if let statement = statements[sql] {
+            statement.reset()
+            return statement
+        }
+        if statements.count >= Connection.statementCacheLimit { statements.removeAll() }
+        let statement = try prepare(sql)
+        statements[sql] = statement
+        return statement
+    }
+
+    /// Compiles the one statement in `sql`; text behind it is refused.
+    /// The corresponding C function is `sqlite3_prepare_v3`.
+    package func prepare(_ sql: String) throws(SQLiteError) -> Statement {
+        var prepared: OpaquePointer?
+        var trailing = 0
+        var text = sql
+        let code = text.withUTF8 { bytes -> Int32 in
+            bytes.withMemoryRebound(to: CChar.self) { characters in
+                var tail: UnsafePointer<CChar>?
+                let code = sqlite3_prepare_v3(
+                    handle, characters.baseAddress, Int32(characters.count),
+                    UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, &tail)
+                if let tail, let start = characters.baseAddress {
+                    trailing = Connection.meaningfulBytes(
+                        UnsafeRawBufferPointer(
+                            start: tail, count: characters.count - (tail - start)))
+                }
+                return code
+            }
+        }
+        guard code == SQLITE_OK else { throw error(sql) }
+        guard let prepared else {
+            throw SQLiteError(code: SQLITE_MISUSE, message: "there is no statement", sql: sql)
+        }
+        guard trailing == 0 else {
+            sqlite3_finalize(prepared)
+            throw SQLiteError(code: SQLITE_MISUSE, message: "only one statement", sql: sql)
+        }
+        return Statement(prepared, connection: self)
+    }
+
+    /// Runs `body` in one transaction that takes the write lock at once; rolls back if it throws.
+    package func transaction<Result, Failure: Error>(
+        _ body: () throws(Failure) -> Result, mapping: (SQLiteError) -> Failure
+    ) throws(Failure) -> Result {
+        do { try execute("BEGIN IMMEDIATE") } catch { throw mapping(error) }
+        do throws(Failure) {
+            let result = try body()
+            do { try execute("COMMIT") } catch { throw mapping(error) }
+            return result
+        } catch {
+            // The error that matters is the first one; a failed COMMIT may already have rolled back.
+            if sqlite3_get_autocommit(handle) == 0 { try? execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    package func transaction<Result>(
+        _ body: () throws(SQLiteError) -> Result
+    ) throws(SQLiteError) -> Result {
+        try transaction(body, mapping: { $0 })
+    }
+
+    /// Rows changed by the last INSERT, UPDATE or DELETE.
+    package var changes: Int { Int(sqlite3_changes64(handle)) }
+    package var lastInsertRowID: Int64 { sqlite3_last_insert_rowid(handle) }
+
+    /// Until `clearLimit`, statements end with `isInterrupted` once `deadline` has passed or
+    /// `isCancelled` says so; asked every few thousand virtual-machine steps.
+    package func limit(until deadline: Deadline, isCancelled: (() -> Bool)? = nil) {
+        self.deadline = deadline
+        self.isCancelled = isCancelled
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        sqlite3_progress_handler(handle, 4000, progress, context)
+    }
+
+    package func clearLimit() {
+        sqlite3_progress_handler(handle, 0, nil, nil)
+        deadline = .never
+        isCancelled = nil
+    }
+
+    fileprivate var shouldStop: Bool { deadline.hasPassed || isCancelled?() == true }
+
+    /// The library's version, as `sqlite3_libversion` says it.
+    package static var libraryVersion: String { String(cString: sqlite3_libversion()) }
+
+    func error(_ sql: String?) -> SQLiteError {
+        let offset = Int(sqlite3_error_offset(handle))
+        return SQLiteError(
+            code: sqlite3_extended_errcode(handle),
+            message: String(cString: sqlite3_errmsg(handle)), sql: sql,
+            offset: offset >= 0 ? offset : nil)
+    }
+
+    /// Bytes behind the first statement that are neither space nor `;`.
+    private static func meaningfulBytes(_ tail: UnsafeRawBufferPointer) -> Int {
+        tail.count { $0 != UInt8(ascii: ";") && !($0 == 0x20 || (0x09...0x0D).contains($0)) }
+    }
+}
+
+private func progress(_ context: UnsafeMutableRawPointer?) -> Int32 {
+    guard let context else { return 0 }
+    return Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().shouldStop ? 1 : 0
+}

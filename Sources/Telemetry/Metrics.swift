@@ -1,0 +1,120 @@
+import Primitives
+internal import Synchronization
+
+/// A number that only grows. Any thread; one relaxed atomic addition.
+package final class Counter: Sendable {
+    private let value = Atomic<UInt64>(0)
+
+    package init() {}
+    package func add(_ amount: Int = 1) {
+        value.add(UInt64(truncatingIfNeeded: amount), ordering: .relaxed)
+    }
+    package var count: UInt64 { value.load(ordering: .relaxed) }
+}
+
+/// How many observations fell into which range. Any thread; three relaxed atomic additions.
+package final class Histogram: Sendable {
+    /// OpenTelemetry's advice for request durations, in seconds, with finer steps below 5 ms.
+    package static let durationBoundsSeconds: [Double] = [
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5,
+        7.5, 10,
+    ]
+
+    package let bounds: [Double]
+    private let counters: [Counter]
+    private let sumNanoseconds = Atomic<UInt64>(0)
+
+    package init(bounds: [Double] = Histogram.durationBoundsSeconds) {
+        self.bounds = bounds
+        counters = (0...bounds.count).map { _ in Counter() }
+    }
+
+    package func observe(_ duration: Duration) {
+        let seconds = duration.inSeconds
+        var bucket = 0
+        while bucket < bounds.count, seconds > bounds[bucket] { bucket += 1 }
+        counters[bucket].add()
+        sumNanoseconds.add(UInt64(duration.wholeNanoseconds), ordering: .relaxed)
+    }
+
+    /// Observations at or below each bound, then all; and their sum in seconds.
+    package var snapshot: (cumulative: [UInt64], sum: Double) {
+        var total: UInt64 = 0
+        let cumulative = counters.map { counter -> UInt64 in
+            total += counter.count
+            return total
+        }
+        return (cumulative, Double(sumNanoseconds.load(ordering: .relaxed)) / 1e9)
+    }
+}
+
+/// Writes the Prometheus text format, version 0.0.4.
+package struct MetricsText: ~Copyable {
+    package typealias Labels = KeyValuePairs<String, String>
+    package enum Kind: String { case counter, gauge, histogram }
+
+    package var buffer = ByteBuffer(capacity: 8192)
+
+    package init() {}
+
+    /// Opens a family; its samples follow. `name` carries its unit; counters end in `_total`.
+    package mutating func family(_ name: String, _ kind: Kind, _ help: String) {
+        buffer.append("# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n")
+    }
+
+    package mutating func sample(_ name: String, _ labels: Labels = [:], _ value: UInt64) {
+        open(name, labels, nil)
+        buffer.append(decimal: value)
+        buffer.append("\n")
+    }
+
+    package mutating func sample(_ name: String, _ labels: Labels = [:], _ value: Double) {
+        open(name, labels, nil)
+        buffer.append(value.description)
+        buffer.append("\n")
+    }
+
+    package mutating func sample(_ name: String, _ labels: Labels = [:], _ histogram: Histogram) {
+        let snapshot = histogram.snapshot
+        for (index, count) in snapshot.cumulative.enumerated() {
+            let isLast = index == histogram.bounds.count
+            open(name + "_bucket", labels, isLast ? "+Inf" : histogram.bounds[index].description)
+            buffer.append(decimal: count)
+            buffer.append("\n")
+        }
+        sample(name + "_sum", labels, snapshot.sum)
+        sample(name + "_count", labels, snapshot.cumulative.last ?? 0)
+    }
+
+    private mutating func open(_ name: String, _ labels: Labels, _ bound: String?) {
+        buffer.append(name)
+        if !labels.isEmpty || bound != nil {
+            var separator: StaticString = "{"
+            for (key, value) in labels {
+                buffer.append(separator)
+                buffer.append(key)
+                buffer.append("=\"")
+                append(escaped: value)
+                buffer.append("\"")
+                separator = ","
+            }
+            if let bound {
+                buffer.append(separator)
+                buffer.append("le=\"\(bound)\"")
+            }
+            buffer.append("}")
+        }
+        buffer.append(" ")
+    }
+
+    private mutating func append(escaped value: String) {
+        for byte in value.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"): buffer.append("\\\\")
+            case UInt8(ascii: "\""): buffer.append("\\\"")
+            case UInt8(ascii: "\n"): buffer.append("\\n")
+            default: buffer.append(byte)
+            }
+        }
+    }
+}

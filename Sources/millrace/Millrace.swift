@@ -1,0 +1,6 @@
+import Service
+
+@main
+enum Millrace {
+    static func main() {}
+}
