@@ -39,7 +39,7 @@ let package = Package(
     targets: [
         library("CMicroHTTPD", "libmicrohttpd", apt: "libmicrohttpd-dev"),
         library("CZlib", "zlib", apt: "zlib1g-dev"),
-        library("CHiredis", "hiredis", apt: "libhiredis-dev"),
+        library("CHiredis", nil, apt: "libhiredis-dev"),
         library("CSQLite", "sqlite3", apt: "libsqlite3-dev"),
         .target(
             name: "CSimdJSON",
