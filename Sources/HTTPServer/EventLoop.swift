@@ -250,7 +250,7 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     func finished(_ request: Request, status: Int, code: String?) {
         let duration = MonotonicTime.now().since(request.received)
         metrics.observe(
-            RequestMetrics.Key(method: request.method, route: request.route, status: status),
+            RequestMetrics.Key(method: request.method, route: request.routeIndex, status: status),
             duration)
         AccessLog.write(request, status, code, duration, options.accessLog, server.log)
     }

@@ -21,6 +21,8 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     package var received = MonotonicTime(nanoseconds: 0)
     /// The template that matched; nil before routing and for a 404.
     package var route: String?
+    /// The router's index of it; -1 before routing and for a 404.
+    package var routeIndex = -1
 
     package init() {}
 
@@ -63,5 +65,6 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
         pathParameters.removeAll()
         id.removeAll()
         route = nil
+        routeIndex = -1
     }
 }

@@ -22,6 +22,7 @@ package struct Responder: Sendable {
     package func respond(_ response: Response) {
         switch target {
         case .connection(let connection, let number):
+            let response = ReplyCoding.apply(response, connection.request.headers)
             let loop = connection.loop
             if loop.isCurrentThread {
                 connection.complete(number, response)

@@ -70,6 +70,7 @@ package struct Router: Sendable {
             return responder.respond(Problem(404, "not_found", "There is nothing here."), request)
         }
         request.route = route.template
+        request.routeIndex = route.index
         if let handler = route.handler(for: request.method) { return handler(request, responder) }
         if request.method == .options {
             var response = Response(204)
