@@ -67,6 +67,11 @@ extension ByteBuffer {
         append("\"")
     }
 
+    mutating func append(csv text: String) {
+        var text = text
+        text.withUTF8 { append(csv: UnsafeRawBufferPointer($0)) }
+    }
+
     private mutating func append(typed blob: UnsafeRawBufferPointer) -> ValueKinds {
         guard blob.count == 1 else {
             append(blob)

@@ -92,7 +92,7 @@ struct RowEncoder: ~Copyable {
         case .csv:
             for (index, column) in named.enumerated() {
                 if index > 0 { body.append(",") }
-                body.append(csv: Bytes(column.name).span)
+                body.append(csv: column.name)
             }
             body.append("\r\n")
             body.append(rows.span)
