@@ -14,9 +14,7 @@ struct MetricsReport: Sendable {
     let intake: EventIntake
     let tail: TailHub
     let queryDuration: Histogram
-    let server: Locked<HTTPServer?>
-    /// The router's path templates, by index.
-    let templates: Locked<[String]>
+    let server: ServerSlot
     let log: Logger
 
     func text() -> Bytes {
@@ -30,9 +28,9 @@ struct MetricsReport: Sendable {
     }
 
     private func addHTTP(_ text: inout MetricsText) {
-        guard let server = server.withLock({ $0 }) else { return }
+        guard let server = self.server.current else { return }
         let duration = "http_server_request_duration_seconds"
-        let templates = templates.withLock { $0 }
+        let templates = self.server.templates
         text.family(duration, .histogram, "Duration of HTTP requests.")
         for series in RequestMetrics.merged(server.metrics) {
             let labels: MetricsText.Labels = [

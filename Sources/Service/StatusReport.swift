@@ -14,7 +14,7 @@ struct StatusReport: Sendable {
     let writer: EventWriter
     let intake: EventIntake
     let tail: TailHub
-    let server: Locked<HTTPServer?>
+    let server: ServerSlot
     let log: Logger
 
     func json() -> ByteBuffer {
@@ -37,7 +37,7 @@ struct StatusReport: Sendable {
             events.add("tail_dropped", tail.dropped.count)
         }
         body.object("http") { http in
-            let server = server.withLock { $0 }
+            let server = self.server.current
             http.add("connections", server?.openConnections ?? 0)
             http.add("refused_connections", server?.refusedConnections ?? 0)
             http.add("event_loops", configuration.loops)
