@@ -66,7 +66,9 @@ let package = Package(
                 "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
-            ]),
+            ],
+            // A link to the one at the top level, so that there is one text.
+            resources: [.embedInCode("Resources/openapi.yaml")]),
         .executableTarget(name: "millrace", dependencies: ["Service"], swiftSettings: settings),
 
         tests("PrimitivesTests", ["Primitives"]),

@@ -57,14 +57,14 @@ extension ByteBuffer {
     package mutating func append(event: EventRow) {
         let total = EventCodec.encodedBytes(event)
         let target = spare(total)
-        var writer = EventWriter(target: target)
+        var writer = EventEncoder(target: target)
         writer.write(event, total: total)
         commit(total)
     }
 }
 
 /// Writes one event into memory that is large enough for it.
-private struct EventWriter {
+private struct EventEncoder {
     let target: UnsafeMutableRawBufferPointer
     var offset = EventCodec.headerBytes
     var flags: EventCodec.Flags = []

@@ -84,7 +84,7 @@ package final class EventWriter: Sendable {
         journal.release(upTo: store.durablePosition, by: EventWriter.consumer)
     }
 
-    private func makeReader() -> JournalReader { journal.reader(after: store.position) }
+    private func makeReader() -> JournalReader { JournalReader(journal, from: store.position + 1) }
 
     /// - Returns: true when nothing was waiting.
     private func writeBatch(from reader: JournalReader) throws(EventWriterError) -> Bool {

@@ -1,13 +1,13 @@
 import Primitives
 
 /// The ways a client may say a moment.
-enum QueryTime {
-    static let rule =
+package enum QueryTime {
+    package static let rule =
         "must be RFC 3339 (in a URL write + as %2B), a date (midnight UTC), now, or relative to "
         + "now like -24h, -7d, now-30m (units s m h d w)"
 
     /// Milliseconds since 1970 of `text`; nil if it is no moment between the years 0000 and 9999.
-    static func parse(_ text: String, now: Int64) -> Int64? {
+    package static func parse(_ text: String, now: Int64) -> Int64? {
         var text = text
         if let moment = text.withUTF8({ parseAbsolute(UnsafeRawBufferPointer($0)) }) {
             return moment

@@ -71,7 +71,8 @@ struct StatusReport: Sendable {
         body.add("first_sequence", status.firstSequence)
         body.add("next_sequence", status.nextSequence)
         body.add("committed_sequence", status.committedSequence)
-        body.add("unstored", status.committedSequence - min(store.position, status.committedSequence))
+        body.add(
+            "unstored", status.committedSequence - min(store.position, status.committedSequence))
         body.add("commits", status.commits)
         body.add("failures", status.failures)
         body.add("sync_microseconds", status.syncMicroseconds)

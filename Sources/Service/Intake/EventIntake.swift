@@ -67,7 +67,7 @@ final class EventIntake: Sendable {
     func passEnded(loop index: Int) {
         let lane = lanes[index]
         guard let batch = lane.handOver() else { return }
-        journal.submit(batch.records) { [self] outcome in
+        journal.submit(batch.records) { [self] _, outcome in
             loops.withLock { $0 }?.enqueue(on: index) { [self] in
                 complete(batch, outcome)
                 lane.giveBack(batch)
@@ -107,7 +107,7 @@ final class EventIntake: Sendable {
         let receipt = try lane.take(request, format, parameters)
         enqueue(receipt, request, responder, on: lane)
         guard let batch = lane.handOver() else { return }
-        journal.submit(batch.records) { [self] outcome in complete(batch, outcome) }
+        journal.submit(batch.records) { [self] _, outcome in complete(batch, outcome) }
     }
 
     // MARK: Answers

@@ -13,6 +13,8 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
 
     /// Batches kept for reuse: more are never on their way at once but under a slow disk.
     private static let freeLimit = 4
+    /// Of one body; the rest is only counted. 1,000 tell what is wrong with a client.
+    private static let quarantineLimit = 1000
     private static let anonymousSource = Bytes("/anonymous")
 
     init(limits: EventLimits, quarantine: QuarantineInbox) {
@@ -38,7 +40,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
                 into: current.records
             ) { event in
                 rejections.add(event)
-                if !parameters.isStrict, refused.count < QuarantineInbox.batchLimit {
+                if !parameters.isStrict, refused.count < IntakeLane.quarantineLimit {
                     refused.append(IntakeLane.entry(event, request, now))
                 }
             }
@@ -48,10 +50,10 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
         let count = rejections.count
         if count > 0, parameters.isStrict || accepted == 0 {
             current.records.rollback(to: mark)
-            if !parameters.isStrict { quarantine.add(refused) }
+            for entry in refused { quarantine.add(entry) }
             throw IntakeLane.nothingTaken(rejections.json(), isStrict: parameters.isStrict)
         }
-        quarantine.add(refused)
+        for entry in refused { quarantine.add(entry) }
         return IntakeReceipt(
             batchID: ids.next(milliseconds: now), accepted: accepted, rejections: rejections,
             parameters: parameters, received: request.received)

@@ -58,14 +58,13 @@ final class IntakeReceipt: Sendable {
 /// The refused events of one body, as the answer lists them.
 struct IntakeRejections: ~Copyable {
     private(set) var count = 0
-    private var list: ByteBuffer?
+    private var list = ByteBuffer(capacity: 16)
 
     init() {}
 
     mutating func add(_ event: RejectedEvent) {
         count += 1
         guard count <= IntakeReceipt.errorLimit else { return }
-        var list = self.list.take() ?? ByteBuffer(capacity: 256)
         list.append(list.isEmpty ? "[" : ",")
         list.append(#"{"index":"#)
         list.append(decimal: event.index)
@@ -74,11 +73,10 @@ struct IntakeRejections: ~Copyable {
         list.append(#","detail":"#)
         list.append(jsonString: event.detail)
         list.append("}")
-        self.list = list
     }
 
     consuming func json() -> Bytes? {
-        guard var list = self.list.take() else { return nil }
+        guard count > 0 else { return nil }
         list.append("]")
         return list.freeze()
     }

@@ -119,7 +119,7 @@ final class QuarantineReplay: Sendable {
     /// Waits, on this worker, until the batch is safe.
     private func commit(_ batch: JournalBatch, _ deadline: Deadline) throws(Problem) {
         let outcome = Monitor<JournalOutcome?>(nil)
-        journal.submit(batch) { result in outcome.change { $0 = result } }
+        journal.submit(batch) { _, result in outcome.change { $0 = result } }
         switch outcome.wait(until: deadline, for: { $0 != nil }, then: { $0 }) ?? nil {
         case .committed: return
         case .full: throw Problem(503, "journal_full", "The journal is full.")

@@ -11,10 +11,11 @@ enum QueryAccept {
         var best: (format: QueryFormat, weight: Double)?
         for range in header.split(separator: ",") {
             let parts = range.split(separator: ";").map {
-                $0.trimmingSpaces.lowercased()
+                String($0.filter { $0 != " " && $0 != "\t" }).lowercased()
             }
             guard let type = parts.first, let format = offered(type) else { continue }
-            let weight = parts.dropFirst().first { $0.hasPrefix("q=") }
+            let weight =
+                parts.dropFirst().first { $0.hasPrefix("q=") }
                 .flatMap { Double($0.dropFirst(2)) } ?? 1
             if weight > (best?.weight ?? 0) { best = (format, weight) }
         }
@@ -33,14 +34,5 @@ enum QueryAccept {
         case "application/x-ndjson", "application/jsonl": .ndjson
         default: nil
         }
-    }
-}
-
-extension Substring {
-    var trimmingSpaces: Substring {
-        var rest = self
-        while rest.first == " " || rest.first == "\t" { rest.removeFirst() }
-        while rest.last == " " || rest.last == "\t" { rest.removeLast() }
-        return rest
     }
 }

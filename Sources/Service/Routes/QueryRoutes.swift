@@ -59,7 +59,7 @@ struct QueryRoutes: Sendable {
                     query, on: connection, deadline: deadline,
                     isCancelled: { responder.isAbandoned })
             }
-            responder.respond(QueryRoutes.response(result))
+            responder.respond(QueryRoutes.response(result, query.explain ? .json : query.format))
         } catch {
             if let cause = error.cause {
                 store.readers.noteDamage(cause)
@@ -71,14 +71,14 @@ struct QueryRoutes: Sendable {
         }
     }
 
-    private static func response(_ result: QueryResult) -> Response {
-        var response = Response(200, contentType: contentType(result), body: .bytes(result.body))
+    private static func response(_ result: QueryResult, _ format: QueryFormat) -> Response {
+        var response = Response(200, contentType: contentType(format), body: .bytes(result.body))
         if let next = result.next { response.add("X-Next-Cursor", next) }
         return response
     }
 
-    private static func contentType(_ result: QueryResult) -> StaticString {
-        switch result.format {
+    private static func contentType(_ format: QueryFormat) -> StaticString {
+        switch format {
         case .json: "application/json"
         case .csv: "text/csv; charset=utf-8; header=present"
         case .ndjson: "application/x-ndjson"

@@ -152,7 +152,8 @@ final class TailHub: Sendable {
     /// - Returns: whether there is room for more.
     private func sendDropped(_ subscriber: inout Subscriber) -> Bool {
         guard subscriber.dropped > 0 else { return true }
-        let text = "event: dropped\nid: \(subscriber.seq)\ndata: {\"count\":\(subscriber.dropped)}\n\n"
+        let text =
+            "event: dropped\nid: \(subscriber.seq)\ndata: {\"count\":\(subscriber.dropped)}\n\n"
         guard subscriber.stream.send(Bytes(text)) else { return false }
         subscriber.dropped = 0
         return true
