@@ -3,33 +3,13 @@ import Testing
 
 @testable import Query
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-private struct Random: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func pick<Element>(_ elements: [Element]) -> Element {
-        elements[Int.random(in: 0..<elements.count, using: &self)]
-    }
-    mutating func some<Element>(_ elements: [Element], _ most: Int) -> [Element] {
-        Array(elements.shuffled(using: &self).prefix(Int.random(in: 0...most, using: &self)))
-    }
-    mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
-}
-
 @Suite struct QueryPropertyTests {
     private static let fields = ["v", "cart.total", "items.0.sku", "k"]
 
     /// The days around a change of clocks, so that days of 23 and of 25 hours occur.
     private static let starts: [Int64] = [1_711_700_000_000, 1_729_800_000_000, -3_600_000]
 
-    private func value(_ random: inout Random) -> QueryModel.Value? {
+    private func value(_ random: inout SeededGenerator) -> QueryModel.Value? {
         switch Int.random(in: 0..<12, using: &random) {
         case 0: nil
         case 1: .null
@@ -41,7 +21,9 @@ private struct Random: RandomNumberGenerator {
         }
     }
 
-    private func event(_ start: Int64, _ random: inout Random) -> (QueryModel.Event, TestEvent) {
+    private func event(_ start: Int64, _ random: inout SeededGenerator) -> (
+        QueryModel.Event, TestEvent
+    ) {
         var values: [String: QueryModel.Value] = [:]
         for field in Self.fields { values[field] = value(&random) }
         var members: [String] = []
@@ -61,7 +43,9 @@ private struct Random: RandomNumberGenerator {
         return (model, stored)
     }
 
-    private func query(_ start: Int64, _ random: inout Random) -> [(name: String, value: String)] {
+    private func query(_ start: Int64, _ random: inout SeededGenerator) -> [(
+        name: String, value: String
+    )] {
         let fields = Self.fields + ["type", "subject"]
         let metrics =
             ["count"]
@@ -91,7 +75,7 @@ private struct Random: RandomNumberGenerator {
 
     private func intervals(
         _ query: inout [(String, String)], _ groups: [String], _ metrics: [String],
-        _ random: inout Random
+        _ random: inout SeededGenerator
     ) -> [String] {
         guard random.chance(60) else { return groups + metrics }
         query.append(("interval", random.pick(["15m", "1h", "1d", "1d", "1d"])))
@@ -102,7 +86,7 @@ private struct Random: RandomNumberGenerator {
         return ["time"] + groups + metrics
     }
 
-    private func condition(_ fields: [String], _ random: inout Random) -> String {
+    private func condition(_ fields: [String], _ random: inout SeededGenerator) -> String {
         let value = random.pick(["3", "2.5", "a", "", "7", "true", "null", "ann", "é", "-1"])
         let operation = random.pick(QueryCondition.Operation.allCases)
         switch operation {
@@ -115,7 +99,7 @@ private struct Random: RandomNumberGenerator {
     @Test func `answers as the model does, page by page`() throws {
         let seed = UInt64.random(in: .min ... .max)
         print("QueryPropertyTests seed \(seed)")
-        var random = Random(state: seed)
+        var random = SeededGenerator(state: seed)
         for _ in 0..<12 {
             let start = random.pick(Self.starts)
             let events = (0..<Int.random(in: 0...120, using: &random)).map { _ in
@@ -129,7 +113,7 @@ private struct Random: RandomNumberGenerator {
 
     private func check(
         _ query: [(name: String, value: String)], _ file: EventFile, _ model: QueryModel,
-        _ random: inout Random
+        _ random: inout SeededGenerator
     ) throws {
         let request = try QueryRequest.parse(query, now: EventFile.now)
         let expected = model.rows(request)
