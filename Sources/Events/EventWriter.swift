@@ -2,20 +2,32 @@ import Primitives
 import Storage
 import Telemetry
 
-/// The thread that carries events from the journal into the store.
+/// Carries events from the journal into the store.
 ///
-/// A transaction takes what is waiting, so batches grow under load and add no delay without it. The
-/// thread yields to the others (`nice`): a client waits for the journal, not for the store.
+/// A transaction takes what is waiting, so batches grow under load and add no delay without it.
+///
+/// DESIGN. A client waits for the journal, not for the store, so storing yields: it runs on a thread
+/// of the lowest priority. When cores are short it falls behind, and only so far: once the store is
+/// `StorePressure.limit` behind, or the journal half full, a second thread of normal priority takes
+/// over until the store has caught up. Two threads that take turns, because Linux lets a thread
+/// without privileges give up priority but never take it back.
 package final class EventWriter: Sendable {
     /// The journal keeps what this consumer has not made durable.
     package static let consumer = "store"
     /// Payload in one transaction: some ten thousand small events, tens of milliseconds.
     private static let transactionBytes = 2 << 20
     private static let idleWait = Duration.milliseconds(200)
-    private static let nice: Int32 = 10
+
+    private enum Turn: Int32 {
+        /// Raw values are the threads' nice values.
+        case yielding = 19
+        case pressing = 0
+    }
 
     private struct State {
         var isStopping = false
+        var turn = Turn.yielding
+        var hasEnded = false
         var drainDeadline = Deadline.never
         var failure: String?
     }
@@ -25,7 +37,8 @@ package final class EventWriter: Sendable {
     private let retention: Duration?
     private let log: Logger
     private let state = Monitor(State())
-    private let thread: Locked<Thread?> = Locked(nil)
+    private let threads: Locked<[Thread]> = Locked([])
+    private let pressure: Locked<StorePressure>
     /// Events stored, and events that were there already, since start.
     package let stored = Counter()
     package let duplicates = Counter()
@@ -34,8 +47,14 @@ package final class EventWriter: Sendable {
     /// Records whose payload was no sequence of events.
     package let unreadable = Counter()
 
-    /// - Parameter retention: events older than this are deleted; nil keeps them.
-    package init(journal: Journal, store: EventStore, retention: Duration?, log: Logger) {
+    /// - Parameters:
+    ///   - retention: events older than this are deleted; nil keeps them.
+    ///   - journalMaxBytes: the journal's cap.
+    package init(
+        journal: Journal, store: EventStore, retention: Duration?, journalMaxBytes: Int,
+        log: Logger
+    ) {
+        pressure = Locked(StorePressure(journalMaxBytes: journalMaxBytes))
         self.journal = journal
         self.store = store
         self.retention = retention
@@ -43,8 +62,10 @@ package final class EventWriter: Sendable {
     }
 
     package func start() {
-        let writer = Thread(name: "store", nice: EventWriter.nice) { [self] in run() }
-        thread.withLock { $0 = writer }
+        let turns = [Turn.yielding, .pressing].map { turn in
+            Thread(name: "store", nice: turn.rawValue) { [self] in take(turn) }
+        }
+        threads.withLock { $0 = turns }
     }
 
     /// Stores what the journal still has, until `deadline`, closes the store and ends the thread.
@@ -53,25 +74,36 @@ package final class EventWriter: Sendable {
             state.isStopping = true
             state.drainDeadline = deadline
         }
-        thread.withLock { $0 }?.join()
-        thread.withLock { $0 = nil }
+        for thread in threads.withLock({ $0 }) { thread.join() }
+        threads.withLock { $0 = [] }
     }
 
     /// Why the store takes nothing at the moment; nil while it does.
     package var failure: String? { state.withLock { $0.failure } }
 
-    // MARK: The thread
+    // MARK: The threads
 
-    private func run() {
+    /// Works whenever it is this thread's turn.
+    private func take(_ turn: Turn) {
+        while true {
+            let mayWork = state.wait(for: { $0.turn == turn || $0.hasEnded }) { !$0.hasEnded }
+            guard mayWork == true else { return }
+            run(turn)
+        }
+    }
+
+    /// Stores until it is the other thread's turn or everything is over.
+    private func run(_ turn: Turn) {
         var delay = RetryDelay()
         var reader = makeReader()
-        var cleaner = RetentionSchedule(retention: retention)
+        var schedule = RetentionSchedule(retention: retention)
         while !shouldEnd {
             do throws(EventWriterError) {
                 let isIdle = try writeBatch(from: reader)
-                try maintain(isIdle: isIdle, &cleaner)
+                try maintain(isIdle: isIdle, &schedule)
                 succeeded()
                 delay = RetryDelay()
+                if handsOver(turn) { return }
                 if isIdle { waitForMore() }
             } catch {
                 failed(error)
@@ -82,6 +114,21 @@ package final class EventWriter: Sendable {
         }
         store.close(deadline: .after(.seconds(2)))
         journal.release(upTo: store.durablePosition, by: EventWriter.consumer)
+        state.change { $0.hasEnded = true }
+    }
+
+    /// Gives the turn to the thread that fits how far behind the store is.
+    private func handsOver(_ turn: Turn) -> Bool {
+        let (committed, retained) = journal.backlog
+        let isPressing = pressure.withLock {
+            $0.update(
+                now: .now(), committed: committed, stored: store.position, retainedBytes: retained)
+        }
+        let next = isPressing ? Turn.pressing : .yielding
+        guard next != turn else { return false }
+        log.debug("storing changes priority", ["pressing": .bool(isPressing)])
+        state.change { $0.turn = next }
+        return true
     }
 
     private func makeReader() -> JournalReader { JournalReader(journal, from: store.position + 1) }

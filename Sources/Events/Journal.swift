@@ -102,6 +102,10 @@ package final class Journal: Sendable {
 
     /// The last acknowledged sequence.
     package var committedSequence: UInt64 { catalog.withLock { $0.committed } }
+    /// The last acknowledged sequence, and the bytes that some consumer still needs.
+    var backlog: (committed: UInt64, retainedBytes: Int) {
+        catalog.withLock { ($0.committed, $0.retainedBytes) }
+    }
     package var isClosed: Bool { catalog.withLock { $0.isClosed } }
 
     package var status: JournalStatus {

@@ -111,7 +111,7 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     private func start() -> Bool {
         // The header's bytes, one entry a field, and the reply's header share the memory of a
         // connection. libmicrohttpd clears all of it after each request, so more is slower.
-        let memory = options.headerLimitBytes + (8 << 10)
+        let memory = options.headerLimitBytes + (4 << 10)
         daemon = millrace_daemon_start(
             Unmanaged.passUnretained(self).toOpaque(), UInt32(options.maxConnections + 64), memory,
             handleAccess, requestCompleted, connectionChanged, targetSeen, keepEscapes)

@@ -57,7 +57,8 @@ enum Wiring {
         ) { parts in
             EventWriter(
                 journal: try parts.resolve(), store: try parts.resolve(),
-                retention: configuration.retention, log: try parts.resolve())
+                retention: configuration.retention,
+                journalMaxBytes: configuration.journalMaxBytes, log: try parts.resolve())
         }
     }
 
