@@ -145,10 +145,10 @@ package final class EventDecoder {
                 reason: .invalidUTF8, offset: start + (JSONSyntax.utf8ErrorOffset(in: text) ?? 0))
         case .trailingContent:
             BodyError(
-                reason: .trailingContent, offset: start + (JSONSyntax.errorOffset(in: text) ?? 0))
+                reason: .trailingContent, offset: start + (JSONSyntax.fault(in: text)?.offset ?? 0))
         default:
             BodyError(
-                reason: .invalidJSON, offset: start + (JSONSyntax.errorOffset(in: text) ?? 0))
+                reason: .invalidJSON, offset: start + (JSONSyntax.fault(in: text)?.offset ?? 0))
         }
     }
 
