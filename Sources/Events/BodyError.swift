@@ -11,9 +11,15 @@ package struct BodyError: Error, Equatable, Sendable {
 
     package let reason: Code
     /// The byte of the body where the fault was found.
-    package var offset: Int?
+    package let offset: Int?
     /// The bound that was passed.
-    package var limit: Int?
+    package let limit: Int?
+
+    package init(_ reason: Code, offset: Int? = nil, limit: Int? = nil) {
+        self.reason = reason
+        self.offset = offset
+        self.limit = limit
+    }
 
     package var code: String { reason.rawValue }
 

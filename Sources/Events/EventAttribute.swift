@@ -38,6 +38,34 @@ enum EventAttribute {
     /// Whether `text` is free of control characters, which CloudEvents forbids in strings and which
     /// would play tricks in logs and terminals: U+0000 to U+001F, U+007F to U+009F.
     static func isPrintable(_ text: UnsafeRawBufferPointer) -> Bool {
+        isPlainASCII(text) || isPrintableUTF8(text)
+    }
+
+    /// Whether every byte is one of U+0020 to U+007E: true for nearly all there is, and told eight
+    /// bytes at a time.
+    private static func isPlainASCII(_ text: UnsafeRawBufferPointer) -> Bool {
+        var odd: UInt64 = 0
+        var offset = 0
+        while offset + 8 <= text.count {
+            odd |= oddBits(text.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            offset += 8
+        }
+        // The rest shifted into one word, with spaces in front.
+        var word: UInt64 = 0x2020_2020_2020_2020
+        while offset < text.count {
+            word = word << 8 | UInt64(text[offset])
+            offset += 1
+        }
+        return (odd | oddBits(word)) & 0x8080_8080_8080_8080 == 0
+    }
+
+    /// Bit 7 of each byte is set if it is below 0x20, 0x7F or above. A borrow between bytes can
+    /// only come from a byte that is odd itself.
+    private static func oddBits(_ word: UInt64) -> UInt64 {
+        (word &- 0x2020_2020_2020_2020) | (word &+ 0x0101_0101_0101_0101) | word
+    }
+
+    private static func isPrintableUTF8(_ text: UnsafeRawBufferPointer) -> Bool {
         var previous: UInt8 = 0
         for byte in text {
             if byte < 0x20 || byte == 0x7F { return false }

@@ -16,7 +16,7 @@ extension EventDecoder {
             switch byte(body, next) {
             case UInt8(ascii: ","): next = skipSpace(body, from: next + 1)
             case UInt8(ascii: "]"): return try checkEnd(body, from: next + 1)
-            default: throw BodyError(reason: .invalidJSON, offset: next)
+            default: throw BodyError(.invalidJSON, offset: next)
             }
         }
     }
@@ -40,7 +40,7 @@ extension EventDecoder {
     private func checkEnd(_ body: Body, from offset: Int) throws(BodyError) {
         let end = skipSpace(body, from: offset)
         guard end == body.bytes.count else {
-            throw BodyError(reason: .trailingContent, offset: end)
+            throw BodyError(.trailingContent, offset: end)
         }
     }
 

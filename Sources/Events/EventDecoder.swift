@@ -63,7 +63,7 @@ package final class EventDecoder {
             return body.accepted
         }
         let start = JSONScan.skipSpace(bytes, from: EventDecoder.byteOrderMarkLength(bytes))
-        guard start < bytes.count else { throw BodyError(reason: .emptyBody) }
+        guard start < bytes.count else { throw BodyError(.emptyBody) }
         let isArray = bytes[start] == UInt8(ascii: "[")
         switch format {
         case .ndjson: try decodeLines(&body, from: start, onRejected)
@@ -71,7 +71,7 @@ package final class EventDecoder {
             try decodeArray(&body, from: start, onRejected)
         case .cloudEventBatch:
             try checkJSON(bytes, from: start)
-            throw BodyError(reason: .notAnArray, offset: start)
+            throw BodyError(.notAnArray, offset: start)
         case .json, .cloudEvent, .binary: try decodeSingle(&body, from: start, onRejected)
         }
         return body.accepted
@@ -131,7 +131,7 @@ package final class EventDecoder {
     /// Call before each event of a body that can hold several.
     func checkCount(_ body: Body) throws(BodyError) {
         guard body.count < limits.eventsPerBatch else {
-            throw BodyError(reason: .tooManyEvents, limit: limits.eventsPerBatch)
+            throw BodyError(.tooManyEvents, limit: limits.eventsPerBatch)
         }
     }
 
@@ -142,13 +142,13 @@ package final class EventDecoder {
         switch fault {
         case .invalidUTF8:
             BodyError(
-                reason: .invalidUTF8, offset: start + (JSONSyntax.utf8ErrorOffset(in: text) ?? 0))
+                .invalidUTF8, offset: start + (JSONSyntax.utf8ErrorOffset(in: text) ?? 0))
         case .trailingContent:
             BodyError(
-                reason: .trailingContent, offset: start + (JSONSyntax.errorOffset(in: text) ?? 0))
+                .trailingContent, offset: start + (JSONSyntax.fault(in: text)?.offset ?? 0))
         default:
             BodyError(
-                reason: .invalidJSON, offset: start + (JSONSyntax.errorOffset(in: text) ?? 0))
+                .invalidJSON, offset: start + (JSONSyntax.fault(in: text)?.offset ?? 0))
         }
     }
 

@@ -6,6 +6,8 @@ import Storage
 package struct CorruptPayload: Error, Equatable, Sendable {
     /// Where in the payload the unreadable event begins.
     package let offset: Int
+
+    package init(offset: Int) { self.offset = offset }
 }
 
 /// The events of one record's payload, one behind the other. Whatever the bytes are, reading them
@@ -59,7 +61,9 @@ package struct EventPayload {
         let data = fields.take(fields.length32(EventCodec.dataBytesOffset))
         let extensions = fields.take(fields.length32(EventCodec.extensionsBytesOffset))
         guard let id, let type, let source, let subject, let data, let extensions,
-            fields.isAtEnd, let identity = identity(id, flags)
+            fields.isAtEnd, let identity = identity(id, flags),
+            flags.contains(.subject) || subject.isEmpty, flags.contains(.data) || data.isEmpty,
+            flags.contains(.extensions) || extensions.isEmpty
         else { return nil }
         let time = event.loadUnaligned(fromByteOffset: EventCodec.timeOffset, as: Int64.self)
         return EventRow(

@@ -132,11 +132,13 @@ struct EventReader: ~Copyable {
     private func text(
         _ member: JSONMember, _ bytes: ClosedRange<Int>, _ fault: EventFault
     ) throws(EventFault) -> UnsafeRawBufferPointer? {
-        if member.kind == .null { return nil }
-        guard member.kind == .string, bytes.contains(member.text.count),
-            EventAttribute.isPrintable(member.text)
-        else { throw fault }
-        return member.text
+        switch member.kind {
+        case .null: return nil
+        case .string where bytes.contains(member.text.count):
+            guard EventAttribute.isPrintable(member.text) else { throw fault }
+            return member.text
+        default: throw fault
+        }
     }
 
     private func isVersion1(_ member: JSONMember) -> Bool {

@@ -28,7 +28,8 @@ package struct JSONMember {
     }
 }
 
-/// The members of an object in the order of the input; valid until the parser is used again.
+/// The members of an object in the order of the input; valid until the parser is used again or
+/// goes away, which nothing here prevents: counting references costs every event.
 package struct JSONMembers {
     let members: UnsafeBufferPointer<millrace_json_member>
     /// Two members have the same key, once escapes are resolved.

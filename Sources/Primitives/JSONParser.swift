@@ -25,7 +25,7 @@ package final class JSONParser {
         var found = millrace_json_members()
         let status = millrace_json_parse_members(
             handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, &found)
-        try check(status)
+        try check(status, bytes)
         return JSONMembers(found)
     }
 
@@ -34,23 +34,31 @@ package final class JSONParser {
         var found = millrace_json_nodes()
         let status = millrace_json_parse_nodes(
             handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, &found)
-        try check(status)
+        try check(status, bytes)
         var nodes = UnsafeBufferPointer(start: found.first, count: found.count)[...]
         return JSONParser.takeValue(&nodes)
     }
 
-    private func check(_ status: millrace_json_status) throws(JSONError) {
+    private func check(
+        _ status: millrace_json_status, _ bytes: UnsafeRawBufferPointer
+    ) throws(JSONError) {
         switch status {
         case millrace_json_ok: return
         case millrace_json_empty: throw .empty
         case millrace_json_not_utf8: throw .notUTF8
         case millrace_json_too_deep: throw .tooDeep
-        case millrace_json_number_out_of_range: throw .numberOutOfRange
         case millrace_json_too_large: throw .tooLarge
         case millrace_json_not_object: throw .notObject
-        case millrace_json_trailing_content: throw .trailingContent
-        default: throw .invalid
+        case millrace_json_bad_number: throw JSONParser.diagnose(bytes) ?? .numberOutOfRange
+        default: throw JSONParser.diagnose(bytes) ?? .invalid
         }
+    }
+
+    /// simdjson has one error for `01` and for `1e400`, and does not tell a text that goes on from
+    /// one that is broken. Nil if the grammar holds. O(n), after a refusal alone.
+    private static func diagnose(_ bytes: UnsafeRawBufferPointer) -> JSONError? {
+        guard let fault = JSONSyntax.fault(in: bytes) else { return nil }
+        return fault.isBehindText ? .trailingContent : .invalid
     }
 
     /// Takes the first value and all below it from the front of `nodes`.

@@ -12,11 +12,19 @@ package struct JSONSyntax {
     private var open: [UInt8] = []
     private var expected = Expected.value
 
-    /// The offset of the first byte that cannot stand where it does, `count` if the text ends too
-    /// early, nil if the grammar holds. Does not look at UTF-8 or at the size of numbers.
-    package static func errorOffset(in bytes: UnsafeRawBufferPointer) -> Int? {
+    package struct Fault: Equatable, Sendable {
+        /// Of the first byte that cannot stand where it does; `count` if the text ends too early.
+        /// A bad or unfinished escape counts from its backslash.
+        package let offset: Int
+        /// A whole text stands before that byte.
+        package let isBehindText: Bool
+    }
+
+    /// Nil if the grammar holds. Does not look at UTF-8 or at the size of numbers.
+    package static func fault(in bytes: UnsafeRawBufferPointer) -> Fault? {
         var syntax = JSONSyntax(bytes: bytes)
-        return syntax.run() ? nil : syntax.index
+        if syntax.run() { return nil }
+        return Fault(offset: syntax.index, isBehindText: syntax.expected == .end)
     }
 
     /// The offset of the first byte that is not UTF-8; nil if all are.
@@ -150,10 +158,7 @@ package struct JSONSyntax {
     }
 
     private mutating func takeEscape() -> Bool {
-        guard index + 1 < bytes.count else {
-            index = bytes.count
-            return false
-        }
+        guard index + 1 < bytes.count else { return false }
         switch bytes[index + 1] {
         case UInt8(ascii: "u"): return takeUnicodeEscape()
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"),

@@ -16,11 +16,10 @@ typedef enum millrace_json_status {
     millrace_json_empty,
     millrace_json_not_utf8,
     millrace_json_too_deep,
-    millrace_json_number_out_of_range,
+    millrace_json_bad_number,  // malformed like 01, or out of range like 1e400
     millrace_json_invalid,
     millrace_json_too_large,
     millrace_json_not_object,
-    millrace_json_trailing_content,
 } millrace_json_status;
 
 typedef enum millrace_json_kind {
