@@ -116,7 +116,7 @@ package final class Journal: Sendable {
     }
 
     /// Commits what waits, syncs, and ends the threads. Readers and those who wait go on with what
-    /// is there. Later batches are refused.
+    /// is there. Later batches are refused. Never call it from a completion.
     package func close() {
         signalClose()
         let threads = self.threads.withLock { threads -> [Thread] in

@@ -41,7 +41,8 @@ extension JournalCatalog {
             segments[index].damageSeenTo < offset
         else { return false }
         segments[index].damageSeenTo = offset
-        segments[index].isDamaged = true
+        // At its borders something is missing beside the segment, not in it.
+        if offset > JournalSegmentHeader.bytes, offset < .max { segments[index].isDamaged = true }
         damage.damagedRecords += damaged
         damage.missingRecords += missing
         return true

@@ -8,9 +8,9 @@ struct JournalCatalog {
         /// Behind the last acknowledged record, or the file's end where nobody has looked.
         var limitBytes: Int
         var fileBytes: Int
-        /// Filled with zeros ahead, so it can be used again without a change of metadata.
-        var isFilled: Bool
-        /// Damaged or half-synced: never used again, and kept in `damaged` when it goes.
+        /// Filled with zeros ahead and never failed: can be used again without new metadata.
+        var isReusable: Bool
+        /// Never used again, and kept in `damaged` when it goes.
         var isDamaged = false
         /// Readers that have it open: then it is unlinked and not used again.
         var readers = 0
@@ -93,13 +93,14 @@ struct JournalCatalog {
     }
 
     /// The committer leaves the last segment.
-    mutating func sealLast(limitBytes: Int, fileBytes: Int, isDamaged: Bool) {
+    /// - Parameter hasFailed: the disk failed here, so the file is not trusted again.
+    mutating func sealLast(limitBytes: Int, fileBytes: Int, hasFailed: Bool) {
         guard !segments.isEmpty else { return }
         let last = segments.count - 1
         segments[last].limitBytes = limitBytes
         segments[last].fileBytes = fileBytes
         segments[last].file = nil
-        if isDamaged { segments[last].isDamaged = true }
+        if hasFailed { segments[last].isReusable = false }
     }
 
     var status: JournalStatus {

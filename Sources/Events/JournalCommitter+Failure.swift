@@ -54,14 +54,14 @@ extension JournalCommitter {
         count(failure: code)
         if let segment = active {
             _ = segment.cut(at: segment.syncedOffset, blocks)
-            seal(segment, isDamaged: true)
+            seal(segment, hasFailed: true)
         }
         var code = openSegment(ActiveSegment.bytes(for: stagedBytes), isFresh: true)
         guard code == 0 else { return fail(code, "open a new segment") }
         code = active?.write(staged, bytes: stagedBytes, next: stagedNext, blocks) ?? EIO
         if code == 0 { code = active?.sync() ?? EIO }
         guard code == 0 else {
-            if let segment = active { seal(segment, isDamaged: true) }
+            if let segment = active { seal(segment, hasFailed: true) }
             return fail(code, "sync")
         }
         publish(syncTime: nil)
@@ -101,7 +101,7 @@ extension JournalCommitter {
     /// Never writes to the active segment again. What was acknowledged from it and not synced is
     /// read from it until `rescueUnsynced` has copied it.
     private func abandon(_ segment: ActiveSegment) {
-        if segment.isSynced { return seal(segment, isDamaged: segment.isListed) }
+        if segment.isSynced { return seal(segment, hasFailed: true) }
         unsynced = segment
         active = nil
     }

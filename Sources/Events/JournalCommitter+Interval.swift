@@ -39,7 +39,7 @@ extension JournalCommitter {
             ?? EIO
         if code == 0 { code = active?.sync() ?? EIO }
         guard code == 0 else {
-            if let segment = active { seal(segment, isDamaged: true) }
+            if let segment = active { seal(segment, hasFailed: true) }
             return code
         }
         unsynced = nil
@@ -53,7 +53,7 @@ extension JournalCommitter {
     private func seal(_ old: ActiveSegment, replacedBy new: ActiveSegment?) {
         catalog.withLock {
             $0.sealLast(
-                limitBytes: old.syncedOffset, fileBytes: old.fileBytes, isDamaged: true)
+                limitBytes: old.syncedOffset, fileBytes: old.fileBytes, hasFailed: true)
         }
         active = new
     }

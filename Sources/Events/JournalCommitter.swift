@@ -225,12 +225,12 @@ extension JournalCommitter {
             guard let synced = active else { return nil }
             segment = synced
         }
-        seal(segment, isDamaged: false)
+        seal(segment, hasFailed: false)
         return nil
     }
 
     /// Takes `segment` out of use; no record behind its last synced one counts.
-    func seal(_ segment: ActiveSegment, isDamaged: Bool) {
+    func seal(_ segment: ActiveSegment, hasFailed: Bool) {
         active = nil
         guard segment.isListed else {
             // Nothing in it was acknowledged. If the removal fails the header's ordinal tells.
@@ -240,7 +240,7 @@ extension JournalCommitter {
         catalog.withLock {
             $0.sealLast(
                 limitBytes: segment.syncedOffset, fileBytes: segment.fileBytes,
-                isDamaged: isDamaged)
+                hasFailed: hasFailed)
         }
     }
 
@@ -269,7 +269,7 @@ extension JournalCommitter {
             try directory.sync()
             return 0
         } catch {
-            if let segment = active { seal(segment, isDamaged: false) }
+            if let segment = active { seal(segment, hasFailed: false) }
             return error.cause
         }
     }
@@ -279,7 +279,7 @@ extension JournalCatalog.Segment {
     init(_ segment: ActiveSegment) {
         self.init(
             name: segment.file.name, header: segment.header, limitBytes: segment.offset,
-            fileBytes: segment.fileBytes, isFilled: segment.isFilled, file: segment.file)
+            fileBytes: segment.fileBytes, isReusable: segment.isFilled, file: segment.file)
     }
 }
 

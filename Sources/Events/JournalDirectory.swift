@@ -19,11 +19,14 @@ final class JournalDirectory: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Makes the folder, for its owner alone, unless it is there. Its parent must exist.
+    /// Makes the folder and those above it, for their owner alone, unless they are there.
     static func create(_ path: String) throws(JournalError) {
         guard mkdir(path, 0o700) == 0 else {
             if errno == EEXIST { return }
-            throw .system(.unwritable, "mkdir", path, errno)
+            guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex
+            else { throw .system(.unwritable, "mkdir", path, errno) }
+            try create(String(path[..<slash]))
+            return try create(path)
         }
         // Without this a crash could lose the folder together with what is safe inside it.
         try JournalDirectory(path: path + "/..").sync()

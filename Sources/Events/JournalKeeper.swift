@@ -190,7 +190,7 @@ extension JournalKeeper {
     /// Its old records stay in the file: their sequences are below every later segment's first one.
     private func recycle(_ segment: JournalCatalog.Segment) throws(JournalError) -> Bool {
         let isWanted = catalog.withLock { $0.spares.count < JournalKeeper.spareLimit }
-        guard isWanted, segment.isFilled, !segment.isDamaged, segment.readers == 0,
+        guard isWanted, segment.isReusable, !segment.isDamaged, segment.readers == 0,
             segment.fileBytes == options.segmentBytes
         else { return false }
         let file = try directory.open(segment.name, isReadOnly: false)

@@ -19,6 +19,8 @@ package enum JournalRecord {
     /// A batch is cut into records of about this size, far below a segment's 16 MiB.
     package static let splitBytes = 1 << 20
     package static let alignment = 8
+    /// More than any journal will see; a file that says otherwise must not overflow our counters.
+    static let sequenceLimit: UInt64 = 1 << 62
     /// Zeros behind each write: a header that cannot be, so a clean end is told from a torn one.
     static let endMarkBytes = 32
 

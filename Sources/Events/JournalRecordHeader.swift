@@ -31,6 +31,7 @@ struct JournalRecordHeader {
         sequence = UInt64(
             littleEndian: bytes.loadUnaligned(
                 fromByteOffset: JournalRecord.sequenceOffset, as: UInt64.self))
+        guard sequence < JournalRecord.sequenceLimit else { return nil }
     }
 
     /// Header, payload and the zeros behind it.

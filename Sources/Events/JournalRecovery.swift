@@ -89,7 +89,7 @@ struct JournalRecovery {
     ) throws(JournalError) {
         var segment = JournalCatalog.Segment(
             name: found.file.name, header: found.header, limitBytes: found.fileBytes,
-            fileBytes: found.fileBytes, isFilled: found.fileBytes == options.segmentBytes,
+            fileBytes: found.fileBytes, isReusable: found.fileBytes == options.segmentBytes,
             isDamaged: found.hasDamagedHeader)
         if isLast || found.end > minimumNext {
             let survey = try SegmentSurvey(
@@ -144,12 +144,12 @@ struct JournalRecovery {
         guard code == 0 else { throw .system(.unwritable, "fdatasync", found.file.path, code) }
         defer { nextSequence = max(nextSequence, next) }
         guard !segment.isDamaged, next >= nextSequence,
-            survey.goodEnd < found.fileBytes || !segment.isFilled
+            survey.goodEnd < found.fileBytes || !segment.isReusable
         else { return }
         active = ActiveSegment(
             file: found.file, header: found.header,
             capacityBytes: max(options.segmentBytes, found.fileBytes),
-            isFilled: segment.isFilled, offset: survey.goodEnd, next: next)
+            isFilled: segment.isReusable, offset: survey.goodEnd, next: next)
         segment.file = found.file
     }
 

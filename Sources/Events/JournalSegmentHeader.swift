@@ -72,5 +72,8 @@ struct JournalSegmentHeader: Equatable {
         salt = UInt32(littleEndian: copy.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
         ordinal = UInt64(littleEndian: copy.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
         first = UInt64(littleEndian: copy.loadUnaligned(fromByteOffset: 24, as: UInt64.self))
+        guard ordinal < JournalRecord.sequenceLimit, first < JournalRecord.sequenceLimit else {
+            return nil
+        }
     }
 }
