@@ -176,7 +176,7 @@ final class RunningService: Sendable {
         String(decoding: readFile(path) ?? [], as: UTF8.self)
     }
 
-    /// The port out of the record that says `listening`.
+    /// The port of the address in the record that says `listening`.
     private static func awaitPort(
         _ process: ChildProcess, _ directory: TemporaryDirectory, after offset: Int,
         _ deadline: Deadline
@@ -186,9 +186,10 @@ final class RunningService: Sendable {
             let output = (readFile(directory.file("stdout")) ?? []).dropFirst(offset)
             for line in output.split(separator: UInt8(ascii: "\n")) {
                 guard let record = try? JSONValue.parse(Array(line)),
-                    record["message"]?.string == "listening", let port = record["port"]?.integer
+                    record["message"]?.string == "listening",
+                    let port = record["address"]?.string?.split(separator: ":").last
                 else { continue }
-                return UInt16(clamping: port)
+                return UInt16(port) ?? 0
             }
             guard isRunning, !deadline.hasPassed else {
                 let said = String(decoding: output.suffix(2000), as: UTF8.self)

@@ -61,7 +61,8 @@ import Testing
         let offenders = tests.flatMap { file in
             file.code.indices.filter { index in
                 file.code[index].split(separator: " ").first?.hasPrefix("@Test") == true
-                    && !file.code[index...].prefix(12).contains { $0.contains("func `") }
+                    && file.code[index...].first { $0.contains("func ") }?.contains("func `")
+                        != true
             }
             .map(file.place)
         }
