@@ -2,5 +2,5 @@ import Service
 
 @main
 enum Millrace {
-    static func main() {}
+    static func main() { Service.main() }
 }

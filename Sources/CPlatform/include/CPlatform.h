@@ -13,3 +13,6 @@ void millrace_siphash128(const uint8_t *key, const void *bytes, size_t count, ui
 /// Returns 0 or errno.
 int millrace_thread_set_nice(int nice);
 void millrace_thread_set_name(const char *name);
+
+/// The number of processors that this process may run on, at least 1.
+int millrace_processors(void);

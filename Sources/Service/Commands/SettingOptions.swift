@@ -1,0 +1,61 @@
+import ArgumentParser
+
+/// The flags of all settings, in the groups that `--help` shows.
+struct SettingOptions: ParsableArguments {
+    @OptionGroup(title: "Network") var network: NetworkOptions
+    @OptionGroup(title: "Storage") var storage: StorageOptions
+    @OptionGroup(title: "Limits") var limits: LimitOptions
+    @OptionGroup(title: "Logging") var logging: LoggingOptions
+    @OptionGroup(title: "Process") var process: ProcessOptions
+
+    /// What was given, by the names of the settings.
+    var given: [String: String] {
+        let groups: [any ParsableArguments] = [network, storage, limits, logging, process]
+        return groups.reduce(into: [:]) { given, group in
+            given.merge(SettingFlag.given(in: group)) { _, last in last }
+        }
+    }
+}
+
+struct NetworkOptions: ParsableArguments {
+    @Option(\.host) var host: SettingFlag?
+    @Option(\.port) var port: SettingFlag?
+    @Flag(\.insecureNoAuth) var insecureNoAuth = false
+    @Option(\.corsOrigins) var corsOrigins: SettingFlag?
+    @Option(\.maxConnections) var maxConnections: SettingFlag?
+    @Option(\.loops) var loops: SettingFlag?
+}
+
+struct StorageOptions: ParsableArguments {
+    @Option(\.dataDir) var dataDir: SettingFlag?
+    @Option(\.journalMaxBytes) var journalMaxBytes: SettingFlag?
+    @Option(\.journalSync) var journalSync: SettingFlag?
+    @Option(\.journalSyncInterval) var journalSyncInterval: SettingFlag?
+    @Option(\.retention) var retention: SettingFlag?
+    @Option(\.readers) var readers: SettingFlag?
+}
+
+struct LimitOptions: ParsableArguments {
+    @Option(\.bodyLimit) var bodyLimit: SettingFlag?
+    @Option(\.decompressedLimit) var decompressedLimit: SettingFlag?
+    @Option(\.eventLimit) var eventLimit: SettingFlag?
+    @Option(\.batchEvents) var batchEvents: SettingFlag?
+    @Option(\.jsonDepth) var jsonDepth: SettingFlag?
+    @Option(\.headerLimit) var headerLimit: SettingFlag?
+    @Option(\.headerTimeout) var headerTimeout: SettingFlag?
+    @Option(\.bodyMinRate) var bodyMinRate: SettingFlag?
+    @Option(\.idleTimeout) var idleTimeout: SettingFlag?
+    @Option(\.ackTimeout) var ackTimeout: SettingFlag?
+    @Option(\.queryTimeout) var queryTimeout: SettingFlag?
+}
+
+struct LoggingOptions: ParsableArguments {
+    @Option(\.logLevel) var logLevel: SettingFlag?
+    @Option(\.logFormat) var logFormat: SettingFlag?
+    @Option(\.accessLog) var accessLog: SettingFlag?
+}
+
+struct ProcessOptions: ParsableArguments {
+    @Option(\.config) var config: SettingFlag?
+    @Option(\.shutdownTimeout) var shutdownTimeout: SettingFlag?
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+
+/// What every command does first: read the settings, or say what is wrong with them and end.
+enum Startup {
+    /// EX_CONFIG of sysexits.h. A command line that cannot be parsed ends with EX_USAGE (64).
+    static let configurationRefused: Int32 = 78
+
+    /// Names and single values are checked, but not whether they go together.
+    static func settings(flags: [String: String]) throws -> ResolvedSettings {
+        do {
+            return try SettingsResolver.resolve(
+                flags: flags, environment: ProcessEnvironment.variables())
+        } catch { throw refused(error) }
+    }
+
+    static func configuration(flags: [String: String]) throws -> Configuration {
+        do {
+            return try Configuration.load(
+                flags: flags, environment: ProcessEnvironment.variables())
+        } catch { throw refused(error) }
+    }
+
+    private static func refused(_ error: ConfigurationError) -> ExitCode {
+        StandardStream.error.write("millrace: \(error)\n")
+        return ExitCode(configurationRefused)
+    }
+}

@@ -1,0 +1,85 @@
+import Telemetry
+
+/// What the service runs with: every setting, checked and typed. Fields are as in `Settings`.
+package struct Configuration: Sendable {
+    package let host: String
+    /// 0: any free port.
+    package let port: Int
+    package let insecureNoAuth: Bool
+    /// Empty: CORS is off. `*` alone: any origin.
+    package let corsOrigins: [String]
+    package let maxConnections: Int
+    package let loops: Int
+
+    package let bodyLimitBytes: Int
+    package let decompressedLimitBytes: Int
+    package let eventLimitBytes: Int
+    package let batchEvents: Int
+    package let jsonDepth: Int
+    package let headerLimitBytes: Int
+    package let headerTimeout: Duration
+    /// Bytes a second; 0: no minimum.
+    package let bodyMinRateBytes: Int
+    package let idleTimeout: Duration
+    package let ackTimeout: Duration
+    package let queryTimeout: Duration
+
+    package let dataDirectory: String
+    package let journalMaxBytes: Int
+    package let journalSync: JournalSync
+    package let journalSyncInterval: Duration
+    /// Nil: events are kept for ever.
+    package let retention: Duration?
+    package let readers: Int
+
+    package let logLevel: LogLevel
+    package let logFormat: LogFormat
+    package let accessLog: AccessLog
+
+    package let shutdownTimeout: Duration
+
+    init(_ values: ResolvedSettings) {
+        host = values[\.host]
+        port = values[\.port]
+        insecureNoAuth = values[\.insecureNoAuth]
+        corsOrigins = values[\.corsOrigins]
+        maxConnections = values[\.maxConnections]
+        loops = values[\.loops]
+        bodyLimitBytes = values[\.bodyLimit]
+        decompressedLimitBytes = values[\.decompressedLimit]
+        eventLimitBytes = values[\.eventLimit]
+        batchEvents = values[\.batchEvents]
+        jsonDepth = values[\.jsonDepth]
+        headerLimitBytes = values[\.headerLimit]
+        headerTimeout = values[\.headerTimeout]
+        bodyMinRateBytes = values[\.bodyMinRate]
+        idleTimeout = values[\.idleTimeout]
+        ackTimeout = values[\.ackTimeout]
+        queryTimeout = values[\.queryTimeout]
+        dataDirectory = values[\.dataDir]
+        journalMaxBytes = values[\.journalMaxBytes]
+        journalSync = values[\.journalSync]
+        journalSyncInterval = values[\.journalSyncInterval]
+        retention = values[\.retention]
+        readers = values[\.readers]
+        logLevel = values[\.logLevel]
+        logFormat = values[\.logFormat]
+        accessLog = values[\.accessLog]
+        shutdownTimeout = values[\.shutdownTimeout]
+    }
+}
+
+extension Configuration {
+    /// Reads the configuration from flags, environment, the file that they name, and defaults.
+    /// - Parameters:
+    ///   - flags: texts by the names of the settings, as `["port": "9000"]`.
+    ///   - environment: all variables; those that do not begin with `MILLRACE_` are not looked at.
+    /// - Throws: everything that is wrong, together.
+    package static func load(
+        flags: [String: String] = [:], environment: [String: String] = [:]
+    ) throws(ConfigurationError) -> Configuration {
+        let values = try SettingsResolver.resolve(flags: flags, environment: environment)
+        try ConfigurationCheck.run(values)
+        return Configuration(values)
+    }
+}

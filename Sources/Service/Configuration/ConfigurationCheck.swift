@@ -1,0 +1,39 @@
+/// What must hold between settings that are each right by themselves.
+enum ConfigurationCheck {
+    /// - Throws: every rule that does not hold, with what would be right.
+    static func run(_ values: ResolvedSettings) throws(ConfigurationError) {
+        let problems = [access(values), bodies(values), events(values)].compactMap { $0 }
+        guard problems.isEmpty else { throw ConfigurationError(problems) }
+    }
+
+    /// Without keys anybody who reaches the port may post and read.
+    private static func access(_ values: ResolvedSettings) -> String? {
+        let host = values[\.host]
+        guard !ListenHost.isLoopback(host), !values[\.insecureNoAuth] else { return nil }
+        return """
+            \(values.cite(\.host)): `\(host)` can be reached from other machines and no keys are \
+            configured, so anybody there could post events and read them; listen on 127.0.0.1 \
+            (the default) behind a proxy that authenticates, or, where the network itself is \
+            trusted, as in a container whose port you publish yourself, say so with \
+            --insecure-no-auth or MILLRACE_INSECURE_NO_AUTH=true
+            """
+    }
+
+    private static func bodies(_ values: ResolvedSettings) -> String? {
+        guard values[\.decompressedLimit] < values[\.bodyLimit] else { return nil }
+        return """
+            \(values.cite(\.decompressedLimit)) is less than \(values.cite(\.bodyLimit)), so a \
+            plain body of the permitted size would be refused; make it at least \
+            \(ByteSize.format(values[\.bodyLimit]))
+            """
+    }
+
+    private static func events(_ values: ResolvedSettings) -> String? {
+        guard values[\.eventLimit] > values[\.decompressedLimit] else { return nil }
+        return """
+            \(values.cite(\.eventLimit)) is more than \(values.cite(\.decompressedLimit)), so no \
+            such event could ever arrive; make it at most \
+            \(ByteSize.format(values[\.decompressedLimit]))
+            """
+    }
+}

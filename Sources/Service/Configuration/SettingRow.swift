@@ -1,0 +1,26 @@
+/// What can be said about a setting without knowing its value's type.
+struct SettingRow: Sendable {
+    /// `journal-max-bytes`.
+    let name: String
+    let help: String
+    /// Stands for the value in `--help`; empty for a flag that takes none.
+    let placeholder: String
+    /// What would be right, as the end of "… is not".
+    let expectation: String
+    /// Empty where the default is none.
+    let defaultText: String
+    /// Never printed, whatever it is.
+    let isSecret: Bool
+    let accepts: @Sendable (String) -> Bool
+
+    /// What every variable of ours begins with.
+    static let variablePrefix = "MILLRACE_"
+
+    /// `--journal-max-bytes`.
+    var flag: String { "--\(name)" }
+
+    /// `MILLRACE_JOURNAL_MAX_BYTES`.
+    var variable: String {
+        SettingRow.variablePrefix + name.uppercased().map { $0 == "-" ? "_" : $0 }
+    }
+}

@@ -1,0 +1,97 @@
+import Primitives
+import Telemetry
+
+/// The one table of settings. Flags, variables, YAML keys, help, checks and `--print-config` are
+/// all made from it.
+///
+/// To add a setting: a row here, a flag in `Commands/SettingOptions.swift`, and a field in
+/// `Configuration`. A test says what is missing.
+struct Settings: Sendable {
+    static let table = Settings()
+
+    // Network
+    let host = Setting("host", .host, default: "127.0.0.1", "Address to listen on")
+    let port = Setting(
+        "port", .integer(0...65_535), default: "8080", "Port to listen on; 0 takes any free one")
+    let insecureNoAuth = Setting(
+        "insecure-no-auth", .switched, default: "false",
+        "Listen beyond this machine although no keys are configured")
+    let corsOrigins = Setting(
+        "cors-origins", .origins, default: "", "Origins whose pages may call this service")
+    let maxConnections = Setting(
+        "max-connections", .integer(1...1_000_000), default: "4096",
+        "Connections at the same time; more are refused")
+    let loops = Setting(
+        "loops", .integer(1...256), default: "\(Processors.available)",
+        "Event loops, each a thread; as many as cores unless said otherwise")
+
+    // Limits of requests
+    let bodyLimit = Setting(
+        "body-limit", .size(1 << 10...1 << 30), default: "10MiB", "Largest request body")
+    let decompressedLimit = Setting(
+        "decompressed-limit", .size(1 << 10...4 << 30), default: "64MiB",
+        "Largest request body once it is decompressed")
+    let eventLimit = Setting(
+        "event-limit", .size(256...16 << 20), default: "256KiB", "Largest event")
+    let batchEvents = Setting(
+        "batch-events", .integer(1...10_000_000), default: "100000", "Events in one request")
+    let jsonDepth = Setting(
+        "json-depth", .integer(1...1024), default: "32", "Levels of nesting in JSON")
+    let headerLimit = Setting(
+        "header-limit", .size(1 << 10...1 << 20), default: "32KiB", "Largest header block")
+    let headerTimeout = Setting(
+        "header-timeout", .duration(.milliseconds(100)...(.seconds(600))), default: "10s",
+        "Time for a request's headers to arrive")
+    let bodyMinRate = Setting(
+        "body-min-rate", .size(0...1 << 30), default: "1KiB",
+        "Bytes a second below which a request body is given up; 0 waits for ever")
+    let idleTimeout = Setting(
+        "idle-timeout", .duration(.milliseconds(100)...(.seconds(3600))), default: "75s",
+        "Time an idle connection is kept")
+    let ackTimeout = Setting(
+        "ack-timeout", .duration(.milliseconds(1)...(.seconds(600))), default: "5s",
+        "Time a POST waits for the acknowledgement it asked for")
+    let queryTimeout = Setting(
+        "query-timeout", .duration(.milliseconds(1)...(.seconds(600))), default: "5s",
+        "Time a query may take")
+
+    // Storage
+    let dataDir = Setting(
+        "data-dir", .directory, default: "./data", "Where journal and store are kept")
+    let journalMaxBytes = Setting(
+        "journal-max-bytes", .size(32 << 20...1 << 40), default: "1GiB",
+        "Size of the journal; when it is full, events are refused and none dropped")
+    let journalSync = Setting(
+        "journal-sync", ValueForm<JournalSync>.choice, default: "always",
+        "always: an event is on disk before it is acknowledged; interval: soon after")
+    let journalSyncInterval = Setting(
+        "journal-sync-interval", .duration(.milliseconds(1)...(.seconds(60))), default: "100ms",
+        "Time between syncs with --journal-sync interval: what a power cut may cost")
+    let retention = Setting(
+        "retention", .durationOrOff(.seconds(1)...(.seconds(86_400 * 36_500))), default: "off",
+        "Age at which events are deleted")
+    let readers = Setting(
+        "readers", .integer(1...64), default: "2", "Connections that read the store")
+
+    // Logging
+    let logLevel = Setting("log-level", .level, default: "info", "Least level that is logged")
+    let logFormat = Setting(
+        "log-format", ValueForm<LogFormat>.choice, default: "auto",
+        "auto: text on a terminal, JSON elsewhere")
+    let accessLog = Setting(
+        "access-log", ValueForm<AccessLog>.choice, default: "errors",
+        "Requests that get a log record")
+
+    // Process
+    let config = Setting(
+        "config", .optionalFile, default: "", "YAML file with settings; flags and variables win")
+    let shutdownTimeout = Setting(
+        "shutdown-timeout", .duration(.milliseconds(100)...(.seconds(3600))), default: "30s",
+        "Time for requests in flight to finish after SIGTERM")
+
+    /// Every row, in the order above. Found by reflection, so that none can be forgotten in a
+    /// second list; costs some microseconds, at start only.
+    var rows: [SettingRow] {
+        Mirror(reflecting: self).children.compactMap { ($0.value as? any SettingDeclaration)?.row }
+    }
+}

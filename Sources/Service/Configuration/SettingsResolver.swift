@@ -1,0 +1,108 @@
+/// Brings flags, environment, file and defaults together, in that order.
+struct SettingsResolver {
+    private let rows = Settings.table.rows
+    private var sources: [SettingSource] = []
+    private var problems: [String] = []
+    private var entries: [String: ResolvedSettings.Entry] = [:]
+
+    /// - Parameters:
+    ///   - flags: texts by the names of the settings.
+    ///   - environment: all variables; those without our prefix are not looked at.
+    /// - Throws: everything that is wrong with names and values, together.
+    static func resolve(
+        flags: [String: String], environment: [String: String]
+    ) throws(ConfigurationError) -> ResolvedSettings {
+        var resolver = SettingsResolver()
+        resolver.sources = [.flags(flags), .environment(environment)]
+        resolver.refuseUnknown(variables: environment)
+        try resolver.addFile()
+        resolver.takeValues()
+        guard resolver.problems.isEmpty else { throw ConfigurationError(resolver.problems) }
+        return ResolvedSettings(resolver.entries)
+    }
+
+    /// Opens the file that the sources so far name. Without one YAML costs nothing.
+    private mutating func addFile() throws(ConfigurationError) {
+        let row = Settings.table.config.row
+        for source in sources {
+            guard let path = (try? source.text(for: row)).flatMap({ $0 }) else { continue }
+            guard !path.isEmpty else { return }
+            do {
+                let file = try ConfigurationFile(path: path, readBy: source.origin(row))
+                refuseUnknown(keysOf: file)
+                sources.append(.file(file))
+            } catch {
+                throw ConfigurationError(problems + error.problems)
+            }
+            return
+        }
+    }
+
+    private mutating func takeValues() {
+        for row in rows {
+            for source in sources {
+                if take(row, from: source) { break }
+            }
+        }
+    }
+
+    private mutating func take(_ row: SettingRow, from source: SettingSource) -> Bool {
+        let text: String?
+        do { text = try source.text(for: row) } catch {
+            problems.append(
+                "\(row.name): what is set in \(source.origin(row)) is not \(row.expectation)")
+            return true
+        }
+        guard let text else { return false }
+        let origin = source.origin(row)
+        if row.accepts(text) {
+            entries[row.name] = ResolvedSettings.Entry(text: text, origin: origin)
+        } else {
+            problems.append(
+                "\(row.name): \(row.quote(text)) (\(origin)) is not \(row.expectation)")
+        }
+        return true
+    }
+
+    private mutating func refuseUnknown(variables: [String: String]) {
+        let known = rows.map(\.variable)
+        for (variable, value) in variables.sorted(by: { $0.key < $1.key })
+        where variable.hasPrefix(SettingRow.variablePrefix) && !known.contains(variable) {
+            var problem = "\(variable): there is no such setting"
+            if value.hasPrefix("tcp://") || variable.hasPrefix("MILLRACE_SERVICE_") {
+                problem +=
+                    "; Kubernetes sets it for a service named millrace:"
+                    + " put `enableServiceLinks: false` into the pod's spec"
+            } else if let name = Suggestion.nearest(to: variable, among: known) {
+                problem += "; did you mean \(name)?"
+            }
+            problems.append(problem)
+        }
+    }
+
+    private mutating func refuseUnknown(keysOf file: ConfigurationFile) {
+        // A file cannot name the file to read.
+        let known = rows.map(\.name).filter { $0 != Settings.table.config.row.name }
+        for name in file.settingNames where !known.contains(name) {
+            let origin = SettingOrigin.file(file.path, line: file.line(ofSetting: name))
+            let key = file.key(ofSetting: name)?.joined(separator: ".") ?? name
+            var problem = "\(key) (\(origin)): there is no such setting"
+            if let nearest = Suggestion.nearest(to: name, among: known) {
+                problem += "; did you mean \(nearest)?"
+            }
+            problems.append(problem)
+        }
+    }
+}
+
+extension SettingRow {
+    /// A value as messages show it: hidden if it is secret, short, and without control characters.
+    func quote(_ text: String) -> String {
+        if isSecret { return "the hidden value" }
+        if text.isEmpty { return "an empty value" }
+        let shown = text.unicodeScalars.prefix(80).map { scalar in
+            scalar.value < 0x20 || scalar.value == 0x7F ? "?" : Character(scalar)
+        }
+        return "`\(String(shown))\(text.unicodeScalars.count > 80 ? "…" : "")`"
+    }
+}

@@ -1,0 +1,68 @@
+import Telemetry
+
+extension ValueForm where Value == LogLevel {
+    static var level: ValueForm {
+        let names = LogLevel.allCases.map(\.name).joined(separator: ", ")
+        return ValueForm(
+            placeholder: "level", expectation: "one of \(names) (warn is understood)",
+            parse: { LogLevel(name: $0) })
+    }
+}
+
+extension ValueForm where Value == String {
+    /// An address or a name to listen on, without a port.
+    static var host: ValueForm {
+        ValueForm(
+            placeholder: "address",
+            expectation:
+                "an address or host name without a port, such as 127.0.0.1, ::1 or 0.0.0.0",
+            parse: { ListenHost.isHost($0) ? $0 : nil })
+    }
+
+    static var directory: ValueForm {
+        ValueForm(
+            placeholder: "dir", expectation: "the path of a directory",
+            parse: { $0.isEmpty || $0.contains("\0") ? nil : $0 })
+    }
+}
+
+extension ValueForm where Value == String? {
+    /// The path of a file; an empty text is none.
+    static var optionalFile: ValueForm {
+        ValueForm(
+            placeholder: "file", expectation: "the path of a file",
+            parse: { $0.contains("\0") ? nil : .some($0.isEmpty ? nil : $0) })
+    }
+}
+
+extension ValueForm where Value == [String] {
+    /// Origins as browsers send them (RFC 6454): scheme, host, and a port if it is unusual.
+    static var origins: ValueForm {
+        ValueForm(
+            placeholder: "origins",
+            expectation: "a comma list of origins such as https://app.example.com, or *",
+            parse: { text in
+                if text.isEmpty { return [] }
+                let origins = text.split(separator: ",", omittingEmptySubsequences: false)
+                    .map { String($0.trimmingSpaces) }
+                return origins == ["*"] || origins.allSatisfy(isOrigin) ? origins : nil
+            })
+    }
+
+    private static func isOrigin(_ text: String) -> Bool {
+        guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else {
+            return false
+        }
+        let rest = text.dropFirst(scheme.count)
+        let refused: Set<Character> = ["/", "?", "#", "@", "*", " ", "\""]
+        return !rest.isEmpty && rest.allSatisfy { $0.isASCII && !refused.contains($0) }
+    }
+}
+
+extension Substring {
+    fileprivate var trimmingSpaces: Substring {
+        var rest = drop { $0 == " " }
+        while rest.last == " " { rest.removeLast() }
+        return rest
+    }
+}

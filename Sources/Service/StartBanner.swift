@@ -1,0 +1,59 @@
+import Primitives
+import Telemetry
+
+/// What the service says once it listens: where, what is on and off, and where to go next.
+package struct StartBanner: Sendable {
+    private let configuration: Configuration
+    private let address: String
+
+    /// - Parameter port: the one in use, which the configuration does not know if it said 0.
+    package init(_ configuration: Configuration, port: Int) {
+        self.configuration = configuration
+        address = "http://\(ListenHost.authority(configuration.host, port: port))"
+    }
+
+    /// One readable line, without its newline.
+    package var line: String {
+        """
+        millrace \(Version.current) listens on \(address) \
+        (data \(configuration.dataDirectory), journal sync \(configuration.journalSync.rawValue), \
+        retention \(retention), keys off, CORS \(cors), access log \
+        \(configuration.accessLog.rawValue)). Try: curl \(address)/healthz; \
+        all it understands: \(address)/openapi.yaml
+        """
+    }
+
+    /// The line for people, or the same as a record for machines.
+    /// - Parameter isHumanReadable: whether `output` is read by people, as `LogFormat` decides.
+    package func announce(
+        to output: StandardStream, logger: Logger, isHumanReadable: Bool
+    ) {
+        guard !isHumanReadable else { return output.write("\(line)\n") }
+        logger.info(
+            "listening",
+            [
+                "version": .string(Version.current), "address": .string(address),
+                "data_dir": .string(configuration.dataDirectory),
+                "journal_sync": .string(configuration.journalSync.rawValue),
+                "retention": .string(retention), "keys": .bool(false),
+                "cors": .string(cors), "access_log": .string(configuration.accessLog.rawValue),
+                "openapi": .string("\(address)/openapi.yaml"),
+            ])
+    }
+
+    private var retention: String { configuration.retention.map(DurationText.format) ?? "off" }
+    private var cors: String {
+        configuration.corsOrigins.isEmpty ? "off" : configuration.corsOrigins.joined(separator: ",")
+    }
+}
+
+extension LogFormat {
+    /// Whether records to `stream` are text for people.
+    package func isHumanReadable(on stream: StandardStream) -> Bool {
+        switch self {
+        case .auto: stream.isTerminal
+        case .json: false
+        case .text: true
+        }
+    }
+}
