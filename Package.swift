@@ -7,7 +7,9 @@ let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("ExistentialAny"),
-    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+    .unsafeFlags(
+        ["-cross-module-optimization", "-enforce-exclusivity=unchecked"],
+        .when(configuration: .release)),
 ]
 
 /// A Swift target of this package: a room of ARCHITECTURE.md.
@@ -64,7 +66,9 @@ let package = Package(
                 "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
-            ]),
+            ],
+            // A link to the one at the top level, so that there is one text.
+            resources: [.embedInCode("Resources/openapi.yaml")]),
         .executableTarget(name: "millrace", dependencies: ["Service"], swiftSettings: settings),
 
         tests("PrimitivesTests", ["Primitives"]),

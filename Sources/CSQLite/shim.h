@@ -18,6 +18,7 @@ static inline int millrace_bind_blob_copy(sqlite3_stmt *s, int i, const void *p,
 static inline int millrace_db_config_flag(sqlite3 *db, int option, int on) {
     return sqlite3_db_config(db, option, on, (int *)0);
 }
-static inline int millrace_sqlite_config_mmap(void) {
+// sqlite3_config has variable arguments too.
+static inline int millrace_config_no_memory_statistics(void) {
     return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }

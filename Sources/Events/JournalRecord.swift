@@ -9,7 +9,7 @@ import Primitives
 ///     12 events          UInt32
 ///     16 sequence        UInt64  first record of a journal is 1; each record adds 1
 ///     24 flags           UInt32  0
-///     28 header CRC-32C  UInt32  over the 28 bytes before it
+///     28 header CRC-32C  UInt32  over the 28 bytes before it, continued from the segment's salt
 ///
 /// All little-endian. The header has a checksum of its own, so a length can be trusted before the
 /// payload is read, and a damaged payload can be stepped over.
@@ -19,6 +19,8 @@ package enum JournalRecord {
     /// A batch is cut into records of about this size, far below a segment's 16 MiB.
     package static let splitBytes = 1 << 20
     package static let alignment = 8
+    /// Zeros behind each write: a header that cannot be, so a clean end is told from a torn one.
+    static let endMarkBytes = 32
 
     static let payloadBytesOffset = 4
     static let payloadChecksumOffset = 8
@@ -28,18 +30,22 @@ package enum JournalRecord {
 }
 
 /// Records on their way to the journal: what one thread encoded and hands over at once.
-/// One thread at a time owns it; `Journal.submit` passes it on.
-package final class JournalBatch {
+/// One thread at a time owns it: `Journal.submit` passes it on, its completion gives it back.
+package final class JournalBatch: @unchecked Sendable {  // Handed from owner to owner.
     /// Whole records one behind the other; sequence and header checksum are still missing.
     package var bytes = ByteBuffer(capacity: 64 << 10)
     package private(set) var recordCount = 0
     package private(set) var eventCount = 0
     private var openRecord: Int?
     private var openEvents = 0
+    /// Whatever the submitter wants to find again in the completion. The journal never looks.
+    package var owner: AnyObject?
 
     package init() {}
 
     package var isEmpty: Bool { recordCount == 0 }
+    /// Between records: nothing was begun that has not ended.
+    var isWhole: Bool { openRecord == nil }
 
     /// A place to return to.
     package struct Mark: Sendable {
@@ -99,9 +105,10 @@ package final class JournalBatch {
         eventCount += openEvents
     }
 
-    /// Gives each record its sequence, counting from `first`. Called once, by the committer.
+    /// Gives each record its sequence, counting from `first`, and seals its header with `salt`.
+    /// Called by the committer; once more if the batch was refused and is submitted again.
     /// - Returns: the sequence after the last.
-    func number(from first: UInt64) -> UInt64 {
+    func number(from first: UInt64, salt: UInt32) -> UInt64 {
         var sequence = first
         var offset = 0
         while offset < bytes.count {
@@ -110,7 +117,7 @@ package final class JournalBatch {
             bytes.set(littleEndian: sequence, at: offset + JournalRecord.sequenceOffset)
             let header = UnsafeRawBufferPointer(
                 rebasing: bytes.span[offset..<offset + JournalRecord.headerChecksumOffset])
-            let checksum = crc32c(header)
+            let checksum = crc32c(header, seed: salt)
             bytes.set(littleEndian: checksum, at: offset + JournalRecord.headerChecksumOffset)
             sequence += 1
             let end = JournalRecord.headerBytes + Int(UInt32(littleEndian: payloadBytes))

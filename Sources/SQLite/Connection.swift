@@ -9,10 +9,18 @@ import Primitives
 package final class Connection: @unchecked Sendable {  // Its owner's thread or lock.
     package enum Role: Sendable { case writer, reader }
 
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
+    /// Frames in the write-ahead log after the last commit of this connection.
+    package internal(set) var logFrames = 0
     private var statements: [String: Statement] = [:]
     private var deadline = Deadline.never
     private var isCancelled: (() -> Bool)?
+
+    static let busyTimeoutMilliseconds: Int32 = 5000
+
+    /// SQLite's memory statistics cost a global mutex in every allocation and nobody reads them.
+    /// Takes effect only before the first connection of the process.
+    private static let configureLibrary: Void = { _ = millrace_config_no_memory_statistics() }()
 
     /// Statements kept prepared, the most a room uses by far.
     private static let statementCacheLimit = 64
@@ -20,6 +28,7 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
     /// Opens the database file at `path`, which a `.writer` creates if it is missing.
     /// The corresponding C function is `sqlite3_open_v2`.
     package init(path: String, role: Role, cacheKiB: Int = 2048) throws(SQLiteError) {
+        Connection.configureLibrary
         var opened: OpaquePointer?
         let access =
             role == .writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
@@ -32,7 +41,7 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
         }
         handle = opened
         sqlite3_extended_result_codes(opened, 1)
-        sqlite3_busy_timeout(opened, 5000)
+        sqlite3_busy_timeout(opened, Connection.busyTimeoutMilliseconds)
         _ = millrace_db_config_flag(opened, SQLITE_DBCONFIG_DEFENSIVE, 1)
         _ = millrace_db_config_flag(opened, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         _ = millrace_db_config_flag(opened, SQLITE_DBCONFIG_DQS_DML, 0)
@@ -42,6 +51,7 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
             try execute("PRAGMA query_only = 1")
         }
         try execute("PRAGMA cache_size = -\(cacheKiB)")
+        if role == .writer { try takeOverCheckpoints() }
     }
 
     deinit {

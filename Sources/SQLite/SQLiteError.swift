@@ -22,7 +22,10 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     /// The primary result code: the low byte of `code`.
     package var primaryCode: Int32 { code & 0xFF }
     /// The disk or the quota is full.
-    package var isFull: Bool { primaryCode == SQLITE_FULL }
+    package var isFull: Bool {
+        // The index of the write-ahead log could not grow (SQLITE_IOERR_SHMSIZE): no space either.
+        primaryCode == SQLITE_FULL || code == SQLITE_IOERR | (19 << 8)
+    }
     /// The progress handler stopped it: a deadline passed or the caller went away.
     package var isInterrupted: Bool { primaryCode == SQLITE_INTERRUPT }
     /// The file is not what SQLite wrote.
@@ -30,5 +33,20 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     /// The operating system failed to read or write.
     package var isInputOutput: Bool {
         primaryCode == SQLITE_IOERR || primaryCode == SQLITE_CANTOPEN
+    }
+    /// The operating system could not promise that what was written is on the disk.
+    package var isSyncFailure: Bool {
+        code == SQLITE_IOERR | (4 << 8) || code == SQLITE_IOERR | (5 << 8)
+    }
+    /// Somebody else holds a lock that is needed, for longer than the busy timeout.
+    package var isBusy: Bool { primaryCode == SQLITE_BUSY || primaryCode == SQLITE_LOCKED }
+    /// The file or its directory cannot be written with the rights of this process.
+    package var isReadOnly: Bool {
+        primaryCode == SQLITE_READONLY || primaryCode == SQLITE_PERM
+    }
+    /// The bound values are at fault, not the database: a constraint, a wrong type, or too long.
+    package var isRefusedValue: Bool {
+        primaryCode == SQLITE_CONSTRAINT || primaryCode == SQLITE_MISMATCH
+            || primaryCode == SQLITE_TOOBIG
     }
 }

@@ -1,3 +1,7 @@
+import Container
+import Events
+import HTTPServer
+import Primitives
 import Telemetry
 
 /// The running service.
@@ -14,13 +18,47 @@ package enum Service {
         TerminationSignal.block()
         let output = StandardStream.output
         let isHumanReadable = configuration.logFormat.isHumanReadable(on: output)
-        let logger = Logger(level: configuration.logLevel, isHumanReadable: isHumanReadable) {
+        let log = Logger(level: configuration.logLevel, isHumanReadable: isHumanReadable) {
             output.write($0)
         }
-        StartBanner(configuration, port: configuration.port)
-            .announce(to: output, logger: logger, isHumanReadable: isHumanReadable)
+        defer { log.close() }
+        let shutdown = Locked(Deadline.never)
+        let parts = Wiring.container(configuration, log: log, shutdown: shutdown)
+        let port: UInt16
+        do throws(ContainerError) {
+            try parts.start()
+            let server: HTTPServer = try parts.resolve()
+            port = server.port
+        } catch {
+            return refuse(error, log, isHumanReadable)
+        }
+        StartBanner(configuration, port: Int(port))
+            .announce(to: output, logger: log, isHumanReadable: isHumanReadable)
         TerminationSignal.wait()
-        logger.close()
-        return 0
+        return stop(parts, configuration, log, shutdown)
+    }
+
+    /// Readiness goes 503, listening stops, requests in flight finish, the journal is flushed and
+    /// what it holds is stored, all within the shutdown timeout.
+    private static func stop(
+        _ parts: Container, _ configuration: Configuration, _ log: Logger,
+        _ shutdown: Locked<Deadline>
+    ) -> Int32 {
+        log.notice("stopping")
+        shutdown.withLock { $0 = .after(configuration.shutdownTimeout) }
+        if let state = try? parts.resolve(ServiceState.self) { state.beginDrain() }
+        let failures = parts.stop()
+        for failure in failures { log.error("stop failed", ["error": .string("\(failure)")]) }
+        log.notice("stopped")
+        return failures.isEmpty ? 0 : 1
+    }
+
+    private static func refuse(
+        _ error: ContainerError, _ log: Logger, _ isHumanReadable: Bool
+    ) -> Int32 {
+        let reason = "\(error.cause ?? error)"
+        log.critical("cannot start", ["error": .string(reason)])
+        if isHumanReadable { StandardStream.error.write("millrace cannot start: \(reason)\n") }
+        return 1
     }
 }

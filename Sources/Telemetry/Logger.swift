@@ -98,6 +98,10 @@ package final class Logger: Sendable {
         log(.error, message, fields)
     }
 
+    package func critical(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
+        log(.critical, message, fields)
+    }
+
     /// Writes what is queued and ends the thread. Records that come later are dropped and counted.
     package func close() {
         state.change { $0.isClosed = true }

@@ -37,14 +37,32 @@ package final class Histogram: Sendable {
         sumNanoseconds.add(UInt64(duration.wholeNanoseconds), ordering: .relaxed)
     }
 
-    /// Observations at or below each bound, then all; and their sum in seconds.
-    package var snapshot: (cumulative: [UInt64], sum: Double) {
-        var total: UInt64 = 0
-        let cumulative = counters.map { counter -> UInt64 in
-            total += counter.count
-            return total
-        }
-        return (cumulative, Double(sumNanoseconds.load(ordering: .relaxed)) / 1e9)
+    package var snapshot: HistogramSnapshot {
+        HistogramSnapshot(
+            bounds: bounds, counts: counters.map(\.count),
+            sum: Double(sumNanoseconds.load(ordering: .relaxed)) / 1e9)
+    }
+}
+
+/// A histogram at one moment.
+package struct HistogramSnapshot: Sendable {
+    package let bounds: [Double]
+    /// Observations in each range; the last one is above all bounds.
+    package private(set) var counts: [UInt64]
+    /// Of all observations, in seconds.
+    package private(set) var sum: Double
+
+    package init(bounds: [Double], counts: [UInt64], sum: Double) {
+        self.bounds = bounds
+        self.counts = counts
+        self.sum = sum
+    }
+
+    /// Adds what another histogram with the same bounds has seen.
+    package mutating func add(_ other: HistogramSnapshot) {
+        precondition(bounds == other.bounds)
+        for index in counts.indices { counts[index] += other.counts[index] }
+        sum += other.sum
     }
 }
 
@@ -74,17 +92,22 @@ package struct MetricsText: ~Copyable {
         buffer.append("\n")
     }
 
-    package mutating func sample(_ name: String, _ labels: Labels = [:], _ histogram: Histogram) {
-        let snapshot = histogram.snapshot
-        for (index, count) in snapshot.cumulative.enumerated() {
+    package mutating func sample(
+        _ name: String, _ labels: Labels = [:], _ histogram: HistogramSnapshot
+    ) {
+        var total: UInt64 = 0
+        for (index, count) in histogram.counts.enumerated() {
+            total += count
             let isLast = index == histogram.bounds.count
             open(name + "_bucket", labels, isLast ? "+Inf" : histogram.bounds[index].description)
-            buffer.append(decimal: count)
+            buffer.append(decimal: total)
             buffer.append("\n")
         }
-        sample(name + "_sum", labels, snapshot.sum)
-        sample(name + "_count", labels, snapshot.cumulative.last ?? 0)
+        sample(name + "_sum", labels, histogram.sum)
+        sample(name + "_count", labels, total)
     }
+
+    package consuming func finish() -> Bytes { buffer.freeze() }
 
     private mutating func open(_ name: String, _ labels: Labels, _ bound: String?) {
         buffer.append(name)

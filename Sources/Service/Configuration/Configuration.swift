@@ -1,3 +1,4 @@
+import HTTPServer
 import Telemetry
 
 /// What the service runs with: every setting, checked and typed. Fields are as in `Settings`.
@@ -34,7 +35,7 @@ package struct Configuration: Sendable {
 
     package let logLevel: LogLevel
     package let logFormat: LogFormat
-    package let accessLog: AccessLog
+    package let accessLog: AccessLog.Mode
 
     package let shutdownTimeout: Duration
 

@@ -1,3 +1,4 @@
+import HTTPServer
 import Primitives
 import Telemetry
 
@@ -79,7 +80,7 @@ struct Settings: Sendable {
         "log-format", ValueForm<LogFormat>.choice, default: "auto",
         "auto: text on a terminal, JSON elsewhere")
     let accessLog = Setting(
-        "access-log", ValueForm<AccessLog>.choice, default: "errors",
+        "access-log", ValueForm<AccessLog.Mode>.choice, default: "errors",
         "Requests that get a log record")
 
     // Process

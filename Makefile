@@ -1,0 +1,119 @@
+# Millrace. `make run` starts it, `make test` tests it; both first install what is missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help run build test lint format bench test-faults test-asan test-tsan docker deps \
+	deps-test clean swift
+
+# g++ brings libstdc++ and libgcc, which Swift's clang takes from the system; git and pkg-config
+# are what the package manager calls.
+BUILD_PACKAGES := ca-certificates g++ git libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev \
+	libsimdjson-dev libsqlite3-dev pkg-config tzdata zlib1g-dev
+TEST_PACKAGES := curl procps python3 python3-venv redis-server redis-tools strace
+
+# A wrong import between rooms would go unseen until a clean build, so it is an error at once.
+SWIFT_FLAGS := --explicit-target-dependency-import-check error
+# The release binary carries Swift's runtime, so it runs where no Swift is installed.
+RELEASE_FLAGS := $(SWIFT_FLAGS) -c release --static-swift-stdlib
+VENV := .build/venv
+# What schemathesis and its friends were installed from; a changed list is installed anew.
+VENV_STAMP := $(VENV)/requirements.txt
+FORMATTED := Package.swift Sources Tests
+
+help: ## say what there is
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+	@echo
+	@echo 'make run ARGS="--port 9000 --data-dir /var/lib/millrace" passes options on.'
+	@echo 'DEPS=skip installs nothing, for systems other than Debian and Ubuntu.'
+
+run: build ## build and start Millrace on http://127.0.0.1:8080
+	@exec .build/release/millrace serve $(ARGS)
+
+build: deps ## build the release binary, .build/release/millrace
+	swift build $(RELEASE_FLAGS) --product millrace
+
+# The process tests run the debug binary that this builds beside them (MILLRACE_BINARY names
+# another). No command follows, so that the last line is swift test's own.
+test: deps-test ## run every test, faults in their short forms
+	swift test $(SWIFT_FLAGS)
+
+test-faults: deps-test build ## run the fault tests in their long forms, on the release binary
+	MILLRACE_FAULTS=long MILLRACE_BINARY=.build/release/millrace \
+	swift test $(SWIFT_FLAGS) --filter ProcessTests
+
+test-asan: deps-test ## run every test under AddressSanitizer
+	swift test $(SWIFT_FLAGS) --scratch-path .build-asan --sanitize=address
+
+test-tsan: deps-test ## run every test under ThreadSanitizer
+	swift test $(SWIFT_FLAGS) --scratch-path .build-tsan --sanitize=thread
+
+lint: swift ## check the format of every Swift file
+	swift format lint -s -r -p $(FORMATTED)
+
+format: swift ## format every Swift file
+	swift format format -i -r -p $(FORMATTED)
+
+bench: deps-test ## measure; ARGS="NAME --json FILE" measures one
+	swift build $(RELEASE_FLAGS)
+	.build/release/millrace-bench $(ARGS)
+
+docker: ## build the container image millrace:latest
+	@for engine in docker podman buildah; do \
+	    if $$engine info > /dev/null 2>&1; then \
+	        exec $$engine build -f docker/Dockerfile -t millrace:latest .; fi; done; \
+	echo 'make docker needs a working docker, podman or buildah. docker/check builds the' >&2; \
+	echo 'same Dockerfile with buildah where no container engine can run.' >&2; exit 1
+
+deps: swift ## install the Debian packages that building needs
+	@$(call install,$(BUILD_PACKAGES))
+
+deps-test: swift $(VENV_STAMP) ## install what testing needs as well
+
+$(VENV_STAMP): Tests/Contract/requirements.txt | test-packages
+	@rm -rf $(VENV) && mkdir -p .build
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@cp $< $@
+
+.PHONY: test-packages
+test-packages: swift
+	@$(call install,$(BUILD_PACKAGES) $(TEST_PACKAGES))
+
+clean: ## remove everything that was built
+	rm -rf .build .build-asan .build-tsan
+
+swift:
+	@command -v swift > /dev/null || { \
+	    echo 'Swift 6.2 or newer is not on PATH. Install it with swiftly:' >&2; \
+	    echo '  https://www.swift.org/install/linux/' >&2; \
+	    echo 'open a new shell, and run make again.' >&2; exit 1; }
+
+# Installs those of the packages in $(1) that are missing, and touches nothing when none is.
+# policy-rc.d keeps Debian from starting a Redis of its own: tests start theirs.
+define install
+if [ '$(DEPS)' = skip ]; then exit 0; fi; \
+explain() { echo "$$1 Install these Debian packages, or what your system calls them:" >&2; \
+    echo "  $$missing" >&2; echo 'then go on with: make DEPS=skip ...' >&2; exit 1; }; \
+missing=''; \
+for package in $(1); do \
+    dpkg-query -W -f='$${Status}' $$package 2> /dev/null | grep -q 'ok installed' \
+        || missing="$$missing $$package"; \
+done; \
+if [ -z "$$missing" ]; then exit 0; fi; \
+command -v apt-get > /dev/null || explain 'There is no apt-get here.'; \
+as_root=''; \
+if [ "$$(id -u)" != 0 ]; then \
+    command -v sudo > /dev/null || explain 'You are not root, and there is no sudo.'; \
+    as_root=sudo; fi; \
+echo "installing:$$missing"; \
+policy=/usr/sbin/policy-rc.d; \
+if [ ! -e $$policy ]; then \
+    printf '#!/bin/sh\nexit 101\n' | $$as_root tee $$policy > /dev/null; \
+    $$as_root chmod +x $$policy; \
+    trap "$$as_root rm -f $$policy" EXIT; fi; \
+{ $$as_root apt-get update -qq && $$as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends $$missing; } < /dev/null \
+    || explain 'apt-get failed.'
+endef

@@ -1,0 +1,32 @@
+/// Why a body was refused as a whole; nothing of it is kept.
+package struct BodyError: Error, Equatable, Sendable {
+    package enum Code: String, CaseIterable, Sendable {
+        case emptyBody = "empty_body"
+        case invalidJSON = "invalid_json"
+        case invalidUTF8 = "invalid_utf8"
+        case trailingContent = "trailing_content"
+        case notAnArray = "not_an_array"
+        case tooManyEvents = "too_many_events"
+    }
+
+    package let reason: Code
+    /// The byte of the body where the fault was found.
+    package var offset: Int?
+    /// The bound that was passed.
+    package var limit: Int?
+
+    package var code: String { reason.rawValue }
+
+    /// One sentence for people; nothing of the input.
+    package var detail: String {
+        switch reason {
+        case .emptyBody: "The body holds no event."
+        case .invalidJSON: "The body is not valid JSON."
+        case .invalidUTF8: "The body is not valid UTF-8."
+        case .trailingContent:
+            "Something follows the JSON text. One event a line is application/x-ndjson."
+        case .notAnArray: "A batch of CloudEvents is a JSON array."
+        case .tooManyEvents: "The body holds more events than the limit."
+        }
+    }
+}

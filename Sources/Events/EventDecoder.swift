@@ -1,0 +1,170 @@
+import Primitives
+import Storage
+
+/// Reads bodies of events straight into the journal's form.
+///
+/// Not thread-safe: each thread has its own, which keeps its parser's memory, at most 13 times
+/// `EventLimits.eventBytes`. An accepted event makes no heap object.
+package final class EventDecoder {
+    /// One body on its way into a batch.
+    struct Body {
+        let bytes: UnsafeRawBufferPointer
+        let isCloudEvent: Bool
+        let defaults: EventDefaults
+        let batch: JournalBatch
+        /// Events seen so far, refused ones included: the next one's index.
+        var count = 0
+        var accepted = 0
+    }
+
+    package let limits: EventLimits
+    private var reader: EventReader
+    /// A binary-mode event in structured form.
+    private var structured = ByteBuffer(capacity: 1024)
+
+    package init(limits: EventLimits = EventLimits()) {
+        self.limits = limits
+        reader = EventReader(maxDepth: limits.jsonDepth)
+    }
+
+    /// Appends the events of `body` to `batch` as whole records, and tells of each refused one.
+    ///
+    /// - Parameter body: at least `ByteBuffer.padding` bytes behind it must be readable.
+    /// - Parameter onRejected: called in order; what it was told is void if this throws.
+    /// - Returns: how many events were taken.
+    /// - Throws: `BodyError`; `batch` is then as it was. O(n), whatever the body holds.
+    package func decode(
+        _ body: UnsafeRawBufferPointer, as format: EventFormat, defaults: EventDefaults,
+        into batch: JournalBatch, onRejected: (RejectedEvent) -> Void
+    ) throws(BodyError) -> Int {
+        let mark = batch.mark
+        batch.beginRecord()
+        do throws(BodyError) {
+            let accepted = try decodeRecords(body, format, defaults, batch, onRejected)
+            batch.endRecord()
+            return accepted
+        } catch {
+            batch.rollback(to: mark)
+            throw error
+        }
+    }
+
+    private func decodeRecords(
+        _ bytes: UnsafeRawBufferPointer, _ format: EventFormat, _ defaults: EventDefaults,
+        _ batch: JournalBatch, _ onRejected: (RejectedEvent) -> Void
+    ) throws(BodyError) -> Int {
+        var isCloudEvent = true
+        if case .json = format { isCloudEvent = false }
+        if case .ndjson = format { isCloudEvent = false }
+        var body = Body(
+            bytes: bytes, isCloudEvent: isCloudEvent, defaults: defaults, batch: batch)
+        if case .binary(let attributes, let contentType) = format {
+            decodeBinary(&body, attributes, contentType, onRejected)
+            return body.accepted
+        }
+        let start = JSONScan.skipSpace(bytes, from: EventDecoder.byteOrderMarkLength(bytes))
+        guard start < bytes.count else { throw BodyError(reason: .emptyBody) }
+        let isArray = bytes[start] == UInt8(ascii: "[")
+        switch format {
+        case .ndjson: try decodeLines(&body, from: start, onRejected)
+        case .json where isArray, .cloudEventBatch where isArray:
+            try decodeArray(&body, from: start, onRejected)
+        case .cloudEventBatch:
+            try checkJSON(bytes, from: start)
+            throw BodyError(reason: .notAnArray, offset: start)
+        case .json, .cloudEvent, .binary: try decodeSingle(&body, from: start, onRejected)
+        }
+        return body.accepted
+    }
+
+    /// Some clients begin with U+FEFF; RFC 8259, section 8.1 lets a reader step over it.
+    private static func byteOrderMarkLength(_ bytes: UnsafeRawBufferPointer) -> Int {
+        bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+    }
+
+    private func decodeSingle(
+        _ body: inout Body, from start: Int, _ onRejected: (RejectedEvent) -> Void
+    ) throws(BodyError) {
+        let text = JSONScan.trim(body.bytes, start..<body.bytes.count)
+        guard let fault = take(text, &body) else { return }
+        if fault.isNotJSON { throw error(fault, text, at: start) }
+        reject(text, fault, &body, onRejected)
+    }
+
+    private func checkJSON(
+        _ bytes: UnsafeRawBufferPointer, from start: Int
+    ) throws(BodyError) {
+        let text = JSONScan.trim(bytes, start..<bytes.count)
+        guard text.count <= limits.eventBytes else { return }
+        do throws(EventFault) { try reader.checkJSON(text) } catch {
+            if error.isNotJSON { throw self.error(error, text, at: start) }
+        }
+    }
+
+    // MARK: What the formats share
+
+    /// Reads one event into the batch.
+    /// - Returns: nil if it was taken; else why not, and nothing has been counted.
+    func take(_ text: UnsafeRawBufferPointer, _ body: inout Body) -> EventFault? {
+        guard text.count <= limits.eventBytes else { return .eventTooLarge }
+        do throws(EventFault) {
+            let row = try reader.read(
+                text, isCloudEvent: body.isCloudEvent, body.defaults)
+            body.batch.bytes.append(event: row)
+        } catch {
+            return error
+        }
+        body.batch.endEvent()
+        body.count += 1
+        body.accepted += 1
+        return nil
+    }
+
+    func reject(
+        _ text: UnsafeRawBufferPointer, _ fault: EventFault, _ body: inout Body,
+        _ onRejected: (RejectedEvent) -> Void
+    ) {
+        onRejected(RejectedEvent(index: body.count, fault: fault, raw: text))
+        body.count += 1
+    }
+
+    /// Call before each event of a body that can hold several.
+    func checkCount(_ body: Body) throws(BodyError) {
+        guard body.count < limits.eventsPerBatch else {
+            throw BodyError(reason: .tooManyEvents, limit: limits.eventsPerBatch)
+        }
+    }
+
+    /// A body's error for a text at `start` that is no JSON: with the offset of the fault in it.
+    func error(
+        _ fault: EventFault, _ text: UnsafeRawBufferPointer, at start: Int
+    ) -> BodyError {
+        switch fault {
+        case .invalidUTF8:
+            BodyError(
+                reason: .invalidUTF8, offset: start + (JSONSyntax.utf8ErrorOffset(in: text) ?? 0))
+        case .trailingContent:
+            BodyError(
+                reason: .trailingContent, offset: start + (JSONSyntax.errorOffset(in: text) ?? 0))
+        default:
+            BodyError(
+                reason: .invalidJSON, offset: start + (JSONSyntax.errorOffset(in: text) ?? 0))
+        }
+    }
+
+    private func decodeBinary(
+        _ body: inout Body, _ attributes: [(name: String, value: String)], _ contentType: String?,
+        _ onRejected: (RejectedEvent) -> Void
+    ) {
+        do throws(EventFault) {
+            structured.removeAll()
+            try BinaryEvent(attributes: attributes, contentType: contentType, data: body.bytes)
+                .append(to: &structured, reader)
+        } catch {
+            return reject(body.bytes, error, &body, onRejected)
+        }
+        if let fault = take(structured.span, &body) {
+            reject(structured.span, fault, &body, onRejected)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import Primitives
+
+/// Why one event was refused. Codes are part of the contract; details say what would be right and
+/// carry nothing of the input.
+package enum EventFault: String, Error, CaseIterable, Sendable {
+    case invalidJSON = "invalid_json"
+    case invalidUTF8 = "invalid_utf8"
+    case trailingContent = "trailing_content"
+    case numberOutOfRange = "number_out_of_range"
+    case tooDeep = "too_deep"
+    case eventTooLarge = "event_too_large"
+    case notAnObject = "not_an_object"
+    case duplicateKey = "duplicate_key"
+    case missingType = "missing_type"
+    case missingID = "missing_id"
+    case missingSource = "missing_source"
+    case unsupportedSpecversion = "unsupported_specversion"
+    case invalidType = "invalid_type"
+    case invalidID = "invalid_id"
+    case invalidSource = "invalid_source"
+    case invalidSubject = "invalid_subject"
+    case invalidTime = "invalid_time"
+    case invalidAttribute = "invalid_attribute"
+    case invalidData = "invalid_data"
+
+    package var code: String { rawValue }
+
+    /// One sentence for people.
+    package var detail: String {
+        switch self {
+        case .invalidJSON: "The event is not valid JSON."
+        case .invalidUTF8: "The event is not valid UTF-8."
+        case .trailingContent: "Something follows the event; there is one event a line."
+        case .numberOutOfRange: "A number is beyond 64-bit integers and doubles."
+        case .tooDeep: "The event is nested deeper than the limit."
+        case .eventTooLarge: "The event is larger than the limit."
+        case .notAnObject: "An event is a JSON object."
+        case .duplicateKey: "A member name occurs twice."
+        case .missingType: "The event has no type."
+        case .missingID: "A CloudEvent needs an id."
+        case .missingSource: "A CloudEvent needs a source."
+        case .unsupportedSpecversion: "A CloudEvent needs the specversion \"1.0\"."
+        case .invalidType: "type is a string of 1 to 255 bytes without control characters."
+        case .invalidID: "id is a string of 1 to 255 bytes without control characters."
+        case .invalidSource: "source is a string of 1 to 1024 bytes without control characters."
+        case .invalidSubject:
+            "subject is a string of at most 1024 bytes without control characters."
+        case .invalidTime: "time is an RFC 3339 time such as 2026-11-01T00:00:00Z."
+        case .invalidAttribute:
+            "A CloudEvents attribute has a lower-case alphanumeric name and a simple value."
+        case .invalidData:
+            "data is JSON of its content type; data_base64 is base64 and stands without data."
+        }
+    }
+
+    /// The bytes are no JSON text at all, so a body that has nothing else is refused as a whole.
+    var isNotJSON: Bool {
+        switch self {
+        case .invalidJSON, .invalidUTF8, .trailingContent: true
+        default: false
+        }
+    }
+
+    init(_ error: JSONError) {
+        switch error {
+        case .empty, .invalid: self = .invalidJSON
+        case .notUTF8: self = .invalidUTF8
+        case .tooDeep: self = .tooDeep
+        case .numberOutOfRange: self = .numberOutOfRange
+        case .tooLarge: self = .eventTooLarge
+        case .notObject: self = .notAnObject
+        case .trailingContent: self = .trailingContent
+        }
+    }
+}
+
+/// An event that was refused while others of its body may be taken.
+package struct RejectedEvent {
+    /// Its place among the events of the body, from 0.
+    package let index: Int
+    package let fault: EventFault
+    /// What was sent, borrowed for the call: for quarantine, never for an answer or a log.
+    package let raw: UnsafeRawBufferPointer
+
+    package var code: String { fault.code }
+    package var detail: String { fault.detail }
+}

@@ -1,0 +1,48 @@
+import Primitives
+
+/// What a body of events is.
+package enum EventFormat: Sendable {
+    /// One event, or an array of them.
+    case json
+    /// One event a line; blank lines do not count.
+    case ndjson
+    /// One CloudEvent 1.0 in structured mode.
+    case cloudEvent
+    /// An array of CloudEvents.
+    case cloudEventBatch
+    /// A CloudEvent in binary mode (HTTP protocol binding 1.0, section 3.1): the body is its data.
+    /// `attributes` are the `ce-` headers as they came, names without that prefix in any case,
+    /// values still percent-encoded. Without a content type the body is taken as JSON.
+    case binary(attributes: [(name: String, value: String)], contentType: String?)
+}
+
+/// What an event gets that does not say it.
+package struct EventDefaults {
+    /// Borrowed for the call.
+    package var source: UnsafeRawBufferPointer
+    /// Milliseconds since 1970: the time of events without one, and of generated ids.
+    package var now: Int64
+
+    package init(source: UnsafeRawBufferPointer, now: Int64) {
+        self.source = source
+        self.now = now
+    }
+}
+
+/// The bounds of HTTP_API.md on events.
+package struct EventLimits: Sendable {
+    /// In one body, refused ones included.
+    package var eventsPerBatch = 100_000
+    /// Of one event as it was sent.
+    package var eventBytes = 256 << 10
+    /// The event itself is the first level.
+    package var jsonDepth = 32
+
+    package init() {}
+
+    /// The journal's form counts these in 8 and 16 bits, and ARCHITECTURE.md's store indexes them.
+    static let typeBytes = 255
+    static let idBytes = 255
+    static let sourceBytes = 1024
+    static let subjectBytes = 1024
+}

@@ -1,0 +1,89 @@
+internal import Glibc
+import Primitives
+import Telemetry
+
+/// `JournalOptions.Sync.interval`: what is acknowledged is written, but not yet safe.
+extension JournalCommitter {
+    /// Makes safe what was written since the last sync, if there is anything.
+    func syncInterval() {
+        syncAt = .never
+        guard var segment = active, !segment.isSynced else { return }
+        let start = MonotonicTime.now()
+        let code = segment.sync()
+        guard code != 0 else {
+            active = segment
+            let time = MonotonicTime.now().since(start)
+            return catalog.withLock { $0.observe(time) }
+        }
+        log.error(
+            "the journal could not sync; what was written goes to a new segment",
+            ["errno": .integer(Int64(code))])
+        catalog.withLock { $0.failures += 1 }
+        // Readers may go on from the page cache; the catalog learns of the cut with the copy.
+        unsynced = segment
+        active = nil
+        let rescue = rescueUnsynced()
+        if rescue != 0 { _ = fail(rescue, "sync") }
+    }
+
+    /// Copies acknowledged records, which the page cache still has, into a new segment.
+    /// - Returns: 0 or `errno`; then another probe tries again.
+    func rescueUnsynced() -> Int32 {
+        guard let old = unsynced else { return 0 }
+        let records = readUnsynced(old)
+        var code = openSegment(
+            ActiveSegment.bytes(for: records.count), first: old.syncedNext, isFresh: true)
+        guard code == 0 else { return code }
+        code =
+            active?.write([iovec(records.span)], bytes: records.count, next: old.next, blocks)
+            ?? EIO
+        if code == 0 { code = active?.sync() ?? EIO }
+        guard code == 0 else {
+            if let segment = active { seal(segment, isDamaged: true) }
+            return code
+        }
+        unsynced = nil
+        seal(old, replacedBy: active)
+        publish(syncTime: nil)
+        return 0
+    }
+
+    /// The old segment ends at its last sync; the new one, with its higher ordinal, stands behind
+    /// it from now on. The old bytes stay, since a reader may be among them.
+    private func seal(_ old: ActiveSegment, replacedBy new: ActiveSegment?) {
+        catalog.withLock {
+            $0.sealLast(
+                limitBytes: old.syncedOffset, fileBytes: old.fileBytes, isDamaged: true)
+        }
+        active = new
+    }
+
+    /// The good records behind the last sync; what cannot be read is counted as lost.
+    private func readUnsynced(_ old: ActiveSegment) -> ByteBuffer {
+        var records = ByteBuffer(capacity: max(16, old.offset - old.syncedOffset))
+        let block = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(0, old.offset - max(old.syncedOffset, JournalSegmentHeader.bytes)),
+            alignment: 16)
+        defer { block.deallocate() }
+        let start = max(old.syncedOffset, JournalSegmentHeader.bytes)
+        let got = max(0, old.file.read(into: block, at: start))
+        var offset = 0
+        var lost = old.next - old.syncedNext
+        while offset + JournalRecord.headerBytes <= got {
+            let rest = UnsafeRawBufferPointer(rebasing: block[offset..<got])
+            guard let header = JournalRecordHeader(rest, salt: old.header.salt),
+                header.recordBytes <= rest.count
+            else { break }
+            records.append(UnsafeRawBufferPointer(rebasing: rest[..<header.recordBytes]))
+            offset += header.recordBytes
+            lost -= 1
+        }
+        if lost > 0 {
+            log.error(
+                "acknowledged records were lost with a failed sync",
+                ["records": .integer(Int64(clamping: lost))])
+            catalog.withLock { $0.damage.missingRecords += lost }
+        }
+        return records
+    }
+}

@@ -1,0 +1,292 @@
+internal import Glibc
+import Primitives
+import Telemetry
+
+/// The one thread that writes.
+///
+/// It takes all batches that wait in one swap, numbers them, writes them with one `pwritev`, calls
+/// `fdatasync` once and completes them all. While it syncs the next ones gather: batches form by
+/// themselves under load and cost no delay without it. A batch lies in one segment: one that does
+/// not fit what is left begins the next segment, and one larger than a segment gets its own. So a
+/// refused batch never leaves a part behind in an older segment.
+final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone touches its state.
+    typealias Completion = @Sendable (JournalBatch, JournalOutcome) -> Void
+
+    struct Submission {
+        let batch: JournalBatch
+        let completion: Completion
+        var first: UInt64 = 0
+    }
+
+    struct Intake {
+        var waiting: [Submission] = []
+        var waitingBytes = 0
+        var isClosed = false
+    }
+
+    /// Four of the largest bodies. Behind a stalled disk more would only be memory: `.full`.
+    static let waitingLimitBytes = 256 << 20
+    /// How long after a failure the disk is tried again.
+    static let probeInterval = Duration.milliseconds(250)
+
+    let intake = Monitor(Intake())
+    let catalog: Monitor<JournalCatalog>
+    let keeper: JournalKeeper
+    let directory: JournalDirectory
+    let options: JournalOptions
+    let log: Logger
+    let salt: UInt32
+    let blocks = WriteBlocks()
+
+    var active: ActiveSegment?
+    var nextSequence: UInt64
+    var nextOrdinal: UInt64
+    /// What everything is answered with until a probe succeeds; nil while the disk works.
+    var failure: JournalOutcome?
+    var probeAt = Deadline.never
+    /// When what is written must be synced, with `.interval`.
+    var syncAt = Deadline.never
+    /// Acknowledged records that are written but could not be synced, with `.interval`.
+    var unsynced: ActiveSegment?
+    /// The records being written, their size and the sequence behind them.
+    var staged: [iovec] = []
+    var stagedBytes = 0
+    var stagedNext: UInt64 = 0
+    private var hasSpare = false
+
+    init(
+        _ recovered: JournalRecovery, catalog: Monitor<JournalCatalog>, keeper: JournalKeeper,
+        directory: JournalDirectory, options: JournalOptions, log: Logger
+    ) {
+        self.catalog = catalog
+        self.keeper = keeper
+        self.directory = directory
+        self.options = options
+        self.log = log
+        salt = recovered.salt
+        active = recovered.active
+        nextSequence = recovered.nextSequence
+        nextOrdinal = recovered.nextOrdinal
+        hasSpare = !recovered.catalog.spares.isEmpty
+    }
+
+    /// Ends when the intake is closed and everything in it is answered.
+    func run() {
+        var group: [Submission] = []
+        while true {
+            let isOpen = intake.wait(until: min(probeAt, syncAt)) {
+                !$0.waiting.isEmpty || $0.isClosed
+            } then: { intake in
+                swap(&intake.waiting, &group)
+                intake.waitingBytes = 0
+                return !intake.isClosed
+            }
+            let isLast = isOpen == false && group.isEmpty
+            commit(&group)
+            group.removeAll(keepingCapacity: true)
+            if probeAt.hasPassed { probe() }
+            if isLast || syncAt.hasPassed { syncInterval() }
+            if isLast { return finish() }
+        }
+    }
+
+    private func finish() {
+        guard unsynced != nil, rescueUnsynced() != 0 else { return }
+        log.error("the journal closes with records that could not be synced")
+    }
+
+    private func commit(_ group: inout [Submission]) {
+        var index = 0
+        while index < group.count {
+            let bytes = group[index].batch.bytes.count
+            if let refusal = failure ?? (bytes > 0 ? makeRoom(for: bytes) : nil) {
+                group[index].completion(group[index].batch, refusal)
+                index += 1
+                continue
+            }
+            let end = stage(&group, from: index)
+            let refusal = stagedBytes > 0 ? writeStaged() : nil
+            for index in index..<end { complete(group[index], refusal) }
+            index = end
+        }
+    }
+
+    private func complete(_ submission: Submission, _ refusal: JournalOutcome?) {
+        let last = submission.first + UInt64(submission.batch.recordCount) - 1
+        submission.completion(
+            submission.batch, refusal ?? .committed(first: submission.first, last: last))
+    }
+
+    /// Numbers as many batches as fit the active segment together.
+    /// - Returns: the index behind the last of them.
+    private func stage(_ group: inout [Submission], from start: Int) -> Int {
+        staged.removeAll(keepingCapacity: true)
+        stagedBytes = 0
+        stagedNext = nextSequence
+        var index = start
+        while index < group.count {
+            let batch = group[index].batch
+            let bytes = batch.bytes.count
+            guard bytes == 0 || active?.hasRoom(for: stagedBytes + bytes) == true else { break }
+            group[index].first = stagedNext
+            index += 1
+            guard bytes > 0 else { continue }
+            stagedNext = batch.number(from: stagedNext, salt: salt)
+            staged.append(iovec(batch.bytes.span))
+            stagedBytes += bytes
+        }
+        return index
+    }
+
+    /// - Returns: nil once the records are as safe as the options ask, else why they are not.
+    private func writeStaged() -> JournalOutcome? {
+        let code = active?.write(staged, bytes: stagedBytes, next: stagedNext, blocks) ?? EIO
+        guard code == 0 else { return giveUpWrite(code) }
+        if options.sync == .always {
+            let start = MonotonicTime.now()
+            let code = active?.sync() ?? EIO
+            guard code == 0 else { return rewriteStaged(after: code) }
+            publish(syncTime: MonotonicTime.now().since(start))
+        } else {
+            if syncAt == .never, case .interval(let interval) = options.sync {
+                syncAt = .after(interval)
+            }
+            publish(syncTime: nil)
+        }
+        return nil
+    }
+
+    /// Lets readers see what is written, and wakes them if they wait.
+    func publish(syncTime: Duration?) {
+        guard var segment = active else { return }
+        nextSequence = segment.next
+        let isNew = !segment.isListed
+        segment.isListed = true
+        active = segment
+        let wakes = catalog.withLock { catalog -> Bool in
+            if isNew { catalog.segments.append(JournalCatalog.Segment(segment)) }
+            catalog.advance(
+                to: segment.next - 1, limitBytes: segment.offset, fileBytes: segment.fileBytes)
+            if let syncTime { catalog.observe(syncTime) }
+            hasSpare = !catalog.spares.isEmpty
+            defer { catalog.hasWaiter = false }
+            return catalog.hasWaiter
+        }
+        if wakes { catalog.change { _ in } }
+        askForSpare(segment)
+    }
+
+    /// The next segment is wanted when this one is half full, and at once if this one grows.
+    private func askForSpare(_ segment: ActiveSegment) {
+        guard !hasSpare, !segment.isFilled || segment.offset > segment.capacityBytes / 2 else {
+            return
+        }
+        keeper.wantSpare()
+    }
+}
+
+// MARK: Segments
+
+extension JournalCommitter {
+    /// Has an active segment with room for `bytes` of records.
+    /// - Returns: why there is none, or nil.
+    private func makeRoom(for bytes: Int) -> JournalOutcome? {
+        let needed = ActiveSegment.bytes(for: bytes)
+        let fitsSpare = needed <= options.segmentBytes
+        let fits = active?.hasRoom(for: bytes) ?? false
+        // A growing file costs a metadata commit with each sync, so it is left for a filled one.
+        if fits, active?.isFilled == true || !hasSpare || !fitsSpare { return nil }
+        let retained = catalog.withLock { $0.retainedBytes }
+        guard retained + max(needed, options.segmentBytes) <= options.maxBytes else {
+            return fits ? nil : refuseAtCap()
+        }
+        if let refusal = leaveActive() { return refusal }
+        let code = openSegment(needed)
+        return code == 0 ? nil : fail(code, "open the next segment")
+    }
+
+    private func refuseAtCap() -> JournalOutcome {
+        let isNews = catalog.withLock { catalog -> Bool in
+            defer { catalog.isAtCap = true }
+            return !catalog.isAtCap
+        }
+        if isNews {
+            log.error("the journal is full", ["max_bytes": .integer(Int64(options.maxBytes))])
+        }
+        return .full
+    }
+
+    /// Closes the active segment behind its last record.
+    private func leaveActive() -> JournalOutcome? {
+        guard var segment = active else { return nil }
+        if !segment.isSynced {
+            syncInterval()
+            if let failure { return failure }
+            guard let synced = active else { return nil }
+            segment = synced
+        }
+        seal(segment, isDamaged: false)
+        return nil
+    }
+
+    /// Takes `segment` out of use; no record behind its last synced one counts.
+    func seal(_ segment: ActiveSegment, isDamaged: Bool) {
+        active = nil
+        guard segment.isListed else {
+            // Nothing in it was acknowledged. If the removal fails the header's ordinal tells.
+            try? directory.remove(segment.file.name)
+            return
+        }
+        catalog.withLock {
+            $0.sealLast(
+                limitBytes: segment.syncedOffset, fileBytes: segment.fileBytes,
+                isDamaged: isDamaged)
+        }
+    }
+
+    /// Begins a segment at `nextSequence`: a spare if one is there and large enough, else a file
+    /// that grows.
+    /// - Returns: 0 or `errno`.
+    func openSegment(_ neededBytes: Int, first: UInt64? = nil, isFresh: Bool = false) -> Int32 {
+        let header = JournalSegmentHeader(
+            salt: salt, ordinal: nextOrdinal, first: first ?? nextSequence)
+        nextOrdinal += 1
+        let isSmall = neededBytes <= options.segmentBytes && !isFresh
+        let (spare, number) = catalog.withLock { catalog in
+            (isSmall ? catalog.spares.popLast() : nil, catalog.takeNumber())
+        }
+        hasSpare = false
+        if let spare {
+            active = ActiveSegment(
+                file: spare, header: header, capacityBytes: options.segmentBytes, isFilled: true)
+            return 0
+        }
+        do {
+            let file = try directory.create(JournalInventory.name(number))
+            active = ActiveSegment(
+                file: file, header: header,
+                capacityBytes: max(neededBytes, options.segmentBytes), isFilled: false)
+            try directory.sync()
+            return 0
+        } catch {
+            if let segment = active { seal(segment, isDamaged: false) }
+            return error.cause
+        }
+    }
+}
+
+extension JournalCatalog.Segment {
+    init(_ segment: ActiveSegment) {
+        self.init(
+            name: segment.file.name, header: segment.header, limitBytes: segment.offset,
+            fileBytes: segment.fileBytes, isFilled: segment.isFilled, file: segment.file)
+    }
+}
+
+extension JournalCatalog {
+    /// A moving average: each sync counts a tenth.
+    mutating func observe(_ syncTime: Duration) {
+        let microseconds = Double(syncTime.wholeNanoseconds) / 1000
+        syncMicroseconds += (microseconds - syncMicroseconds) * (syncMicroseconds == 0 ? 1 : 0.1)
+    }
+}

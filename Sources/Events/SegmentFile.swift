@@ -1,0 +1,122 @@
+internal import Glibc
+
+/// An open file of the journal. Owns the descriptor and closes it with the last reference; its
+/// calls may come from several threads, since each names its own offset.
+final class SegmentFile: Sendable {
+    /// The most parts `pwritev` takes at once (`IOV_MAX`).
+    static let partLimit = 1024
+
+    let path: String
+    let name: String
+    private let descriptor: Int32
+    private let faults: JournalFaults
+
+    /// Takes ownership of `descriptor`.
+    init(descriptor: Int32, path: String, name: String, faults: JournalFaults) {
+        self.descriptor = descriptor
+        self.path = path
+        self.name = name
+        self.faults = faults
+    }
+
+    deinit { close(descriptor) }
+
+    /// Writes all `parts` one behind the other. The corresponding C function is `pwritev`.
+    /// - Returns: 0 or `errno`; what was written before a failure stays.
+    func write(_ parts: [iovec], at offset: Int) -> Int32 {
+        var rest = parts
+        var first = 0
+        var position = off_t(offset)
+        SegmentFile.advance(&rest, &first, by: 0)
+        while first < rest.count {
+            let fault = faults.write?(path) ?? 0
+            guard fault == 0 else { return fault }
+            let written = writeSome(rest[first...], at: position)
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { return written < 0 ? errno : EIO }
+            position += off_t(written)
+            SegmentFile.advance(&rest, &first, by: written)
+        }
+        return 0
+    }
+
+    private func writeSome(_ parts: ArraySlice<iovec>, at position: off_t) -> Int {
+        parts.withUnsafeBufferPointer { parts in
+            if let limit = faults.writeLimitBytes, let part = parts.first {
+                return pwrite(descriptor, part.iov_base, min(limit, part.iov_len), position)
+            }
+            let count = min(parts.count, SegmentFile.partLimit)
+            return pwritev(descriptor, parts.baseAddress, Int32(count), position)
+        }
+    }
+
+    /// Steps over what was written; empty parts count as written.
+    private static func advance(_ parts: inout [iovec], _ first: inout Int, by bytes: Int) {
+        var rest = bytes
+        while first < parts.count, rest >= parts[first].iov_len {
+            rest -= parts[first].iov_len
+            first += 1
+        }
+        guard rest > 0, first < parts.count else { return }
+        parts[first].iov_base += rest
+        parts[first].iov_len -= rest
+    }
+
+    /// Reads until `buffer` is full or the file ends. The corresponding C function is `pread`.
+    /// - Returns: how many bytes were read, or the negative `errno`.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+        var count = 0
+        while count < buffer.count, let base = buffer.baseAddress {
+            let got = pread(descriptor, base + count, buffer.count - count, off_t(offset + count))
+            if got < 0, errno == EINTR { continue }
+            guard got >= 0 else { return -Int(errno) }
+            guard got > 0 else { break }
+            count += got
+        }
+        return count
+    }
+
+    /// The corresponding C function is `fdatasync`; after an error never call it again on this
+    /// file, since the kernel may have forgotten which pages failed.
+    /// - Returns: 0 or `errno`.
+    func syncData() -> Int32 {
+        let fault = faults.sync?(path) ?? 0
+        guard fault == 0 else { return fault }
+        while fdatasync(descriptor) != 0 {
+            if errno != EINTR { return errno }
+        }
+        return 0
+    }
+
+    /// The corresponding C function is `ftruncate`.
+    /// - Returns: 0 or `errno`.
+    func truncate(to bytes: Int) -> Int32 {
+        while ftruncate(descriptor, off_t(bytes)) != 0 {
+            if errno != EINTR { return errno }
+        }
+        return 0
+    }
+
+    /// The corresponding C function is `fstat`.
+    func byteCount() throws(JournalError) -> Int {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw .system(.unreadable, "fstat", path, errno)
+        }
+        return Int(status.st_size)
+    }
+
+    /// The bytes on disk, which are fewer than `byteCount` for a file with holes.
+    func diskBytes() -> Int {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 ? Int(status.st_blocks) * 512 : 0
+    }
+}
+
+extension iovec {
+    /// Borrows `bytes` for a write; the kernel does not change them.
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.init(
+            iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+    }
+}

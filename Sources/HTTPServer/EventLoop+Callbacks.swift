@@ -1,0 +1,93 @@
+internal import CMicroHTTPD
+internal import Glibc
+import Primitives
+
+// What libmicrohttpd calls, always on the loop's own thread. Global functions: a closure handed to C
+// from Swift 6 code may carry an isolation check that traps on a foreign thread.
+
+private func loop(_ context: UnsafeMutableRawPointer?) -> EventLoop? {
+    context.map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+}
+
+private func connection(_ context: UnsafeMutableRawPointer?) -> HTTPConnection? {
+    context.map { Unmanaged<HTTPConnection>.fromOpaque($0).takeUnretainedValue() }
+}
+
+private func bytes(_ text: UnsafePointer<CChar>?) -> UnsafeRawBufferPointer {
+    guard let text else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    return UnsafeRawBufferPointer(start: text, count: strlen(text))
+}
+
+/// A connection opens or closes. The loop's table owns the connection; libmicrohttpd borrows it.
+func connectionChanged(
+    _ context: UnsafeMutableRawPointer?, _ handle: OpaquePointer?,
+    _ socketContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+    _ notice: MHD_ConnectionNotificationCode
+) {
+    guard let loop = loop(context), let handle, let socketContext else { return }
+    if millrace_connection_notice_is_start(notice) != 0 {
+        let opened = loop.opened(handle)
+        socketContext.pointee = Unmanaged.passUnretained(opened).toOpaque()
+    } else if let closing = connection(socketContext.pointee) {
+        socketContext.pointee = nil
+        loop.closed(closing)
+    }
+}
+
+/// The request line is there: what is returned becomes the request's context.
+func targetSeen(
+    _ context: UnsafeMutableRawPointer?, _ target: UnsafePointer<CChar>?, _ handle: OpaquePointer?
+) -> UnsafeMutableRawPointer? {
+    guard let handle, let socketContext = millrace_connection_context(handle) else { return nil }
+    connection(socketContext)?.begin(target: bytes(target))
+    return socketContext
+}
+
+/// The path is decoded by us, from the target as it came.
+func keepEscapes(
+    _ context: UnsafeMutableRawPointer?, _ handle: OpaquePointer?,
+    _ text: UnsafeMutablePointer<CChar>?
+) -> Int {
+    text.map { strlen($0) } ?? 0
+}
+
+func handleAccess(
+    _ context: UnsafeMutableRawPointer?, _ handle: OpaquePointer?, _ url: UnsafePointer<CChar>?,
+    _ method: UnsafePointer<CChar>?, _ version: UnsafePointer<CChar>?,
+    _ upload: UnsafePointer<CChar>?, _ uploadCount: UnsafeMutablePointer<Int>?,
+    _ requestContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> MHD_Result {
+    guard let current = connection(requestContext?.pointee), let uploadCount else { return .NO }
+    let goesOn: Bool
+    if current.phase == .header {
+        current.loop.hasProgress = true
+        goesOn = current.headerComplete(method: bytes(method), version: bytes(version))
+    } else if uploadCount.pointee > 0 {
+        current.loop.hasProgress = true
+        goesOn = current.received(UnsafeRawBufferPointer(start: upload, count: uploadCount.pointee))
+        uploadCount.pointee = 0
+    } else {
+        goesOn = current.proceed()
+    }
+    return goesOn ? .YES : .NO
+}
+
+func requestCompleted(
+    _ context: UnsafeMutableRawPointer?, _ handle: OpaquePointer?,
+    _ requestContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+    _ code: MHD_RequestTerminationCode
+) {
+    guard let current = connection(requestContext?.pointee) else { return }
+    requestContext?.pointee = nil
+    current.loop.hasProgress = true
+    current.ended(well: millrace_request_ended_well(code) != 0)
+}
+
+/// The next piece of a streaming reply.
+func readStream(
+    _ context: UnsafeMutableRawPointer?, _ position: UInt64, _ target: UnsafeMutablePointer<CChar>?,
+    _ count: Int
+) -> Int {
+    guard let current = connection(context), let target else { return millrace_stream_end }
+    return current.read(into: UnsafeMutableRawBufferPointer(start: target, count: count))
+}

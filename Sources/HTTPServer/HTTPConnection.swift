@@ -1,0 +1,281 @@
+internal import CMicroHTTPD
+internal import Glibc
+import Primitives
+import Synchronization
+import Telemetry
+
+/// One connection and the request on it. Everything but `complete`'s caller and `isAbandoned` runs
+/// on the thread of its event loop.
+package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but for the atomics.
+    /// Where the request on the connection stands.
+    enum Phase {
+        /// Between two requests.
+        case idle
+        /// The request line has come, the header not yet whole.
+        case header
+        case body
+        /// The handler has the request.
+        case waiting
+        /// The reply is being sent.
+        case replying
+        case streaming
+    }
+
+    let loop: EventLoop
+    let request = Request()
+    private(set) var handle: OpaquePointer?
+    var phase = Phase.idle
+    /// When `phase` began.
+    var since: MonotonicTime
+    /// Bytes of the body, as they came, chunk framing left out.
+    var bodyBytes = 0
+    /// The body is over its limit: what comes is counted and thrown away.
+    var isOverLimit = false
+    /// libmicrohttpd keeps this connection out of its sets until it is resumed.
+    private(set) var isSuspended = false
+    /// It waits in libmicrohttpd's ready list.
+    private var isParked = false {
+        didSet { if isParked != oldValue { loop.parked += isParked ? 1 : -1 } }
+    }
+    /// The socket is shut down; libmicrohttpd will notice and close.
+    private(set) var isCut = false
+    private var pending: Response?
+    private var status = 0
+    private var problemCode: String?
+    private var stream: EventStream?
+    private let number = Atomic<UInt64>(0)
+    private let abandoned = Atomic<UInt64>(0)
+
+    init(loop: EventLoop, handle: OpaquePointer) {
+        self.loop = loop
+        self.handle = handle
+        since = loop.now
+        request.loopIndex = loop.index
+    }
+
+    // MARK: What libmicrohttpd reports, in this order
+
+    /// The request line has been read.
+    func begin(target: UnsafeRawBufferPointer) {
+        number.add(1, ordering: .relaxed)
+        request.reset()
+        request.target.append(target)
+        request.received = .now()
+        enter(.header)
+        bodyBytes = 0
+        isOverLimit = false
+        status = 0
+        problemCode = nil
+    }
+
+    /// The header is complete: refuse, or let the body come.
+    func headerComplete(method: UnsafeRawBufferPointer, version: UnsafeRawBufferPointer) -> Bool {
+        guard let handle else { return false }
+        enter(.body)
+        request.method = HTTPMethod(method)
+        request.isHTTP10 = version.isEqual(to: "HTTP/1.0")
+        let context = Unmanaged.passUnretained(request).toOpaque()
+        millrace_each_header(handle, context, appendHeader)
+        loop.correlate(request)
+        do {
+            try RequestGuard.check(
+                request, method: method, headerLimitBytes: loop.options.headerLimitBytes)
+        } catch {
+            return queue(Problem(error).response(for: request))
+        }
+        if let length = announcedLength, length > loop.options.bodyLimitBytes {
+            return queue(bodyTooLarge())
+        }
+        return true
+    }
+
+    func received(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bodyBytes += bytes.count
+        let limit = loop.options.bodyLimitBytes
+        if bodyBytes > limit {
+            // libmicrohttpd takes no reply while a body comes, so a little more is read and
+            // thrown away; whoever goes on for ever is cut off.
+            isOverLimit = true
+            request.body.removeAll()
+            return bodyBytes <= 2 * limit + (1 << 20)
+        }
+        request.body.append(bytes)
+        return true
+    }
+
+    /// The request is complete, or libmicrohttpd asks again because it has had no reply.
+    func proceed() -> Bool {
+        if let response = pending {
+            pending = nil
+            loop.hasReplies = true
+            return queue(response)
+        }
+        guard phase == .body else { return stillWaiting() }
+        enter(.waiting)
+        if isOverLimit { return queue(bodyTooLarge()) }
+        loop.handle(request, Responder(self, number: number.load(ordering: .relaxed)))
+        if let response = pending {
+            pending = nil
+            return queue(response)
+        }
+        isParked = true
+        return true
+    }
+
+    /// The reply has been sent or given up.
+    func ended(well: Bool) {
+        guard phase != .idle else { return }
+        isParked = false
+        if !well { abandoned.store(number.load(ordering: .relaxed), ordering: .relaxed) }
+        stream?.close()
+        stream = nil
+        pending = nil
+        isSuspended = false
+        if status != 0 { loop.finished(request, status: status, code: problemCode) }
+        enter(.idle)
+    }
+
+    func closed() {
+        ended(well: false)
+        number.add(1, ordering: .relaxed)
+        handle = nil
+    }
+
+    // MARK: Answering
+
+    /// Takes the answer to request `number`, unless it is over. Loop thread.
+    func complete(_ number: UInt64, _ response: Response) {
+        guard number == self.number.load(ordering: .relaxed), phase == .waiting, pending == nil
+        else {
+            if case .stream(let stream) = response.body { stream.close() }
+            return
+        }
+        pending = response
+        if isParked || isSuspended { loop.hasReplies = true }
+        if isSuspended, let handle {
+            isSuspended = false
+            isParked = true
+            MHD_resume_connection(handle)
+        }
+    }
+
+    func isAbandoned(_ number: UInt64) -> Bool {
+        abandoned.load(ordering: .relaxed) >= number
+            || self.number.load(ordering: .relaxed) != number
+    }
+
+    /// The client was seen to leave while its reply was awaited.
+    func markAbandoned() {
+        abandoned.store(number.load(ordering: .relaxed), ordering: .relaxed)
+    }
+
+    var socket: Int32 { handle.map { millrace_connection_socket($0) } ?? -1 }
+
+    /// Ends the connection without a reply; libmicrohttpd closes it when it sees the end.
+    func cut() {
+        isCut = true
+        shutdown(socket, Int32(SHUT_RDWR))
+        if isSuspended, let handle {
+            isSuspended = false
+            isParked = true
+            MHD_resume_connection(handle)
+        }
+    }
+
+    /// A streaming reply that had nothing to send is asked again.
+    func wakeStream(_ number: UInt64) {
+        guard number == self.number.load(ordering: .relaxed), phase == .streaming, isSuspended,
+            let handle
+        else { return }
+        isSuspended = false
+        loop.hasReplies = true
+        MHD_resume_connection(handle)
+    }
+
+    /// Sends a comment that keeps the stream open, and shows whether the client is still there.
+    func heartbeat() {
+        guard phase == .streaming else { return }
+        since = loop.now
+        _ = stream?.send(HTTPConnection.heartbeatBytes)
+    }
+
+    func finishStream() { stream?.finish() }
+
+    /// Called by libmicrohttpd for the next piece of a streaming reply.
+    func read(into target: UnsafeMutableRawBufferPointer) -> Int {
+        guard let stream, let handle else { return millrace_stream_end }
+        switch stream.read(into: target) {
+        case .bytes(let count):
+            loop.hasProgress = true
+            since = loop.now
+            return count
+        case .end: return millrace_stream_end
+        case .nothing:
+            isSuspended = true
+            MHD_suspend_connection(handle)
+            return 0
+        }
+    }
+
+    private static let heartbeatBytes = Bytes(":\n\n")
+
+    private var announcedLength: Int? {
+        guard let value = request.headers.first("content-length") else { return nil }
+        return Int(String(decoding: value, as: UTF8.self)) ?? .max
+    }
+
+    private func bodyTooLarge() -> Response {
+        let limit = loop.options.bodyLimitBytes
+        var problem = Problem(
+            413, "body_too_large", "A body is limited to \(limit) bytes.", limit: limit)
+        problem.closesConnection = true
+        return problem.response(for: request)
+    }
+
+    private func enter(_ phase: Phase) {
+        self.phase = phase
+        since = loop.now
+    }
+
+    /// Short waits stay parked in libmicrohttpd's ready list, which costs no system call; a long one
+    /// is suspended so that the loop need not look at it again.
+    private func stillWaiting() -> Bool {
+        guard phase == .waiting, let handle else { return true }
+        if loop.now.since(since) > EventLoop.longestParking {
+            isParked = false
+            isSuspended = true
+            MHD_suspend_connection(handle)
+        }
+        return true
+    }
+
+    private func queue(_ response: Response) -> Bool {
+        guard let handle else { return false }
+        isParked = false
+        loop.hasProgress = true
+        status = response.status
+        problemCode = response.problemCode
+        let reply = loop.encode(response, for: self)
+        defer { MHD_destroy_response(reply) }
+        if case .stream(let stream) = response.body {
+            self.stream = stream
+            enter(.streaming)
+            let number = number.load(ordering: .relaxed)
+            stream.attach { [self] in loop.enqueue { self.wakeStream(number) } }
+        } else {
+            enter(.replying)
+        }
+        return millrace_queue_response(handle, UInt32(response.status), reply) != 0
+    }
+}
+
+private func appendHeader(
+    _ context: UnsafeMutableRawPointer?, _ kind: MHD_ValueKind, _ name: UnsafePointer<CChar>?,
+    _ nameCount: Int, _ value: UnsafePointer<CChar>?, _ valueCount: Int
+) -> MHD_Result {
+    guard let context, let name else { return .YES }
+    Unmanaged<Request>.fromOpaque(context).takeUnretainedValue().headers.append(
+        name: UnsafeRawBufferPointer(start: name, count: nameCount),
+        value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueCount))
+    return .YES
+}

@@ -1,0 +1,82 @@
+import Primitives
+import Synchronization
+import Telemetry
+
+/// What the loops of one server share.
+final class ServerContext: Sendable {
+    let log: Logger
+    let onPassEnd: @Sendable (Int) -> Void
+    let handle: Handler
+    private let draining = Atomic<Bool>(false)
+    private let deadline = Locked(Deadline.never)
+
+    init(log: Logger, onPassEnd: @escaping @Sendable (Int) -> Void, handle: @escaping Handler) {
+        self.log = log
+        self.onPassEnd = onPassEnd
+        self.handle = handle
+    }
+
+    var isDraining: Bool { draining.load(ordering: .acquiring) }
+    var drainDeadline: Deadline { deadline.withLock { $0 } }
+
+    func drain(until deadline: Deadline) {
+        self.deadline.withLock { $0 = deadline }
+        draining.store(true, ordering: .releasing)
+    }
+}
+
+/// The HTTP front: an acceptor and its event loops. It knows no feature: every request goes to one
+/// handler, usually a router's.
+package final class HTTPServer: Sendable {
+    private let context: ServerContext
+    private let loops: [EventLoop]
+    private let acceptor: Acceptor
+    private let threads: Locked<[Thread]> = Locked([])
+    private let count = ConnectionCount()
+    /// The port that clients connect to.
+    package let port: UInt16
+
+    /// Opens the socket; connections wait in its backlog until `start`.
+    /// - Parameters:
+    ///   - onPassEnd: called by each loop, with its index, after each pass over its connections:
+    ///     the place to hand on what handlers gathered.
+    package init(
+        options: HTTPServerOptions, log: Logger,
+        onPassEnd: @escaping @Sendable (Int) -> Void = { _ in }, handler: @escaping Handler
+    ) throws(ListenError) {
+        let listener: Int32
+        (listener, port) = try ListenSocket.open(host: options.host, port: options.port)
+        context = ServerContext(log: log, onPassEnd: onPassEnd, handle: handler)
+        let (context, count) = (context, count)
+        loops = (0..<options.loops).map {
+            EventLoop(index: $0, options: options, server: context, count: count)
+        }
+        acceptor = Acceptor(
+            listener: listener, loops: loops, limit: options.maxConnections, count: count, log: log)
+    }
+
+    package func start() {
+        threads.withLock { threads in
+            threads = loops.map { loop in Thread(name: "http-\(loop.index)") { loop.run() } }
+        }
+        acceptor.start()
+    }
+
+    /// Runs `task` on the thread of loop `index`.
+    package func enqueue(on index: Int, _ task: @escaping @Sendable () -> Void) {
+        loops[index].enqueue(task)
+    }
+
+    /// Stops accepting, lets the requests in flight finish until `deadline`, then closes.
+    package func stop(until deadline: Deadline) {
+        acceptor.stop()
+        context.drain(until: deadline)
+        for loop in loops { loop.enqueue {} }
+        for thread in threads.withLock({ $0 }) { thread.join() }
+        threads.withLock { $0 = [] }
+    }
+
+    package var openConnections: Int { count.current }
+    package var refusedConnections: UInt64 { acceptor.refused.count }
+    package var metrics: [RequestMetrics] { loops.map(\.metrics) }
+}

@@ -1,0 +1,96 @@
+import Primitives
+
+/// The header fields of one request, in the order they came. Reused from request to request.
+package struct HeaderList: ~Copyable {
+    private struct Field {
+        var name: Range<Int>
+        var value: Range<Int>
+    }
+
+    private var bytes = ByteBuffer(capacity: 512)
+    private var fields: [Field] = []
+
+    package init() {}
+
+    package var count: Int { fields.count }
+    /// The bytes of all names and values: what the header limit counts, four more for each line.
+    package var totalBytes: Int { bytes.count + 4 * fields.count }
+
+    package mutating func removeAll() {
+        bytes.removeAll()
+        fields.removeAll(keepingCapacity: true)
+    }
+
+    package mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        let start = bytes.count
+        bytes.append(name)
+        let middle = bytes.count
+        bytes.append(value)
+        fields.append(Field(name: start..<middle, value: middle..<bytes.count))
+    }
+
+    package mutating func append(name: String, value: String) {
+        var name = name
+        var value = value
+        name.withUTF8 { name in
+            value.withUTF8 {
+                append(name: UnsafeRawBufferPointer(name), value: UnsafeRawBufferPointer($0))
+            }
+        }
+    }
+
+    /// Name and value at `index`; valid until the list changes.
+    package subscript(index: Int) -> (name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        let field = fields[index]
+        return (
+            UnsafeRawBufferPointer(rebasing: bytes.span[field.name]),
+            UnsafeRawBufferPointer(rebasing: bytes.span[field.value])
+        )
+    }
+
+    /// The first value of the field, its name compared without case; valid until the list changes.
+    package func first(_ name: StaticString) -> UnsafeRawBufferPointer? {
+        for field in fields where field.name.count == name.utf8CodeUnitCount {
+            let candidate = UnsafeRawBufferPointer(rebasing: bytes.span[field.name])
+            if candidate.isEqualIgnoringCase(to: name) {
+                return UnsafeRawBufferPointer(rebasing: bytes.span[field.value])
+            }
+        }
+        return nil
+    }
+
+    package func text(_ name: StaticString) -> String? {
+        first(name).map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// ASCII letters compare without case.
+    package func isEqualIgnoringCase(to text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        for index in 0..<count where self[index] != text.utf8Start[index] {
+            let a = self[index] | 0x20
+            guard a == text.utf8Start[index] | 0x20, (0x61...0x7A).contains(a) else { return false }
+        }
+        return true
+    }
+
+    package func isEqual(to text: StaticString) -> Bool {
+        guard count == text.utf8CodeUnitCount else { return false }
+        for index in 0..<count where self[index] != text.utf8Start[index] { return false }
+        return true
+    }
+
+    package func hasPrefix(_ text: StaticString) -> Bool {
+        count >= text.utf8CodeUnitCount
+            && UnsafeRawBufferPointer(rebasing: self[..<text.utf8CodeUnitCount]).isEqual(to: text)
+    }
+
+    /// Without the spaces and tabs around it.
+    package var trimmed: UnsafeRawBufferPointer {
+        var slice = self[...]
+        while let first = slice.first, first == 0x20 || first == 0x09 { slice.removeFirst() }
+        while let last = slice.last, last == 0x20 || last == 0x09 { slice.removeLast() }
+        return UnsafeRawBufferPointer(rebasing: slice)
+    }
+}

@@ -1,0 +1,55 @@
+internal import CMicroHTTPD
+internal import Glibc
+
+/// Why the address cannot be listened on.
+package struct ListenError: Error, CustomStringConvertible, Sendable {
+    package let description: String
+}
+
+/// Opens the socket that clients connect to.
+enum ListenSocket {
+    /// The corresponding C functions are `getaddrinfo`, `socket`, `bind` and `listen`.
+    static func open(host: String, port: UInt16) throws(ListenError) -> (Int32, port: UInt16) {
+        var hints = addrinfo()
+        hints.ai_socktype = 1  // SOCK_STREAM, whose Swift type depends on the C library.
+        hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
+        var list: UnsafeMutablePointer<addrinfo>?
+        let found = getaddrinfo(host, "\(port)", &hints, &list)
+        guard found == 0, let address = list else {
+            throw ListenError(
+                description: "\(host) is no address here: \(String(cString: gai_strerror(found)))")
+        }
+        defer { freeaddrinfo(list) }
+        let descriptor = millrace_listen_socket(address.pointee.ai_family)
+        guard descriptor >= 0 else { throw failure("socket", host, port) }
+        var one: Int32 = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(4))
+        guard bind(descriptor, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0,
+            listen(descriptor, 4096) == 0
+        else {
+            let error = failure("listen on", host, port)
+            close(descriptor)
+            throw error
+        }
+        return (descriptor, boundPort(descriptor))
+    }
+
+    private static func boundPort(_ descriptor: Int32) -> UInt16 {
+        var address = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = getsockname(descriptor, $0, &size)
+            }
+            // The port lies at the same place in sockaddr_in and sockaddr_in6.
+            return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                UInt16(bigEndian: $0.pointee.sin_port)
+            }
+        }
+    }
+
+    private static func failure(_ call: String, _ host: String, _ port: UInt16) -> ListenError {
+        ListenError(
+            description: "cannot \(call) \(host):\(port): \(String(cString: strerror(errno)))")
+    }
+}

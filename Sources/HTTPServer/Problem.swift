@@ -1,0 +1,108 @@
+import Primitives
+
+/// An error as a client sees it (RFC 9457), never with anything that the client sent.
+package struct Problem: Error, Sendable {
+    package var status: Int
+    /// Stable, snake_case.
+    package var code: String
+    package var detail: String
+    package var limit: Int?
+    package var parameter: String?
+    /// Byte offset of the mistake in the body.
+    package var offset: Int?
+    /// `errors[]`: a JSON array, already written.
+    package var errors: Bytes?
+    /// 429 and 503 always say when to try again.
+    package var retryAfterSeconds: Int?
+    package var headers: [(name: StaticString, value: String)] = []
+    package var closesConnection = false
+
+    package init(
+        _ status: Int, _ code: String, _ detail: String, limit: Int? = nil,
+        parameter: String? = nil, offset: Int? = nil, retryAfterSeconds: Int? = nil
+    ) {
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.limit = limit
+        self.parameter = parameter
+        self.offset = offset
+        self.retryAfterSeconds = retryAfterSeconds ?? (status == 503 || status == 429 ? 1 : nil)
+    }
+
+    package init(_ refusal: Refusal) {
+        self.init(refusal.status, refusal.code, refusal.detail)
+        closesConnection = true
+    }
+
+    package func response(for request: Request) -> Response {
+        var body = ByteBuffer(capacity: 384)
+        body.append(#"{"type":"about:blank","title":"#)
+        body.append(jsonString: Problem.title(status))
+        body.append(#","status":"#)
+        body.append(decimal: status)
+        body.append(#","code":"#)
+        body.append(jsonString: code)
+        body.append(#","detail":"#)
+        body.append(jsonString: detail)
+        if let path = request.route {
+            body.append(#","instance":"#)
+            body.append(jsonString: path)
+        }
+        body.append(#","request_id":"#)
+        body.append(jsonString: request.id.span)
+        appendExtras(to: &body)
+        body.append("}\n")
+        var response = Response(
+            status, contentType: "application/problem+json", body: .bytes(body.freeze()))
+        response.headers = headers
+        if let seconds = retryAfterSeconds { response.add("Retry-After", "\(seconds)") }
+        response.problemCode = code
+        response.closesConnection = closesConnection
+        return response
+    }
+
+    private func appendExtras(to body: inout ByteBuffer) {
+        if let limit {
+            body.append(#","limit":"#)
+            body.append(decimal: limit)
+        }
+        if let parameter {
+            body.append(#","parameter":"#)
+            body.append(jsonString: parameter)
+        }
+        if let offset {
+            body.append(#","offset":"#)
+            body.append(decimal: offset)
+        }
+        if let errors {
+            body.append(#","errors":"#)
+            body.append(errors.span)
+        }
+    }
+
+    private static func title(_ status: Int) -> String {
+        switch status {
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 406: "Not Acceptable"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 413: "Content Too Large"
+        case 414: "URI Too Long"
+        case 415: "Unsupported Media Type"
+        case 417: "Expectation Failed"
+        case 422: "Unprocessable Content"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 500: "Internal Server Error"
+        case 501: "Not Implemented"
+        case 503: "Service Unavailable"
+        case 504: "Gateway Timeout"
+        default: "Error"
+        }
+    }
+}

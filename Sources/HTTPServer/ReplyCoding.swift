@@ -1,0 +1,46 @@
+import Primitives
+
+/// Compresses replies for clients that accept it (RFC 9110, section 12.5.3).
+package enum ReplyCoding {
+    /// Below this the header costs more than compression saves.
+    static let minimumBytes = 1024
+
+    /// `response`, compressed if it is large enough and the client takes gzip. On the thread that
+    /// answers: a worker, for anything that is large.
+    package static func apply(_ response: Response, _ headers: borrowing HeaderList) -> Response {
+        guard case .bytes(let bytes) = response.body, bytes.count > minimumBytes else {
+            return response
+        }
+        var coded = response
+        coded.add("Vary", "Accept-Encoding")
+        guard let accepted = headers.first("accept-encoding"), accepts(accepted, "gzip") else {
+            return coded
+        }
+        coded.body = .bytes(gzipCompress(bytes.span))
+        coded.add("Content-Encoding", "gzip")
+        return coded
+    }
+
+    /// Whether the list `accepted` has `coding` or `*` with a weight above zero.
+    static func accepts(_ accepted: UnsafeRawBufferPointer, _ coding: StaticString) -> Bool {
+        var byStar: Bool?
+        for item in accepted.split(separator: UInt8(ascii: ",")) {
+            let parts = UnsafeRawBufferPointer(rebasing: item).split(
+                separator: UInt8(ascii: ";"), maxSplits: 1, omittingEmptySubsequences: false)
+            let name = UnsafeRawBufferPointer(rebasing: parts[0]).trimmed
+            let weight = parts.count > 1 ? UnsafeRawBufferPointer(rebasing: parts[1]).trimmed : nil
+            let isWanted = !(weight.map(isZero) ?? false)
+            if name.isEqualIgnoringCase(to: coding) { return isWanted }
+            if name.isEqual(to: "*") { byStar = isWanted }
+        }
+        return byStar ?? false
+    }
+
+    /// `q=0`, `q=0.0`, `q=0.000`.
+    private static func isZero(_ weight: UnsafeRawBufferPointer) -> Bool {
+        guard weight.count >= 3, weight[0] | 0x20 == UInt8(ascii: "q"),
+            weight[1] == UInt8(ascii: "=")
+        else { return false }
+        return weight[2...].allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: ".") }
+    }
+}

@@ -1,0 +1,70 @@
+import Primitives
+
+/// One HTTP request. It belongs to its connection, which uses it again for the next one: what a
+/// handler wants to keep beyond its reply it copies. Touched by one thread at a time: the event
+/// loop's, or the worker that the handler gave it to until that has answered.
+package final class Request: @unchecked Sendable {  // One thread at a time, as said above.
+    package var method: HTTPMethod = .get
+    package var isHTTP10 = false
+    /// As it came, with its query and its escapes.
+    package var target = ByteBuffer(capacity: 128)
+    package var headers = HeaderList()
+    package var body = ByteBuffer(capacity: 1024)
+    /// Values of the template's `{name}` segments, in their order.
+    package var pathParameters: [String] = []
+    /// What correlates the records of this request; a sane `X-Request-Id` or one made here.
+    package var id = ByteBuffer(capacity: 64)
+    package var trace = TraceContext(
+        traceID: Key128(high: 0, low: 0), spanID: 0, parentID: 0, isSampled: false)
+    /// The event loop that serves it: an index for what each loop has its own of.
+    package var loopIndex = 0
+    package var received = MonotonicTime(nanoseconds: 0)
+    /// The template that matched; nil before routing and for a 404.
+    package var route: String?
+    /// The router's index of it; -1 before routing and for a 404.
+    package var routeIndex = -1
+
+    package init() {}
+
+    /// A request without a socket, for tests.
+    package convenience init(
+        _ method: HTTPMethod, _ target: String, headers: [(String, String)] = [],
+        body: some Collection<UInt8> = []
+    ) {
+        self.init()
+        self.method = method
+        self.target.append(target)
+        for (name, value) in headers { self.headers.append(name: name, value: value) }
+        self.body.append(contentsOf: body)
+        received = .now()
+    }
+
+    /// The path as it came.
+    package var rawPath: UnsafeRawBufferPointer { RequestTarget.split(target.span).path }
+
+    /// The query's parameters, decoded, in their order.
+    package func parameters() throws(TargetError) -> [(name: String, value: String)] {
+        guard let query = RequestTarget.split(target.span).query else { return [] }
+        return try RequestTarget.parameters(query)
+    }
+
+    /// The media type of the body without parameters, in lower case; nil without a header.
+    package var mediaType: String? {
+        guard let value = headers.first("content-type") else { return nil }
+        let end = value.firstIndex(of: UInt8(ascii: ";")) ?? value.count
+        let type = UnsafeRawBufferPointer(rebasing: value[..<end]).trimmed
+        return String(decoding: type, as: UTF8.self).lowercased()
+    }
+
+    /// Makes it ready for the next request on the connection.
+    func reset() {
+        target.removeAll()
+        headers.removeAll()
+        body.removeAll()
+        body.shrink(above: 256 << 10)
+        pathParameters.removeAll()
+        id.removeAll()
+        route = nil
+        routeIndex = -1
+    }
+}

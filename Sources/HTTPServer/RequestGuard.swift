@@ -1,0 +1,119 @@
+import Primitives
+
+/// Why a request is refused before its body is read.
+package struct Refusal: Error, Equatable, Sendable {
+    package var status: Int
+    package var code: String
+    package var detail: String
+}
+
+/// What libmicrohttpd lets through and we do not: everything by which two parsers could disagree
+/// about where a request ends (RFC 9112, sections 6 and 11.2), and what is no HTTP at all.
+package enum RequestGuard {
+    /// - Parameters:
+    ///   - request: with its target and headers.
+    ///   - method: as it came.
+    package static func check(
+        _ request: Request, method: UnsafeRawBufferPointer, headerLimitBytes: Int
+    ) throws(Refusal) {
+        guard isToken(method) else { throw bad("invalid_method", "The method is not a token.") }
+        try checkTarget(request.target.span)
+        guard request.headers.totalBytes + request.target.count <= headerLimitBytes else {
+            throw Refusal(
+                status: 431, code: "header_too_large",
+                detail: "Request line and header are limited to \(headerLimitBytes) bytes.")
+        }
+        try checkFields(request)
+    }
+
+    private static func checkTarget(_ target: UnsafeRawBufferPointer) throws(Refusal) {
+        guard target.count <= 8192 else {
+            throw Refusal(
+                status: 414, code: "target_too_long",
+                detail: "The request target is limited to 8192 bytes.")
+        }
+        guard target.first == UInt8(ascii: "/") || target.isEqual(to: "*") else {
+            throw bad("invalid_target", "The request target must begin with a slash.")
+        }
+        for byte in target where byte <= 0x20 || byte == 0x7F {
+            throw bad("invalid_target", "The request target has a control character.")
+        }
+        do {
+            _ = try RequestTarget.decode(RequestTarget.split(target).path, plus: false)
+        } catch {
+            throw bad("invalid_target", "The path has a bad escape, %00, or is not UTF-8.")
+        }
+    }
+
+    private static func checkFields(_ request: Request) throws(Refusal) {
+        var hosts = 0
+        var lengths = 0
+        var encodings = 0
+        for index in 0..<request.headers.count {
+            let (name, value) = request.headers[index]
+            guard isToken(name) else {
+                throw bad("invalid_header", "A header name is not a token.")
+            }
+            for byte in value where byte < 0x20 && byte != 0x09 || byte == 0x7F {
+                throw bad("invalid_header", "A header value has a control character.")
+            }
+            if name.isEqualIgnoringCase(to: "host") { hosts += 1 }
+            if name.isEqualIgnoringCase(to: "content-length") {
+                lengths += 1
+                try checkLength(value)
+            }
+            if name.isEqualIgnoringCase(to: "transfer-encoding") {
+                encodings += 1
+                try checkEncoding(value)
+            }
+        }
+        guard lengths <= 1 else {
+            throw bad("duplicate_content_length", "More than one Content-Length.")
+        }
+        guard lengths == 0 || encodings == 0 else {
+            throw bad("ambiguous_length", "Content-Length beside Transfer-Encoding.")
+        }
+        guard encodings <= 1 else {
+            throw bad("invalid_transfer_encoding", "More than one Transfer-Encoding.")
+        }
+        guard encodings == 0 || !request.isHTTP10 else {
+            throw bad("invalid_transfer_encoding", "Transfer-Encoding in an HTTP/1.0 request.")
+        }
+        guard hosts <= 1 else { throw bad("duplicate_host", "More than one Host.") }
+        guard hosts == 1 || request.isHTTP10 else {
+            throw bad("missing_host", "An HTTP/1.1 request needs a Host header.")
+        }
+    }
+
+    private static func checkLength(_ value: UnsafeRawBufferPointer) throws(Refusal) {
+        guard !value.isEmpty, value.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            throw bad("invalid_content_length", "Content-Length is not a number.")
+        }
+    }
+
+    private static func checkEncoding(_ value: UnsafeRawBufferPointer) throws(Refusal) {
+        guard value.trimmed.isEqualIgnoringCase(to: "chunked") else {
+            throw Refusal(
+                status: 501, code: "unsupported_transfer_encoding",
+                detail: "The only Transfer-Encoding understood is chunked.")
+        }
+    }
+
+    private static func bad(_ code: String, _ detail: String) -> Refusal {
+        Refusal(status: 400, code: code, detail: detail)
+    }
+
+    /// RFC 9110, section 5.6.2.
+    private static func isToken(_ text: UnsafeRawBufferPointer) -> Bool {
+        guard !text.isEmpty else { return false }
+        for byte in text where !tokenBytes[Int(byte)] { return false }
+        return true
+    }
+
+    private static let tokenBytes: [Bool] = (0..<256).map { value in
+        switch UInt8(value) {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        case let byte: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Primitives
+
+/// What is wrong with a request target.
+package enum TargetError: Error, Sendable {
+    /// A `%` that two hexadecimal digits do not follow.
+    case badEscape
+    /// `%00`, or bytes that are not UTF-8.
+    case badCharacter
+    /// More than `RequestTarget.parameterLimit` parameters.
+    case tooManyParameters
+}
+
+/// The target of a request as it came (RFC 9112, section 3.2.1): a path, perhaps a query.
+package enum RequestTarget {
+    /// More parameters than any route has; a limit on the work a query string can cause.
+    package static let parameterLimit = 256
+
+    /// Splits at the first `?`.
+    package static func split(
+        _ target: UnsafeRawBufferPointer
+    ) -> (path: UnsafeRawBufferPointer, query: UnsafeRawBufferPointer?) {
+        guard let mark = target.firstIndex(of: UInt8(ascii: "?")) else { return (target, nil) }
+        return (
+            UnsafeRawBufferPointer(rebasing: target[..<mark]),
+            UnsafeRawBufferPointer(rebasing: target[(mark + 1)...])
+        )
+    }
+
+    /// Reads `a=1&b=2` (the form of the WHATWG URL standard: `+` is a space).
+    package static func parameters(
+        _ query: UnsafeRawBufferPointer
+    ) throws(TargetError) -> [(name: String, value: String)] {
+        var result: [(name: String, value: String)] = []
+        var start = 0
+        while start <= query.count {
+            let end = query[start...].firstIndex(of: UInt8(ascii: "&")) ?? query.count
+            if end > start {
+                guard result.count < parameterLimit else { throw .tooManyParameters }
+                let pair = UnsafeRawBufferPointer(rebasing: query[start..<end])
+                let equals = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.count
+                let value = pair[min(equals + 1, pair.count)...]
+                result.append(
+                    (
+                        try decode(UnsafeRawBufferPointer(rebasing: pair[..<equals]), plus: true),
+                        try decode(UnsafeRawBufferPointer(rebasing: value), plus: true)
+                    ))
+            }
+            start = end + 1
+        }
+        return result
+    }
+
+    /// Undoes percent-encoding (RFC 3986, section 2.1).
+    /// - Parameter plus: whether `+` means a space.
+    package static func decode(
+        _ text: UnsafeRawBufferPointer, plus: Bool
+    ) throws(TargetError) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count)
+        var index = 0
+        while index < text.count {
+            var byte = text[index]
+            if byte == UInt8(ascii: "%") {
+                guard index + 2 < text.count, let high = hexValue(text[index + 1]),
+                    let low = hexValue(text[index + 2])
+                else { throw .badEscape }
+                byte = high << 4 | low
+                index += 2
+            } else if plus, byte == UInt8(ascii: "+") {
+                byte = 0x20
+            }
+            guard byte != 0 else { throw .badCharacter }
+            bytes.append(byte)
+            index += 1
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .badCharacter }
+        return text
+    }
+
+    private static func hexValue(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x41 + 10
+        case 0x61...0x66: byte - 0x61 + 10
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Primitives
+
+/// The right to answer one request, once, from any thread. An answer that comes when the client has
+/// gone, or a second one, is dropped.
+package struct Responder: Sendable {
+    private enum Target: Sendable {
+        case connection(HTTPConnection, number: UInt64)
+        case capture(Monitor<Response?>)
+    }
+
+    private let target: Target
+
+    init(_ connection: HTTPConnection, number: UInt64) {
+        target = .connection(connection, number: number)
+    }
+
+    /// A responder without a socket, for tests; read it with `captured`.
+    package init() { target = .capture(Monitor(nil)) }
+
+    /// Sends `response`. On the request's own event loop it goes out at once, from another thread
+    /// the loop is woken.
+    package func respond(_ response: Response) {
+        switch target {
+        case .connection(let connection, let number):
+            let response = ReplyCoding.apply(response, connection.request.headers)
+            let loop = connection.loop
+            if loop.isCurrentThread {
+                connection.complete(number, response)
+            } else {
+                loop.enqueue { connection.complete(number, response) }
+            }
+        case .capture(let monitor): monitor.change { $0 = $0 ?? response }
+        }
+    }
+
+    package func respond(_ problem: Problem, _ request: Request) {
+        respond(problem.response(for: request))
+    }
+
+    /// Whether the client was seen to leave. Any thread; asked now and then by long work.
+    package var isAbandoned: Bool {
+        guard case .connection(let connection, let number) = target else { return false }
+        return connection.isAbandoned(number)
+    }
+
+    /// The response of a responder without a socket, waiting for it until `deadline`.
+    package func captured(until deadline: Deadline = .after(.seconds(10))) -> Response? {
+        guard case .capture(let monitor) = target else { return nil }
+        return monitor.wait(until: deadline, for: { $0 != nil }, then: { $0 }) ?? nil
+    }
+}

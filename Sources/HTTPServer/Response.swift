@@ -1,0 +1,58 @@
+import Primitives
+
+/// What a handler answers.
+package struct Response: Sendable {
+    package enum Body: Sendable {
+        case empty
+        case fixed(StaticString)
+        case bytes(Bytes)
+        /// Sent as it comes, until the stream is finished or the client leaves.
+        case stream(EventStream)
+    }
+
+    package var status: Int
+    package var contentType: StaticString?
+    package var body: Body
+    package var cacheControl: StaticString = "no-store"
+    /// Header fields beside those that every reply has; values hold no line breaks.
+    package var headers: [(name: StaticString, value: String)] = []
+    /// Set for errors: what `/metrics` and the log say about them.
+    package var problemCode: String?
+    /// The connection ends with this reply.
+    package var closesConnection = false
+
+    package init(_ status: Int, contentType: StaticString? = nil, body: Body = .empty) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+    }
+
+    package static func json(_ status: Int, _ buffer: consuming ByteBuffer) -> Response {
+        Response(status, contentType: "application/json", body: .bytes(buffer.freeze()))
+    }
+
+    package static func text(_ status: Int, _ text: String) -> Response {
+        Response(status, contentType: "text/plain; charset=utf-8", body: .bytes(Bytes(text)))
+    }
+
+    package mutating func add(_ name: StaticString, _ value: String) {
+        headers.append((name, value))
+    }
+
+    package func header(_ name: StaticString) -> String? {
+        headers.first { field in
+            UnsafeRawBufferPointer(
+                start: field.name.utf8Start, count: field.name.utf8CodeUnitCount
+            ).isEqualIgnoringCase(to: name)
+        }?.value
+    }
+
+    /// The body as text, for tests; a stream has none.
+    package var bodyText: String {
+        switch body {
+        case .empty, .stream: ""
+        case .fixed(let text): "\(text)"
+        case .bytes(let bytes): bytes.text
+        }
+    }
+}

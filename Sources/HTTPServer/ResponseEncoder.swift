@@ -1,0 +1,89 @@
+internal import CMicroHTTPD
+import Primitives
+
+/// Turns a `Response` into libmicrohttpd's. The caller destroys what it gets.
+enum ResponseEncoder {
+    static func encode(
+        _ response: Response, for connection: HTTPConnection, closing: Bool, corsOrigins: [String]
+    ) -> OpaquePointer? {
+        let reply = body(response, for: connection)
+        if let type = response.contentType { add(reply, "Content-Type", type) }
+        add(reply, "X-Content-Type-Options", "nosniff")
+        add(reply, "Cache-Control", response.cacheControl)
+        addRequestID(reply, connection.request)
+        for (name, value) in response.headers { add(reply, name, value) }
+        if closing { add(reply, "Connection", "close") }
+        if !corsOrigins.isEmpty { addCORS(reply, connection.request, corsOrigins) }
+        return reply
+    }
+
+    private static func body(_ response: Response, for connection: HTTPConnection) -> OpaquePointer?
+    {
+        switch response.body {
+        case .empty: return millrace_response_static(nil, 0)
+        case .fixed(let text):
+            return millrace_response_static(text.utf8Start, text.utf8CodeUnitCount)
+        case .bytes(let bytes) where bytes.count <= 1024:
+            return millrace_response_copy(bytes.base, bytes.count)
+        case .bytes(let bytes):
+            // libmicrohttpd keeps the bytes alive and lets them go when the last reply is out.
+            return MHD_create_response_from_buffer_with_free_callback_cls(
+                bytes.count, UnsafeMutableRawPointer(bytes.base), releaseBytes,
+                Unmanaged.passRetained(bytes).toOpaque())
+        case .stream:
+            // The connection outlives its reply: `requestCompleted` comes before it is closed.
+            return MHD_create_response_from_callback(
+                UInt64.max, 4096, readStream, Unmanaged.passUnretained(connection).toOpaque(), nil)
+        }
+    }
+
+    private static func addRequestID(_ reply: OpaquePointer?, _ request: Request) {
+        request.id.withCString { _ = MHD_add_response_header(reply, "X-Request-Id", $0) }
+    }
+
+    private static func add(_ reply: OpaquePointer?, _ name: StaticString, _ value: StaticString) {
+        name.withCString { name in
+            value.withCString { _ = MHD_add_response_header(reply, name, $0) }
+        }
+    }
+
+    private static func add(_ reply: OpaquePointer?, _ name: StaticString, _ value: String) {
+        name.withCString { name in _ = MHD_add_response_header(reply, name, value) }
+    }
+
+    private static func addCORS(_ reply: OpaquePointer?, _ request: Request, _ origins: [String]) {
+        add(reply, "Vary", "Origin")
+        guard let origin = request.headers.text("origin"),
+            origins.contains("*") || origins.contains(origin)
+        else { return }
+        add(reply, "Access-Control-Allow-Origin", origin)
+        add(reply, "Access-Control-Expose-Headers", "X-Request-Id, Retry-After, ETag")
+        guard request.method == .options else { return }
+        add(reply, "Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS")
+        add(
+            reply, "Access-Control-Allow-Headers",
+            "Authorization, Content-Type, Content-Encoding, X-Request-Id, traceparent")
+        add(reply, "Access-Control-Max-Age", "600")
+    }
+}
+
+private func releaseBytes(_ context: UnsafeMutableRawPointer?) {
+    guard let context else { return }
+    Unmanaged<Bytes>.fromOpaque(context).release()
+}
+
+extension StaticString {
+    /// The text for a C function; a literal ends in a zero byte.
+    fileprivate func withCString(_ body: (UnsafePointer<CChar>) -> Void) {
+        utf8Start.withMemoryRebound(to: CChar.self, capacity: utf8CodeUnitCount + 1) { body($0) }
+    }
+}
+
+extension ByteBuffer {
+    /// The bytes and a zero behind them.
+    fileprivate func withCString(_ body: (UnsafePointer<CChar>) -> Void) {
+        // There are always `padding` bytes behind the content.
+        base.storeBytes(of: 0, toByteOffset: count, as: UInt8.self)
+        body(UnsafePointer(base.assumingMemoryBound(to: CChar.self)))
+    }
+}

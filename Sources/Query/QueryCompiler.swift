@@ -1,0 +1,173 @@
+import Primitives
+import SQLite
+
+/// Turns a request into SQL. Pure: the same request gives the same text and bindings.
+///
+///     SELECT keys AS c0 …, metrics AS cN …
+///     FROM (SELECT bucket AS b, fields AS f0 … FROM the events of the range LIMIT -1)
+///     WHERE conditions on data GROUP BY b, f0 … ORDER BY … LIMIT … OFFSET …
+///
+/// Each field is read once per event, in the inner query, however often the outer one uses it. The
+/// `LIMIT -1` keeps SQLite from merging the two, which would repeat the JSON work at each use (twice
+/// the time with four metrics of one field). Conditions on attributes are inside, because they cost
+/// nothing there.
+struct QueryCompiler {
+    /// How sums of integers are computed.
+    enum Sums {
+        /// By SQLite's `sum`, which fails when the result leaves 64 bits.
+        case plain
+        /// In two halves that cannot overflow; what is out of range becomes a real. Three times the
+        /// work, so it is the second attempt.
+        case wide
+    }
+
+    let request: QueryRequest
+    let sums: Sums
+    private(set) var bindings: [SQLValue] = []
+    private var fieldExpressions: [String] = []
+    private var fieldNames: [QueryField: String] = [:]
+
+    static func compile(_ request: QueryRequest, sums: Sums = .plain) -> CompiledQuery {
+        var compiler = QueryCompiler(request: request, sums: sums)
+        let sql = compiler.statement()
+        return CompiledQuery(
+            sql: sql, bindings: compiler.bindings, columns: request.columns)
+    }
+
+    private init(request: QueryRequest, sums: Sums) {
+        self.request = request
+        self.sums = sums
+    }
+
+    private mutating func statement() -> String {
+        if let buckets = request.buckets, request.countsBucketsOnly {
+            return countPerBucket(buckets)
+        }
+        let rows = rows()
+        guard let fill = request.fill, let buckets = request.buckets else {
+            return rows + page()
+        }
+        return filled(rows, fill, buckets) + page()
+    }
+
+    /// A row a group: unordered, of any number.
+    private mutating func rows() -> String {
+        let bucket = request.buckets.map { bucketExpression($0) }
+        let keys = (bucket == nil ? [] : ["b"]) + request.groups.map { column($0) }
+        let outputs =
+            (bucket == nil ? [] : ["b"]) + request.groups.map { named($0) }
+            + request.metrics.map { expression($0) }
+        let source = eventSource(
+            lower: bind(.integer(request.from)), upper: bind(.integer(request.to)))
+        let inner = ([source.filter] + attributeConditions()).joined(separator: " AND ")
+        let outer = dataConditions().joined(separator: " AND ")
+        let fields =
+            (bucket.map { ["\($0) AS b"] } ?? [])
+            + fieldExpressions.enumerated().map { "\($0.element) AS f\($0.offset)" }
+        var sql = "SELECT "
+        sql += outputs.enumerated().map { "\($0.element) AS c\($0.offset)" }.joined(separator: ", ")
+        sql += " FROM (SELECT \(fields.isEmpty ? "1" : fields.joined(separator: ", "))"
+        sql += " FROM \(source.tables) WHERE \(inner)"
+        sql += fieldNames.keys.contains(where: \.isData) ? " LIMIT -1)" : ")"
+        if !outer.isEmpty { sql += " WHERE \(outer)" }
+        if !keys.isEmpty { sql += " GROUP BY " + keys.joined(separator: ", ") }
+        return sql
+    }
+
+    /// Order and cut. One row more than the page holds says whether there is another page.
+    mutating func page() -> String {
+        guard request.keyCount > 0 else { return "" }
+        var columns = request.order.map { "c\($0.column)\($0.isDescending ? " DESC" : "")" }
+        // Keys behind the asked order break ties, so that pages neither repeat nor skip a row.
+        columns += (0..<request.keyCount)
+            .filter { key in !request.order.contains { $0.column == key } }.map { "c\($0)" }
+        let limit = bind(.integer(Int64(request.limit + 1)))
+        let offset = bind(.integer(Int64(request.offset)))
+        return " ORDER BY \(columns.joined(separator: ", ")) LIMIT \(limit) OFFSET \(offset)"
+    }
+
+    // MARK: Parts
+
+    /// Adds a binding; the parameter that stands for it.
+    mutating func bind(_ value: SQLValue) -> String {
+        bindings.append(value)
+        return "?\(bindings.count)"
+    }
+
+    /// The inner query's column that holds `field`. Types and sources are numbers there.
+    mutating func column(_ field: QueryField) -> String {
+        if let name = fieldNames[field] { return name }
+        let expression: String
+        switch field.place {
+        case .time: expression = "e.time"
+        case .type: expression = "e.type_id"
+        case .source: expression = "e.source_id"
+        case .subject: expression = "e.subject"
+        case .id: expression = QueryCompiler.idExpression
+        case .data(let path):
+            expression = TypedValue.expression("e.data", path: bind(.text(path)))
+        }
+        let name = "f\(fieldExpressions.count)"
+        fieldExpressions.append(expression)
+        fieldNames[field] = name
+        return name
+    }
+
+    /// `column(field)` as the client knows it.
+    private mutating func named(_ field: QueryField) -> String {
+        let column = column(field)
+        switch field.place {
+        case .type: return "(SELECT name FROM event_types WHERE id = \(column))"
+        case .source: return "(SELECT name FROM event_sources WHERE id = \(column))"
+        case .time, .subject, .id, .data: return column
+        }
+    }
+
+    private mutating func expression(_ metric: QueryMetric) -> String {
+        guard case .of(let function, let field) = metric.measure else { return "count(*)" }
+        let column = column(field)
+        switch function {
+        case .uniq: return "count(DISTINCT \(column))"
+        case .avg: return "avg(\(column)) FILTER (WHERE \(column) < '')"
+        case .sum: return sum(column)
+        case .min, .max:
+            guard field.isData else { return "\(function.rawValue)(\(named(field)))" }
+            // Numbers come before text; booleans, objects and arrays have no order.
+            return "\(function.rawValue)(\(column)) FILTER (WHERE \(column) < x'')"
+        }
+    }
+
+    private func sum(_ column: String) -> String {
+        let numbers = "FILTER (WHERE \(column) < '')"
+        guard sums == .wide else { return "sum(\(column)) \(numbers)" }
+        let integers = "FILTER (WHERE typeof(\(column)) = 'integer')"
+        let total = "total(\(column)) \(numbers)"
+        // A total near 2^63 may be off by its rounding, so the border keeps its distance.
+        return "CASE WHEN count(*) FILTER (WHERE typeof(\(column)) = 'real') > 0"
+            + " OR abs(\(total)) > 9.2e18 THEN \(total)"
+            + " ELSE (sum(\(column) >> 32) \(integers) << 32)"
+            + " + sum(\(column) & 4294967295) \(integers) END"
+    }
+
+    /// An id that the service gave is not stored: it is the key, written as a UUID.
+    static let idExpression =
+        "coalesce(e.id, lower("
+        + [(1, 8), (9, 4), (13, 4), (17, 4), (21, 12)]
+        .map { "substr(hex(e.key), \($0.0), \($0.1))" }.joined(separator: " || '-' || ") + "))"
+}
+
+extension QueryRequest {
+    var columns: [CompiledQuery.Column] {
+        var columns: [CompiledQuery.Column] = []
+        if interval != nil { columns.append(.init(name: "time", isTime: true)) }
+        columns += groups.map { .init(name: $0.name, isTime: $0.place == .time) }
+        columns += metrics.map { .init(name: $0.name, isTime: $0.isTime) }
+        return columns
+    }
+
+    /// Only counts per bucket are asked for, which the index on time answers bucket by bucket.
+    var countsBucketsOnly: Bool {
+        buckets != nil && groups.isEmpty && conditions.isEmpty
+            && metrics.allSatisfy { $0.measure == .count }
+    }
+}

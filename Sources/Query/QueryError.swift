@@ -1,0 +1,56 @@
+import SQLite
+
+/// Why a query has no answer. Its text never repeats what the client sent.
+package struct QueryError: Error, Sendable {
+    /// What kind of answer the caller owes; only `Service` knows status codes.
+    package enum Kind: Sendable {
+        /// The request is malformed.
+        case badRequest
+        /// Well-formed, but it asks for what is not offered.
+        case unprocessable
+        /// The deadline passed before the answer was there.
+        case timeout
+        /// The store cannot be read.
+        case unavailable
+        /// `cache=only`, and no tier holds the answer.
+        case notCached
+    }
+
+    package let kind: Kind
+    /// Stable, snake_case.
+    package let code: String
+    package let message: String
+    /// The parameter that is wrong; nil when none is.
+    package let parameter: String?
+    /// What SQLite said, for the log.
+    package let cause: SQLiteError?
+
+    package init(
+        _ kind: Kind, code: String, _ message: String, parameter: String? = nil,
+        cause: SQLiteError? = nil
+    ) {
+        self.kind = kind
+        self.code = code
+        self.message = message
+        self.parameter = parameter
+        self.cause = cause
+    }
+
+    /// A parameter has a value that it may not have; `rule` says what it may be and follows the
+    /// parameter's name: "must be …".
+    static func invalid(_ parameter: String, _ rule: String) -> QueryError {
+        QueryError(
+            .badRequest, code: "invalid_parameter", "\(parameter) \(rule)", parameter: parameter)
+    }
+
+    static func store(_ error: SQLiteError) -> QueryError {
+        if error.isInterrupted {
+            return QueryError(
+                .timeout, code: "query_timeout",
+                "the query did not finish in time; a shorter range or fewer fields cost less",
+                cause: error)
+        }
+        return QueryError(
+            .unavailable, code: "store_unavailable", "the store could not answer", cause: error)
+    }
+}

@@ -1,0 +1,171 @@
+import Events
+import HTTPServer
+import Primitives
+import Storage
+import Telemetry
+
+/// `POST /events`: from the body to the journal, and back to the client once it is safe.
+///
+/// A small body is decoded on its event loop; all that one pass of the loop gathers goes to the
+/// journal at once. A large or compressed body is decoded by a worker. Either way the journal's
+/// committer answers for many requests with one fdatasync.
+final class EventIntake: Sendable {
+    /// A body up to this is decoded on the event loop: half a millisecond at most.
+    private static let inlineBodyBytes = 256 << 10
+
+    let accepted = Counter()
+    let rejected = Counter()
+    let refusedByJournal = Counter()
+    private let journal: Journal
+    private let lanes: [IntakeLane]
+    private let spareLanes: Locked<[IntakeLane]> = Locked([])
+    private let workers: WorkerPool
+    private let limits: EventLimits
+    private let quarantine: QuarantineInbox
+    private let decompressedLimitBytes: Int
+    private let ackTimeout: Duration
+    private let storedWaiters: StoredWaiters
+    /// Runs a task on an event loop; set once the server exists.
+    private let loops: Locked<HTTPServer?> = Locked(nil)
+
+    init(
+        journal: Journal, store: EventStore, workers: WorkerPool, storedWaiters: StoredWaiters,
+        options: EventIntakeOptions
+    ) {
+        self.journal = journal
+        self.workers = workers
+        self.storedWaiters = storedWaiters
+        limits = options.limits
+        decompressedLimitBytes = options.decompressedLimitBytes
+        ackTimeout = options.ackTimeout
+        let (limits, quarantine) = (options.limits, store.quarantine)
+        self.quarantine = quarantine
+        lanes = (0..<options.loops).map { _ in IntakeLane(limits: limits, quarantine: quarantine) }
+    }
+
+    /// Tells where answers of loops go. Before the server starts.
+    func attach(to server: HTTPServer) { loops.withLock { $0 = server } }
+
+    /// The handler of `POST /events`. On the request's event loop.
+    func handle(_ request: Request, _ responder: Responder) {
+        do throws(Problem) {
+            let format = try IntakeFormat.of(request)
+            let coding = try IntakeCoding.of(request)
+            let parameters = try IntakeParameters(request, defaultTimeout: ackTimeout)
+            guard coding == nil, request.body.count <= EventIntake.inlineBodyBytes else {
+                return try handOver(request, responder, format, coding, parameters)
+            }
+            let lane = lanes[request.loopIndex]
+            let receipt = try lane.take(request, format, parameters)
+            enqueue(receipt, request, responder, on: lane)
+        } catch {
+            refuse(error, request, responder)
+        }
+    }
+
+    /// Called by each event loop after each pass.
+    func passEnded(loop index: Int) {
+        let lane = lanes[index]
+        guard let batch = lane.handOver() else { return }
+        journal.submit(batch.records) { [self] _, outcome in
+            loops.withLock { $0 }?.enqueue(on: index) { [self] in
+                complete(batch, outcome)
+                lane.giveBack(batch)
+            }
+        }
+    }
+
+    // MARK: Large bodies
+
+    private func handOver(
+        _ request: Request, _ responder: Responder, _ format: EventFormat,
+        _ coding: Inflate.Coding?, _ parameters: IntakeParameters
+    ) throws(Problem) {
+        let isQueued = workers.submit { [self] in
+            do throws(Problem) {
+                if let coding {
+                    try IntakeCoding.decode(request, coding, limitBytes: decompressedLimitBytes)
+                }
+                try takeOnWorker(request, responder, format, parameters)
+            } catch {
+                refuse(error, request, responder)
+            }
+        }
+        guard isQueued else {
+            throw Problem(503, "overloaded", "Too many large bodies are waiting.")
+        }
+    }
+
+    private func takeOnWorker(
+        _ request: Request, _ responder: Responder, _ format: EventFormat,
+        _ parameters: IntakeParameters
+    ) throws(Problem) {
+        let lane =
+            spareLanes.withLock { $0.popLast() }
+            ?? IntakeLane(limits: limits, quarantine: quarantine)
+        defer { spareLanes.withLock { $0.append(lane) } }
+        let receipt = try lane.take(request, format, parameters)
+        enqueue(receipt, request, responder, on: lane)
+        guard let batch = lane.handOver() else { return }
+        journal.submit(batch.records) { [self] _, outcome in complete(batch, outcome) }
+    }
+
+    // MARK: Answers
+
+    private func enqueue(
+        _ receipt: IntakeReceipt, _ request: Request, _ responder: Responder, on lane: IntakeLane
+    ) {
+        guard receipt.accepted > 0 else {
+            return responder.respond(receipt.response(reached: receipt.parameters.ack))
+        }
+        lane.current.waiting.append(
+            IntakeBatch.Waiting(responder: responder, request: request, receipt: receipt))
+    }
+
+    private func complete(_ batch: IntakeBatch, _ outcome: JournalOutcome) {
+        switch outcome {
+        case .committed(_, let last):
+            for waiting in batch.waiting { acknowledge(waiting, last) }
+        case .full:
+            let problem = Problem(
+                503, "journal_full", "The journal is full; nothing was taken.",
+                retryAfterSeconds: 1)
+            for waiting in batch.waiting { refuseWaiting(waiting, problem) }
+        case .unwritable:
+            let problem = Problem(
+                503, "journal_unwritable", "The journal cannot be written; nothing was taken.",
+                retryAfterSeconds: 1)
+            for waiting in batch.waiting { refuseWaiting(waiting, problem) }
+        }
+    }
+
+    private func acknowledge(_ waiting: IntakeBatch.Waiting, _ last: UInt64) {
+        accepted.add(waiting.receipt.accepted)
+        if waiting.receipt.rejected > 0 { rejected.add(waiting.receipt.rejected) }
+        guard waiting.receipt.parameters.ack == .stored else {
+            // Without Redis nothing is ever streamed, so there is nothing to wait for.
+            return waiting.responder.respond(waiting.receipt.response(reached: .journaled))
+        }
+        storedWaiters.add(last, waiting.receipt.ackDeadline) { isStored in
+            waiting.responder.respond(
+                waiting.receipt.response(reached: isStored ? .stored : .journaled))
+        }
+    }
+
+    private func refuseWaiting(_ waiting: IntakeBatch.Waiting, _ problem: Problem) {
+        refusedByJournal.add(waiting.receipt.accepted)
+        waiting.responder.respond(problem, waiting.request)
+    }
+
+    private func refuse(_ problem: Problem, _ request: Request, _ responder: Responder) {
+        responder.respond(problem, request)
+    }
+}
+
+/// What `EventIntake` is configured with.
+struct EventIntakeOptions {
+    var loops: Int
+    var limits: EventLimits
+    var decompressedLimitBytes: Int
+    var ackTimeout: Duration
+}

@@ -1,0 +1,99 @@
+import Events
+import HTTPServer
+import Primitives
+
+/// What a body of events is written in, by its headers.
+enum IntakeFormat {
+    static let accepted =
+        "application/json, application/x-ndjson, application/cloudevents+json, "
+        + "application/cloudevents-batch+json, or any type with ce-* headers"
+
+    /// - Throws: a 415 that names what is accepted.
+    static func of(_ request: Request) throws(Problem) -> EventFormat {
+        let type = request.headers.first("content-type").map(mediaType)
+        if let type {
+            if type.isEqualIgnoringCase(to: "application/cloudevents+json") { return .cloudEvent }
+            if type.isEqualIgnoringCase(to: "application/cloudevents-batch+json") {
+                return .cloudEventBatch
+            }
+        }
+        if let binary = binary(request) { return binary }
+        if let type {
+            if type.isEqualIgnoringCase(to: "application/json") { return .json }
+            if type.isEqualIgnoringCase(to: "application/x-ndjson")
+                || type.isEqualIgnoringCase(to: "application/jsonl")
+            {
+                return .ndjson
+            }
+        }
+        throw Problem(415, "unsupported_media_type", "Content-Type must be \(accepted).")
+    }
+
+    private static func mediaType(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let end = value.firstIndex(of: UInt8(ascii: ";")) ?? value.count
+        return UnsafeRawBufferPointer(rebasing: value[..<end]).trimmed
+    }
+
+    /// CloudEvents in binary mode have their attributes in headers (HTTP protocol binding 1.0).
+    private static func binary(_ request: Request) -> EventFormat? {
+        var attributes: [(name: String, value: String)] = []
+        for index in 0..<request.headers.count {
+            let (name, value) = request.headers[index]
+            guard name.count > 3,
+                UnsafeRawBufferPointer(rebasing: name[..<3]).isEqualIgnoringCase(to: "ce-")
+            else { continue }
+            let attribute = String(decoding: name[3...], as: UTF8.self)
+            attributes.append((attribute, String(decoding: value, as: UTF8.self)))
+        }
+        guard !attributes.isEmpty else { return nil }
+        return .binary(attributes: attributes, contentType: request.headers.text("content-type"))
+    }
+}
+
+/// How a body is packed, by its `Content-Encoding`.
+enum IntakeCoding {
+    /// - Returns: nil for a body as it is.
+    /// - Throws: a 415 that names what is accepted.
+    static func of(_ request: Request) throws(Problem) -> Inflate.Coding? {
+        guard let value = request.headers.first("content-encoding")?.trimmed else { return nil }
+        if value.isEmpty || value.isEqualIgnoringCase(to: "identity") { return nil }
+        if value.isEqualIgnoringCase(to: "gzip") || value.isEqualIgnoringCase(to: "x-gzip") {
+            return .gzip
+        }
+        if value.isEqualIgnoringCase(to: "deflate") { return .deflate }
+        var problem = Problem(
+            415, "unsupported_content_encoding", "Content-Encoding must be gzip or deflate.")
+        problem.headers.append(("Accept-Encoding", "gzip, deflate"))
+        throw problem
+    }
+
+    /// Undoes the coding of the body of `request`, in place.
+    /// - Throws: a 400 or 413. O(n), and never more than one byte beyond the limit.
+    static func decode(
+        _ request: Request, _ coding: Inflate.Coding, limitBytes: Int
+    ) throws(Problem) {
+        var plain = ByteBuffer(capacity: min(limitBytes, request.body.count * 4))
+        do throws(InflateError) {
+            try Inflate.inflate(
+                request.body.span, coding, limits: Inflate.Limits(outputBytes: limitBytes),
+                into: &plain)
+        } catch {
+            switch error {
+            case .tooLarge:
+                throw Problem(
+                    413, "decompressed_body_too_large",
+                    "A body is limited to \(limitBytes) bytes after decompression.",
+                    limit: limitBytes)
+            case .ratio:
+                throw Problem(
+                    413, "compression_ratio_too_high",
+                    "A body may be at most 100 times its compressed size.", limit: 100)
+            case .truncated: throw Problem(400, "truncated_body", "The compressed body ends early.")
+            case .corrupt:
+                throw Problem(400, "corrupt_body", "The body is not what Content-Encoding says.")
+            case .outOfMemory: throw Problem(503, "overloaded", "There is no memory to unpack it.")
+            }
+        }
+        request.body = plain
+    }
+}

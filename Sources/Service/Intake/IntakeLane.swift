@@ -1,0 +1,101 @@
+import Events
+import HTTPServer
+import Primitives
+import Storage
+
+/// What one thread needs to take in events: an event loop has one for good, a worker borrows one.
+final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the worker that holds it.
+    private let decoder: EventDecoder
+    private let quarantine: QuarantineInbox
+    private var ids = UUIDv7Generator()
+    private var free: [IntakeBatch] = []
+    private(set) var current = IntakeBatch()
+
+    /// Batches kept for reuse: more are never on their way at once but under a slow disk.
+    private static let freeLimit = 4
+    /// Of one body; the rest is only counted. 1,000 tell what is wrong with a client.
+    private static let quarantineLimit = 1000
+    private static let anonymousSource = Bytes("/anonymous")
+
+    init(limits: EventLimits, quarantine: QuarantineInbox) {
+        decoder = EventDecoder(limits: limits)
+        self.quarantine = quarantine
+    }
+
+    /// Decodes the body of `request` into the current batch.
+    /// - Returns: the receipt; its events, if any, are in the batch.
+    /// - Throws: what the client is told; the batch is then as it was.
+    func take(
+        _ request: Request, _ format: EventFormat, _ parameters: IntakeParameters
+    ) throws(Problem) -> IntakeReceipt {
+        let now = WallClock.nowMilliseconds()
+        let mark = current.records.mark
+        var rejections = IntakeRejections()
+        var refused: [QuarantineEntry] = []
+        let accepted: Int
+        do throws(BodyError) {
+            accepted = try decoder.decode(
+                request.body.span, as: format,
+                defaults: EventDefaults(source: IntakeLane.anonymousSource.span, now: now),
+                into: current.records
+            ) { event in
+                rejections.add(event)
+                if !parameters.isStrict, refused.count < IntakeLane.quarantineLimit {
+                    refused.append(IntakeLane.entry(event, request, now))
+                }
+            }
+        } catch {
+            throw Problem(error)
+        }
+        let count = rejections.count
+        if count > 0, parameters.isStrict || accepted == 0 {
+            current.records.rollback(to: mark)
+            for entry in refused { quarantine.add(entry) }
+            throw IntakeLane.nothingTaken(rejections.json(), isStrict: parameters.isStrict)
+        }
+        for entry in refused { quarantine.add(entry) }
+        return IntakeReceipt(
+            batchID: ids.next(milliseconds: now), accepted: accepted, rejections: rejections,
+            parameters: parameters, received: request.received)
+    }
+
+    /// The current batch, if it holds anything; a fresh one takes its place.
+    func handOver() -> IntakeBatch? {
+        guard !current.waiting.isEmpty else { return nil }
+        defer { current = free.popLast() ?? IntakeBatch() }
+        return current
+    }
+
+    func giveBack(_ batch: IntakeBatch) {
+        guard free.count < IntakeLane.freeLimit else { return }
+        batch.removeAll()
+        free.append(batch)
+    }
+
+    private static func entry(
+        _ event: RejectedEvent, _ request: Request, _ now: Int64
+    ) -> QuarantineEntry {
+        var preview = ByteBuffer(capacity: 256)
+        MaskedPreview.append(event.raw, to: &preview)
+        return QuarantineEntry(
+            received: now, code: event.code, detail: event.detail,
+            contentType: request.mediaType ?? "", raw: Bytes(event.raw), preview: preview.text)
+    }
+
+    private static func nothingTaken(_ errors: Bytes?, isStrict: Bool) -> Problem {
+        var problem =
+            isStrict
+            ? Problem(422, "strict_batch_rejected", "An event is bad, so none was taken.")
+            : Problem(422, "all_events_rejected", "No event of the body could be taken.")
+        problem.errors = errors
+        return problem
+    }
+}
+
+extension Problem {
+    init(_ error: BodyError) {
+        self.init(
+            error.reason == .tooManyEvents ? 413 : 400, error.code, error.detail,
+            limit: error.limit, offset: error.offset)
+    }
+}

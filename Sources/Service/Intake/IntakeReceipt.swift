@@ -1,0 +1,83 @@
+import Events
+import HTTPServer
+import Primitives
+import Storage
+
+/// What the decoder made of one body: enough to answer it once it is journaled.
+final class IntakeReceipt: Sendable {
+    /// What HTTP_API.md lists at most.
+    static let errorLimit = 100
+
+    let batchID: Key128
+    let accepted: Int
+    let rejected: Int
+    /// A JSON array of the first errors.
+    let errors: Bytes?
+    let parameters: IntakeParameters
+    let received: MonotonicTime
+
+    init(
+        batchID: Key128, accepted: Int, rejections: consuming IntakeRejections,
+        parameters: IntakeParameters, received: MonotonicTime
+    ) {
+        self.batchID = batchID
+        self.accepted = accepted
+        rejected = rejections.count
+        errors = rejections.json()
+        self.parameters = parameters
+        self.received = received
+    }
+
+    var ackDeadline: Deadline {
+        Deadline(received + .milliseconds(parameters.timeoutMilliseconds))
+    }
+
+    /// 202, or 200 once everything is visible.
+    func response(reached level: AckLevel) -> Response {
+        var body = ByteBuffer(capacity: 192)
+        body.append(#"{"batch_id":""#)
+        body.append(uuid: batchID)
+        body.append(#"","ack":""#)
+        switch level {
+        case .journaled: body.append("journaled")
+        case .streamed: body.append("streamed")
+        case .stored: body.append("stored")
+        }
+        body.append(#"","accepted":"#)
+        body.append(decimal: accepted)
+        body.append(#","rejected":"#)
+        body.append(decimal: rejected)
+        body.append(#","errors":"#)
+        if let errors { body.append(errors.span) } else { body.append("[]") }
+        body.append(#","errors_truncated":"#)
+        body.append(rejected > IntakeReceipt.errorLimit ? "true}\n" : "false}\n")
+        return .json(level == .stored ? 200 : 202, body)
+    }
+}
+
+/// The refused events of one body, as the answer lists them.
+struct IntakeRejections: ~Copyable {
+    private(set) var count = 0
+    private var list = ByteBuffer(capacity: 16)
+
+    init() {}
+
+    mutating func add(_ event: RejectedEvent) {
+        count += 1
+        guard count <= IntakeReceipt.errorLimit else { return }
+        list.append(list.isEmpty ? "[" : ",")
+        list.append(#"{"index":"#)
+        list.append(decimal: event.index)
+        list.append(#","code":"#)
+        list.append(jsonString: event.code)
+        list.append(#","detail":"#)
+        list.append(jsonString: event.detail)
+        list.append("}")
+    }
+
+    consuming func json() -> Bytes? {
+        guard count > 0 else { return nil }
+        list.append("]")
+        return list.freeze()
+    }
+}

@@ -1,0 +1,130 @@
+import Events
+import HTTPServer
+import Primitives
+import Storage
+
+/// `POST /events/quarantine/replay`: refused events are tried again, for example after a limit was
+/// raised. What is taken now is journaled like any event and marked; the rest stays.
+final class QuarantineReplay: Sendable {
+    /// Events of one call; `remaining` in the answer says whether to call again.
+    private static let callLimit = 10_000
+    private static let pageLimit = 1000
+
+    private struct Tally {
+        var replayed = 0
+        var rejected = 0
+        var lastSeq: Int64 = 0
+        var isComplete = true
+    }
+
+    private let journal: Journal
+    private let store: EventStore
+    private let workers: WorkerPool
+    private let limits: EventLimits
+    private let timeout: Duration
+
+    init(
+        journal: Journal, store: EventStore, workers: WorkerPool, limits: EventLimits,
+        timeout: Duration
+    ) {
+        self.journal = journal
+        self.store = store
+        self.workers = workers
+        self.limits = limits
+        self.timeout = timeout
+    }
+
+    func handle(_ request: Request, _ responder: Responder) {
+        do throws(Problem) {
+            _ = try request.checkedParameters([])
+            guard workers.submit({ [self] in answer(request, responder) }) else {
+                throw .overloaded
+            }
+        } catch {
+            responder.respond(error, request)
+        }
+    }
+
+    private func answer(_ request: Request, _ responder: Responder) {
+        do throws(Problem) {
+            let tally = try replay()
+            var body = ByteBuffer(capacity: 96)
+            body.append(#"{"replayed":"#)
+            body.append(decimal: tally.replayed)
+            body.append(#","rejected":"#)
+            body.append(decimal: tally.rejected)
+            body.append(#","complete":"#)
+            body.append(tally.isComplete ? "true}\n" : "false}\n")
+            responder.respond(.json(200, body))
+        } catch {
+            responder.respond(error, request)
+        }
+    }
+
+    private func replay() throws(Problem) -> Tally {
+        let deadline = Deadline.after(timeout)
+        let decoder = EventDecoder(limits: limits)
+        var tally = Tally()
+        while tally.replayed + tally.rejected < QuarantineReplay.callLimit {
+            let rows: [QuarantinedRaw]
+            do throws(StorageError) {
+                rows = try store.quarantinedRaw(
+                    after: tally.lastSeq, limit: QuarantineReplay.pageLimit, deadline: deadline)
+            } catch {
+                throw Problem(error)
+            }
+            guard let last = rows.last else { return tally }
+            try replay(rows, decoder, &tally, deadline)
+            tally.lastSeq = last.seq
+        }
+        tally.isComplete = false
+        return tally
+    }
+
+    private func replay(
+        _ rows: [QuarantinedRaw], _ decoder: EventDecoder, _ tally: inout Tally,
+        _ deadline: Deadline
+    ) throws(Problem) {
+        let batch = JournalBatch()
+        var taken: [Int64] = []
+        for row in rows {
+            var body = ByteBuffer(capacity: row.raw.count)
+            body.append(row.raw.span)
+            if decode(body.span, row, decoder, batch) { taken.append(row.seq) }
+        }
+        tally.rejected += rows.count - taken.count
+        guard !taken.isEmpty else { return }
+        try commit(batch, deadline)
+        store.quarantine.markReplayed(taken, at: WallClock.nowMilliseconds())
+        tally.replayed += taken.count
+    }
+
+    /// - Parameter body: with readable padding behind it.
+    private func decode(
+        _ body: UnsafeRawBufferPointer, _ row: QuarantinedRaw, _ decoder: EventDecoder,
+        _ batch: JournalBatch
+    ) -> Bool {
+        let format: EventFormat =
+            row.contentType.hasPrefix("application/cloudevents") ? .cloudEvent : .json
+        let source = Bytes("/anonymous")
+        do throws(BodyError) {
+            let defaults = EventDefaults(source: source.span, now: row.received)
+            return try decoder.decode(body, as: format, defaults: defaults, into: batch) { _ in }
+                > 0
+        } catch {
+            return false
+        }
+    }
+
+    /// Waits, on this worker, until the batch is safe.
+    private func commit(_ batch: JournalBatch, _ deadline: Deadline) throws(Problem) {
+        let outcome = Monitor<JournalOutcome?>(nil)
+        journal.submit(batch) { _, result in outcome.change { $0 = result } }
+        switch outcome.wait(until: deadline, for: { $0 != nil }, then: { $0 }) ?? nil {
+        case .committed: return
+        case .full: throw Problem(503, "journal_full", "The journal is full.")
+        case .unwritable: throw Problem(503, "journal_unwritable", "The journal cannot be written.")
+        case nil: throw Problem(503, "journal_timeout", "The journal did not answer in time.")
+        }
+    }
+}

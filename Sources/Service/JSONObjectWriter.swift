@@ -1,0 +1,63 @@
+import Primitives
+
+/// Writes a JSON object member by member: for reports, where brevity counts more than speed.
+struct JSONObjectWriter: ~Copyable {
+    private var buffer: ByteBuffer
+    private var isFirst = true
+
+    init() {
+        buffer = ByteBuffer(capacity: 1024)
+        buffer.append("{")
+    }
+
+    mutating func add(_ name: String, _ value: String) {
+        key(name)
+        buffer.append(jsonString: value)
+    }
+
+    mutating func add(_ name: String, _ value: some BinaryInteger) {
+        key(name)
+        buffer.append(decimal: value)
+    }
+
+    mutating func add(_ name: String, _ value: Double) {
+        key(name)
+        buffer.append(json: value)
+    }
+
+    mutating func add(_ name: String, _ value: Bool) {
+        key(name)
+        buffer.append(value ? "true" : "false")
+    }
+
+    mutating func add(_ name: String, _ values: [String]) {
+        key(name)
+        buffer.append("[")
+        for (index, value) in values.enumerated() {
+            if index > 0 { buffer.append(",") }
+            buffer.append(jsonString: value)
+        }
+        buffer.append("]")
+    }
+
+    mutating func object(_ name: String, _ body: (inout JSONObjectWriter) -> Void) {
+        key(name)
+        buffer.append("{")
+        isFirst = true
+        body(&self)
+        isFirst = false
+        buffer.append("}")
+    }
+
+    consuming func finish() -> ByteBuffer {
+        buffer.append("}\n")
+        return buffer
+    }
+
+    private mutating func key(_ name: String) {
+        if !isFirst { buffer.append(",") }
+        isFirst = false
+        buffer.append(jsonString: name)
+        buffer.append(":")
+    }
+}

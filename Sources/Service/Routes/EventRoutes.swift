@@ -1,0 +1,201 @@
+import Events
+import HTTPServer
+import Primitives
+import Query
+import Storage
+
+/// `GET /events`, its quarantine, and the replay of that.
+struct EventRoutes: Sendable {
+    private static let limitRange = 1...1000
+    private static let defaultLimit = 100
+
+    let store: EventStore
+    let workers: WorkerPool
+    let queryTimeout: Duration
+
+    func register(on router: inout Router) {
+        router.on(.get, "/events") { request, responder in
+            answer(request, responder) { () throws(Problem) in try list(request) }
+        }
+        router.on(.get, "/events/quarantine") { request, responder in
+            answer(request, responder) { () throws(Problem) in try listQuarantine(request) }
+        }
+    }
+
+    /// Reads the parameters on the event loop, then asks the store on a worker.
+    private func answer(
+        _ request: Request, _ responder: Responder,
+        _ prepare: () throws(Problem) -> @Sendable (Deadline) throws(StorageError) -> Response
+    ) {
+        do throws(Problem) {
+            let ask = try prepare()
+            let deadline = Deadline.after(queryTimeout)
+            let isQueued = workers.submit {
+                do throws(StorageError) {
+                    responder.respond(try ask(deadline))
+                } catch {
+                    responder.respond(Problem(error), request)
+                }
+            }
+            guard isQueued else { throw .overloaded }
+        } catch {
+            responder.respond(error, request)
+        }
+    }
+
+    // MARK: GET /events
+
+    private func list(
+        _ request: Request
+    ) throws(Problem) -> @Sendable (Deadline) throws(StorageError) -> Response {
+        var filter = EventFilter()
+        var limit = EventRoutes.defaultLimit
+        var cursor: EventCursor?
+        let now = WallClock.nowMilliseconds()
+        for (name, value) in try request.checkedParameters(
+            ["type", "subject", "source", "from", "to", "limit", "cursor"])
+        {
+            switch name {
+            case "type": filter.types = try EventRoutes.types(value)
+            case "subject": filter.subjects = [value]
+            case "source": filter.sources = [value]
+            case "from": filter.from = try EventRoutes.time("from", value, now)
+            case "to": filter.to = try EventRoutes.time("to", value, now)
+            case "limit": limit = try EventRoutes.limit(value)
+            default:
+                guard let parsed = EventCursor(text: value) else { throw .badCursor }
+                cursor = parsed
+            }
+        }
+        if let from = filter.from, let to = filter.to, from >= to {
+            throw .parameter("from", "from must be before to.")
+        }
+        let (wanted, start, count, store) = (filter, cursor, limit, store)
+        return { deadline throws(StorageError) in
+            let page = try store.events(wanted, before: start, limit: count, deadline: deadline)
+            return EventRoutes.response(page)
+        }
+    }
+
+    private static func response(_ page: EventPage) -> Response {
+        var body = ByteBuffer(capacity: 512 * (page.events.count + 1))
+        body.append(#"{"events":["#)
+        for (index, event) in page.events.enumerated() {
+            if index > 0 { body.append(",") }
+            body.append(cloudEvent: event)
+        }
+        body.append(#"],"next":"#)
+        if let next = page.next { body.append(jsonString: next.text) } else { body.append("null") }
+        body.append("}\n")
+        return .json(200, body)
+    }
+
+    // MARK: GET /events/quarantine
+
+    private func listQuarantine(
+        _ request: Request
+    ) throws(Problem) -> @Sendable (Deadline) throws(StorageError) -> Response {
+        var limit = EventRoutes.defaultLimit
+        var before: Int64?
+        for (name, value) in try request.checkedParameters(["limit", "cursor"]) {
+            if name == "limit" {
+                limit = try EventRoutes.limit(value)
+            } else {
+                guard let seq = Int64(value), seq > 0 else { throw .badCursor }
+                before = seq
+            }
+        }
+        let (start, count, store) = (before, limit, store)
+        return { deadline throws(StorageError) in
+            let rows = try store.quarantined(before: start, limit: count + 1, deadline: deadline)
+            return EventRoutes.response(rows, limit: count)
+        }
+    }
+
+    private static func response(_ rows: [QuarantinedEvent], limit: Int) -> Response {
+        var body = ByteBuffer(capacity: 384 * (rows.count + 1))
+        body.append(#"{"events":["#)
+        for (index, row) in rows.prefix(limit).enumerated() {
+            if index > 0 { body.append(",") }
+            append(row, to: &body)
+        }
+        body.append(#"],"next":"#)
+        if rows.count > limit {
+            body.append(jsonString: "\(rows[limit - 1].seq)")
+        } else {
+            body.append("null")
+        }
+        body.append("}\n")
+        return .json(200, body)
+    }
+
+    private static func append(_ row: QuarantinedEvent, to body: inout ByteBuffer) {
+        body.append(#"{"seq":"#)
+        body.append(decimal: row.seq)
+        body.append(#","received":""#)
+        body.append(timestamp: row.received)
+        body.append(#"","code":"#)
+        body.append(jsonString: row.code)
+        body.append(#","detail":"#)
+        body.append(jsonString: row.detail)
+        body.append(#","content_type":"#)
+        body.append(jsonString: row.contentType)
+        body.append(#","bytes":"#)
+        body.append(decimal: row.rawBytes)
+        body.append(#","replayed":"#)
+        if let replayed = row.replayed {
+            body.append(jsonString: Timestamp.format(replayed))
+        } else {
+            body.append("null")
+        }
+        // The preview is JSON with every value masked.
+        body.append(#","preview":"#)
+        body.append(row.preview.isEmpty ? "null" : row.preview)
+        body.append("}")
+    }
+
+    // MARK: Parameters
+
+    static func types(_ value: String) throws(Problem) -> [String] {
+        let types = value.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        guard types.count <= EventStore.typeLimit,
+            types.allSatisfy({ (1...255).contains($0.utf8.count) })
+        else {
+            throw .parameter(
+                "type", "type is a comma list of at most \(EventStore.typeLimit) event types.")
+        }
+        return types
+    }
+
+    private static func time(
+        _ name: String, _ value: String, _ now: Int64
+    ) throws(Problem) -> Int64 {
+        guard let time = QueryTime.parse(value, now: now) else {
+            throw .parameter(name, "\(name) \(QueryTime.rule).")
+        }
+        return time
+    }
+
+    private static func limit(_ value: String) throws(Problem) -> Int {
+        guard let limit = Int(value), limitRange.contains(limit) else {
+            throw .parameter("limit", "limit is a whole number from 1 to \(limitRange.upperBound).")
+        }
+        return limit
+    }
+}
+
+extension Problem {
+    static let overloaded = Problem(503, "overloaded", "Too many requests wait for the store.")
+    static let badCursor = Problem.parameter(
+        "cursor", "cursor is not one that this endpoint gave out.")
+
+    init(_ error: StorageError) {
+        switch error.code {
+        case .busy: self.init(503, "store_busy", "The store is busy.")
+        case .deadline:
+            self.init(503, "query_timeout", "The store did not answer in time.")
+        case .closed: self.init(503, "shutting_down", "The service is shutting down.")
+        default: self.init(503, "store_unavailable", "The store could not answer.")
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import HTTPServer
+import Primitives
+import Query
+import Storage
+import Telemetry
+
+/// `GET /query` and `POST /query`.
+struct QueryRoutes: Sendable {
+    let store: EventStore
+    let workers: WorkerPool
+    let timeout: Duration
+    let log: Logger
+    let duration: Histogram
+
+    func register(on router: inout Router) {
+        router.on(.get, "/query") { request, responder in
+            answer(request, responder) { () throws(Problem) in try request.queryPairs() }
+        }
+        router.on(.post, "/query") { request, responder in
+            answer(request, responder) { () throws(Problem) in try QueryBody.pairs(request) }
+        }
+    }
+
+    private func answer(
+        _ request: Request, _ responder: Responder,
+        _ pairs: () throws(Problem) -> [(name: String, value: String)]
+    ) {
+        do throws(Problem) {
+            let format = try QueryAccept.format(request)
+            let query = try parse(try pairs(), format)
+            let deadline = Deadline.after(timeout)
+            let isQueued = workers.submit { run(query, deadline, request, responder) }
+            guard isQueued else { throw .overloaded }
+        } catch {
+            responder.respond(error, request)
+        }
+    }
+
+    private func parse(
+        _ pairs: [(name: String, value: String)], _ format: QueryFormat
+    ) throws(Problem) -> QueryRequest {
+        do throws(QueryError) {
+            return try QueryRequest.parse(pairs, now: WallClock.nowMilliseconds(), format: format)
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    private func run(
+        _ query: QueryRequest, _ deadline: Deadline, _ request: Request, _ responder: Responder
+    ) {
+        let start = MonotonicTime.now()
+        defer { duration.observe(MonotonicTime.now().since(start)) }
+        do throws(QueryError) {
+            let result = try store.readers.withReader(
+                until: deadline, isCancelled: { responder.isAbandoned }, mapping: QueryError.init
+            ) { connection throws(QueryError) in
+                try QueryExecutor.run(
+                    query, on: connection, deadline: deadline,
+                    isCancelled: { responder.isAbandoned })
+            }
+            responder.respond(QueryRoutes.response(result, query.explain ? .json : query.format))
+        } catch {
+            if let cause = error.cause {
+                store.readers.noteDamage(cause)
+                if error.kind == .unavailable {
+                    log.error("query failed", ["error": .string("\(cause)")])
+                }
+            }
+            responder.respond(Problem(error), request)
+        }
+    }
+
+    private static func response(_ result: QueryResult, _ format: QueryFormat) -> Response {
+        var response = Response(200, contentType: contentType(format), body: .bytes(result.body))
+        if let next = result.next { response.add("X-Next-Cursor", next) }
+        return response
+    }
+
+    private static func contentType(_ format: QueryFormat) -> StaticString {
+        switch format {
+        case .json: "application/json"
+        case .csv: "text/csv; charset=utf-8; header=present"
+        case .ndjson: "application/x-ndjson"
+        }
+    }
+}
+
+extension Problem {
+    init(_ error: QueryError) {
+        let status =
+            switch error.kind {
+            case .badRequest: 400
+            case .unprocessable: 422
+            case .timeout, .unavailable: 503
+            case .notCached: 504
+            }
+        self.init(status, error.code, error.message, parameter: error.parameter)
+    }
+}
+
+extension QueryError {
+    init(_ error: StorageError) {
+        switch error.code {
+        case .busy:
+            self.init(.unavailable, code: "store_busy", "all readers of the store are busy")
+        case .deadline:
+            self.init(.timeout, code: "query_timeout", "the query did not finish in time")
+        default:
+            self.init(
+                .unavailable, code: "store_unavailable", "the store could not answer",
+                cause: error.cause)
+        }
+    }
+}
+
+extension Request {
+    /// The query's parameters as they are; `Query` knows their names.
+    func queryPairs() throws(Problem) -> [(name: String, value: String)] {
+        do throws(TargetError) {
+            return try parameters()
+        } catch {
+            throw Problem(
+                400, "invalid_query_string",
+                "The query string has a bad escape, a zero byte, too many parameters, "
+                    + "or is not UTF-8.")
+        }
+    }
+}

@@ -1,0 +1,180 @@
+import HTTPServer
+import Primitives
+import Storage
+import Telemetry
+
+/// `GET /events/tail`: new events as Server-Sent Events (WHATWG HTML, section 9.2), as they become
+/// visible to `/query`.
+///
+/// One thread reads the store after commits and serves all subscribers, each from its own place. A
+/// client that is too slow has its queue filled and then falls behind; when it is more than
+/// `lagLimit` events behind it is brought to the present and told with an event `dropped`.
+final class TailHub: Sendable {
+    private static let subscriberLimit = 256
+    private static let lagLimit: Int64 = 10_000
+    private static let pageEvents = 500
+    /// Commits within this are served together.
+    private static let pause = Duration.milliseconds(20)
+
+    private struct Subscriber: Sendable {
+        let stream: EventStream
+        let types: [String]
+        var seq: Int64
+        var dropped: Int64 = 0
+    }
+
+    private struct State {
+        var subscribers: [ObjectIdentifier: Subscriber] = [:]
+        var lastSeq: Int64
+        var hasNews = false
+        var isClosed = false
+    }
+
+    private let store: EventStore
+    private let log: Logger
+    private let state: Monitor<State>
+    private let thread: Locked<Thread?> = Locked(nil)
+    let dropped = Counter()
+
+    init(store: EventStore, log: Logger) {
+        self.store = store
+        self.log = log
+        state = Monitor(State(lastSeq: store.status.lastSeq))
+    }
+
+    func start() {
+        _ = store.onCommit { [state] point in
+            let isAwaited = state.withLock { state in
+                state.lastSeq = max(state.lastSeq, point.lastSeq)
+                return !state.subscribers.isEmpty
+            }
+            if isAwaited { state.change { $0.hasNews = true } }
+        }
+        let pump = Thread(name: "tail") { [self] in run() }
+        thread.withLock { $0 = pump }
+    }
+
+    /// Ends every stream and the thread.
+    func close() {
+        let streams = state.change { state in
+            state.isClosed = true
+            return state.subscribers.values.map(\.stream)
+        }
+        for stream in streams { stream.finish() }
+        thread.withLock { $0 }?.join()
+    }
+
+    var subscribers: Int { state.withLock { $0.subscribers.count } }
+
+    /// The handler of `GET /events/tail`.
+    func handle(_ request: Request, _ responder: Responder) {
+        do throws(Problem) {
+            var types: [String] = []
+            for (_, value) in try request.checkedParameters(["type"]) {
+                types = try EventRoutes.types(value)
+            }
+            let stream = try subscribe(types, after: try TailHub.resumption(request))
+            responder.respond(
+                Response(200, contentType: "text/event-stream", body: .stream(stream)))
+        } catch {
+            responder.respond(error, request)
+        }
+    }
+
+    private static func resumption(_ request: Request) throws(Problem) -> Int64? {
+        guard let text = request.headers.text("last-event-id"), !text.isEmpty else { return nil }
+        guard let seq = Int64(text), seq >= 0 else {
+            throw .parameter("Last-Event-ID", "Last-Event-ID is not one that this stream gave out.")
+        }
+        return seq
+    }
+
+    private func subscribe(_ types: [String], after seq: Int64?) throws(Problem) -> EventStream {
+        let stream = EventStream()
+        // A first line makes the reply begin at once, so that a client knows it is connected.
+        _ = stream.send(Bytes(": connected\n\n"))
+        let key = ObjectIdentifier(stream)
+        let isTaken = state.change { state -> Bool in
+            guard !state.isClosed, state.subscribers.count < TailHub.subscriberLimit else {
+                return false
+            }
+            state.subscribers[key] = Subscriber(
+                stream: stream, types: types, seq: min(seq ?? state.lastSeq, state.lastSeq))
+            state.hasNews = true
+            return true
+        }
+        guard isTaken else {
+            throw Problem(503, "too_many_tails", "Too many clients follow the events.")
+        }
+        stream.onClose { [state] in state.withLock { $0.subscribers[key] = nil } }
+        return stream
+    }
+
+    private func run() {
+        while true {
+            _ = state.wait(until: .after(.seconds(1)), for: { $0.hasNews || $0.isClosed }) {
+                $0.hasNews = false
+            }
+            let (keys, isClosed) = state.withLock { (Array($0.subscribers.keys), $0.isClosed) }
+            if isClosed { return }
+            for key in keys { serve(key) }
+            _ = state.wait(until: .after(TailHub.pause), for: { $0.isClosed }, then: { _ in })
+        }
+    }
+
+    private func serve(_ key: ObjectIdentifier) {
+        guard var subscriber = state.withLock({ $0.subscribers[key] }) else { return }
+        let lastSeq = state.withLock { $0.lastSeq }
+        if lastSeq - subscriber.seq > TailHub.lagLimit {
+            subscriber.dropped += lastSeq - subscriber.seq
+            dropped.add(Int(lastSeq - subscriber.seq))
+            subscriber.seq = lastSeq
+        }
+        var hasMore = sendDropped(&subscriber)
+        if hasMore {
+            do throws(StorageError) {
+                hasMore = try send(&subscriber)
+            } catch {
+                log.warning("tail cannot read the store", ["error": .string("\(error)")])
+                hasMore = true
+            }
+        } else {
+            hasMore = true
+        }
+        let (seq, lost, isBehind) = (subscriber.seq, subscriber.dropped, hasMore)
+        state.change { state in
+            state.subscribers[key]?.seq = seq
+            state.subscribers[key]?.dropped = lost
+            if isBehind { state.hasNews = true }
+        }
+    }
+
+    /// - Returns: whether there is room for more.
+    private func sendDropped(_ subscriber: inout Subscriber) -> Bool {
+        guard subscriber.dropped > 0 else { return true }
+        let text =
+            "event: dropped\nid: \(subscriber.seq)\ndata: {\"count\":\(subscriber.dropped)}\n\n"
+        guard subscriber.stream.send(Bytes(text)) else { return false }
+        subscriber.dropped = 0
+        return true
+    }
+
+    /// - Returns: whether the subscriber is still behind.
+    private func send(_ subscriber: inout Subscriber) throws(StorageError) -> Bool {
+        let tail = try store.events(
+            after: subscriber.seq, types: subscriber.types, limit: TailHub.pageEvents,
+            deadline: .after(.seconds(2)))
+        for event in tail.events {
+            var message = ByteBuffer(capacity: 512)
+            message.append("id: ")
+            message.append(decimal: event.seq)
+            message.append("\ndata: ")
+            message.append(cloudEvent: event)
+            message.append("\n\n")
+            guard subscriber.stream.send(message.freeze()) else { return true }
+            subscriber.seq = event.seq
+        }
+        subscriber.seq = max(subscriber.seq, tail.lastSeq)
+        return tail.hasMore
+    }
+}

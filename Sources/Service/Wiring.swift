@@ -1,0 +1,172 @@
+import Container
+import Events
+import HTTPServer
+import Primitives
+import Query
+import Storage
+import Telemetry
+
+/// The one place where the service is put together: what there is, and what each part is given.
+/// The container makes parts in the order in which they ask for each other, starts them in that
+/// order and stops them in reverse.
+enum Wiring {
+    /// Large bodies that may wait for a worker: 64 of 10 MiB, beside what the loops hold.
+    private static let intakeQueueLimit = 64
+    /// Queries that may wait for a reader; at 4 readers and 10 ms each the last waits 0.6 s.
+    private static let queryQueueLimit = 256
+
+    static func container(
+        _ configuration: Configuration, log: Logger, shutdown: Locked<Deadline>
+    ) -> Container {
+        let container = Container()
+        container.register(Logger.self) { _ in log }
+        addStorage(to: container, configuration, shutdown)
+        addIntake(to: container, configuration)
+        addQueries(to: container, configuration)
+        addReports(to: container, configuration)
+        addServer(to: container, configuration, shutdown)
+        return container
+    }
+
+    private static func addStorage(
+        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
+    ) {
+        let directory = configuration.dataDirectory
+        container.register(DataDirectoryLock.self) { _ in
+            try DataDirectoryLock(directory: directory)
+        }
+        container.register(EventStore.self) { parts in
+            // Nobody else may have the files open from here on.
+            let _: DataDirectoryLock = try parts.resolve()
+            var options = EventStoreOptions()
+            options.readerCount = configuration.readers
+            return try EventStore.openSettingAside(
+                path: directory + "/store.db", now: WallClock.nowMilliseconds(),
+                log: try parts.resolve(), options: options
+            ).store
+        }
+        container.register(Journal.self, stop: { $0.close() }) { parts in
+            let store: EventStore = try parts.resolve()
+            return try Journal(
+                options: configuration.journalOptions, minimumNextSequence: store.position + 1,
+                consumers: [EventWriter.consumer], log: try parts.resolve())
+        }
+        container.register(
+            EventWriter.self, start: { $0.start() },
+            stop: { $0.stop(until: shutdown.withLock { $0 }) }
+        ) { parts in
+            EventWriter(
+                journal: try parts.resolve(), store: try parts.resolve(),
+                retention: configuration.retention, log: try parts.resolve())
+        }
+    }
+
+    private static func addIntake(to container: Container, _ configuration: Configuration) {
+        container.register(WorkerPool.self, name: "intake", stop: { $0.close() }) { _ in
+            WorkerPool(
+                name: "intake", threads: configuration.loops, queueLimit: intakeQueueLimit)
+        }
+        container.register(StoredWaiters.self, stop: { $0.close() }) { parts in
+            // Waiters are answered by the writer's commits, so it must outlive them.
+            let _: EventWriter = try parts.resolve()
+            let store: EventStore = try parts.resolve()
+            let waiters = StoredWaiters(stored: store.position)
+            _ = store.onCommit { waiters.stored($0.position) }
+            return waiters
+        }
+        container.register(EventIntake.self) { parts in
+            EventIntake(
+                journal: try parts.resolve(), store: try parts.resolve(),
+                workers: try parts.resolve(name: "intake"), storedWaiters: try parts.resolve(),
+                options: configuration.intakeOptions)
+        }
+        container.register(QuarantineReplay.self) { parts in
+            QuarantineReplay(
+                journal: try parts.resolve(), store: try parts.resolve(),
+                workers: try parts.resolve(name: "query"),
+                limits: configuration.intakeOptions.limits, timeout: .seconds(30))
+        }
+    }
+
+    private static func addQueries(to container: Container, _ configuration: Configuration) {
+        container.register(WorkerPool.self, name: "query", stop: { $0.close() }) { _ in
+            WorkerPool(
+                name: "query", threads: configuration.readers, queueLimit: queryQueueLimit)
+        }
+        container.register(Histogram.self, name: "query") { _ in Histogram() }
+        container.register(QueryRoutes.self) { parts in
+            QueryRoutes(
+                store: try parts.resolve(), workers: try parts.resolve(name: "query"),
+                timeout: configuration.queryTimeout, log: try parts.resolve(),
+                duration: try parts.resolve(name: "query"))
+        }
+        container.register(EventRoutes.self) { parts in
+            EventRoutes(
+                store: try parts.resolve(), workers: try parts.resolve(name: "query"),
+                queryTimeout: configuration.queryTimeout)
+        }
+        container.register(TailHub.self, start: { $0.start() }, stop: { $0.close() }) { parts in
+            TailHub(store: try parts.resolve(), log: try parts.resolve())
+        }
+    }
+
+    private static func addReports(to container: Container, _ configuration: Configuration) {
+        container.register(ServiceState.self) { parts in
+            ServiceState(
+                journal: try parts.resolve(), store: try parts.resolve(),
+                writer: try parts.resolve())
+        }
+        container.register(ServerSlot.self) { _ in ServerSlot() }
+        container.register(StatusReport.self) { parts in
+            StatusReport(
+                started: .now(), configuration: configuration, state: try parts.resolve(),
+                journal: try parts.resolve(), store: try parts.resolve(),
+                writer: try parts.resolve(), intake: try parts.resolve(),
+                tail: try parts.resolve(), server: try parts.resolve(), log: try parts.resolve())
+        }
+        container.register(MetricsReport.self) { parts in
+            MetricsReport(
+                started: .now(), state: try parts.resolve(), journal: try parts.resolve(),
+                store: try parts.resolve(), writer: try parts.resolve(),
+                intake: try parts.resolve(), tail: try parts.resolve(),
+                queryDuration: try parts.resolve(name: "query"), server: try parts.resolve(),
+                log: try parts.resolve())
+        }
+    }
+
+    private static func addServer(
+        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
+    ) {
+        container.register(Router.self) { parts in try Routes.router(parts) }
+        container.register(
+            HTTPServer.self, start: { $0.start() },
+            stop: { $0.stop(until: shutdown.withLock { $0 }) }
+        ) { parts in
+            let router: Router = try parts.resolve()
+            let intake: EventIntake = try parts.resolve()
+            let slot: ServerSlot = try parts.resolve()
+            let server = try HTTPServer(
+                options: configuration.serverOptions, log: try parts.resolve(),
+                onPassEnd: { intake.passEnded(loop: $0) },
+                handler: { router.handle($0, $1) })
+            slot.fill(server, templates: router.templates)
+            intake.attach(to: server)
+            return server
+        }
+    }
+}
+
+/// Where parts that are made before the server find it later.
+final class ServerSlot: Sendable {
+    private let server: Locked<HTTPServer?> = Locked(nil)
+    private let paths: Locked<[String]> = Locked([])
+
+    /// The router's path templates, by index.
+    var templates: [String] { paths.withLock { $0 } }
+    var current: HTTPServer? { server.withLock { $0 } }
+
+    func fill(_ server: HTTPServer, templates: [String]) {
+        self.server.withLock { $0 = server }
+        paths.withLock { $0 = templates }
+    }
+}

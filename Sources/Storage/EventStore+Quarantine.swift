@@ -1,0 +1,58 @@
+import Primitives
+import SQLite
+
+extension EventStore {
+    /// Refused events, newest first. Any thread that may block.
+    /// - Parameter seq: only those below it: the `seq` of the last one seen; nil starts anew.
+    package func quarantined(
+        before seq: Int64? = nil, limit: Int, deadline: Deadline
+    ) throws(StorageError) -> [QuarantinedEvent] {
+        try readers.withReader(until: deadline) { (connection) throws(SQLiteError) in
+            try QuarantineTable(connection: connection).list(before: seq ?? .max, limit: limit)
+        }
+    }
+
+    /// Refused events as they came, oldest first, without those that were tried again with
+    /// success. Any thread that may block.
+    /// - Parameters:
+    ///   - seq: only those above it.
+    ///   - byteLimit: ends before their bytes pass it, but returns at least one.
+    package func quarantinedRaw(
+        after seq: Int64 = 0, limit: Int, byteLimit: Int = 8 << 20, deadline: Deadline
+    ) throws(StorageError) -> [QuarantinedRaw] {
+        try readers.withReader(until: deadline) { (connection) throws(SQLiteError) in
+            try QuarantineTable(connection: connection)
+                .raw(after: seq, limit: limit, byteLimit: byteLimit)
+        }
+    }
+
+    /// Puts refused events into the open transaction and keeps to the limits.
+    func keep(
+        _ entries: [QuarantineEntry], _ writer: StoreWriter, _ counters: inout StoreCounters
+    ) throws(StorageError) {
+        guard !entries.isEmpty else { return }
+        let table = QuarantineTable(connection: writer.connection)
+        do {
+            for entry in entries { try table.insert(entry, &counters) }
+            try table.trim(to: options.quarantine, &counters)
+        } catch {
+            throw StorageError(error, path)
+        }
+    }
+
+    /// Carries out what other threads asked for. What fails stays in the inbox for the next time.
+    func drainQuarantine(_ writer: StoreWriter) throws(StorageError) {
+        let changes = quarantine.pending()
+        guard !changes.isEmpty else { return }
+        let table = QuarantineTable(connection: writer.connection)
+        try writer.transact { (counters) throws(StorageError) in
+            do throws(SQLiteError) {
+                for change in changes { try table.apply(change, &counters) }
+                try table.trim(to: options.quarantine, &counters)
+            } catch {
+                throw StorageError(error, path)
+            }
+        }
+        quarantine.discard(changes.count)
+    }
+}

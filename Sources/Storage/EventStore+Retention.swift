@@ -1,0 +1,135 @@
+import Primitives
+import SQLite
+
+/// What one step of retention came to.
+package struct RetentionStep: Sendable, Equatable {
+    /// Events that were deleted.
+    package var deleted = 0
+    /// Minutes whose generations were folded, see `Generations`.
+    package var folded = 0
+    /// Nothing is left to do until the cutoff moves on or older events come in.
+    package var isDone = true
+}
+
+extension EventStore {
+    /// Deletes events older than `cutoff`, the oldest first, in one short transaction. The writer's
+    /// thread only, between batches, until `isDone`; without anything to do it only looks.
+    ///
+    /// Each deleted event counts as a change in its generation, so answers that were computed with
+    /// it are not taken for valid any more. An id whose event has been deleted is new again.
+    /// - Parameters:
+    ///   - cutoff: milliseconds since 1970, rounded down to a minute.
+    ///   - limit: events or minutes at most; 5,000 take some 30 ms.
+    package func retain(
+        after cutoff: Int64, limit: Int = 5000
+    ) throws(StorageError) -> RetentionStep {
+        let writer = try writer()
+        let minute = Generations.minute(of: cutoff)
+        let expired = try attempt(path) { () throws(SQLiteError) in
+            try Retention(connection: writer.connection).expired(before: minute, limit: limit)
+        }
+        guard !expired.isEmpty || writer.foldedTo < minute else { return RetentionStep() }
+        let step = try writer.transact { (counters) throws(StorageError) in
+            do throws(SQLiteError) {
+                return try Retention(connection: writer.connection)
+                    .run(expired, before: minute, limit: limit, &counters)
+            } catch {
+                throw StorageError(error, path)
+            }
+        }
+        if step.isDone { writer.foldedTo = minute }
+        publish(writer)
+        return step
+    }
+}
+
+/// The statements of one retention step.
+private struct Retention {
+    let connection: Connection
+
+    struct Row {
+        var seq: Int64
+        var time: Int64
+        var type: Int64
+    }
+
+    func expired(before minute: Int64, limit: Int) throws(SQLiteError) -> [Row] {
+        let select = try connection.cached(
+            """
+            SELECT seq, time, type_id FROM event_rows INDEXED BY event_time
+            WHERE time < ?1 ORDER BY time LIMIT ?2
+            """)
+        select.bind(1, minute * 60_000)
+        select.bind(2, Int64(limit))
+        var rows: [Row] = []
+        while try select.step() {
+            rows.append(
+                Row(seq: select.integer(0), time: select.integer(1), type: select.integer(2)))
+        }
+        return rows
+    }
+
+    func run(
+        _ expired: [Row], before minute: Int64, limit: Int, _ counters: inout StoreCounters
+    ) throws(SQLiteError) -> RetentionStep {
+        var step = RetentionStep()
+        let delete = try connection.cached("DELETE FROM event_rows WHERE seq = ?1")
+        var tally = GenerationTally()
+        for row in expired {
+            delete.bind(1, row.seq)
+            try delete.run()
+            tally.add(type: row.type, time: row.time)
+        }
+        try tally.write(connection)
+        counters.rows -= Int64(expired.count)
+        step.deleted = expired.count
+        step.isDone = expired.count < limit
+        guard step.isDone else { return step }
+        counters.generationHorizon = max(counters.generationHorizon, minute)
+        step.folded = try fold(before: minute, limit: limit)
+        step.isDone = step.folded < limit
+        return step
+    }
+
+    /// Moves the counts of up to `limit` minutes to their types' folded rows.
+    private func fold(before minute: Int64, limit: Int) throws(SQLiteError) -> Int {
+        var folded = 0
+        for type in try Generations.typeIDs(connection, []) where folded < limit {
+            folded += try fold(type, before: minute, limit: limit - folded)
+        }
+        return folded
+    }
+
+    private func fold(_ type: Int64, before minute: Int64, limit: Int) throws(SQLiteError) -> Int {
+        let select = try connection.cached(
+            """
+            SELECT minute, count FROM generations
+            WHERE type_id = ?1 AND minute > ?2 AND minute < ?3 ORDER BY minute LIMIT ?4
+            """)
+        select.bind(1, type)
+        select.bind(2, Generations.foldedMinute)
+        select.bind(3, minute)
+        select.bind(4, Int64(limit))
+        var sum: Int64 = 0
+        var last: Int64?
+        var folded = 0
+        while try select.step() {
+            last = select.integer(0)
+            sum += select.integer(1)
+            folded += 1
+        }
+        guard let last else { return 0 }
+        let delete = try connection.cached(
+            "DELETE FROM generations WHERE type_id = ?1 AND minute > ?2 AND minute <= ?3")
+        delete.bind(1, type)
+        delete.bind(2, Generations.foldedMinute)
+        delete.bind(3, last)
+        try delete.run()
+        let upsert = try connection.cached(GenerationTally.upsert)
+        upsert.bind(1, type)
+        upsert.bind(2, Generations.foldedMinute)
+        upsert.bind(3, sum)
+        try upsert.run()
+        return folded
+    }
+}

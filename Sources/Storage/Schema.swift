@@ -1,0 +1,106 @@
+import Primitives
+import SQLite
+
+/// The tables of a store, as the list of steps that made them what they are.
+///
+/// Step 1 makes version 1 out of an empty file, step 2 makes version 2 out of that, and so on; the
+/// version is `PRAGMA user_version`. A step that has been released never changes: files that were
+/// made with it exist. There is no way back; an older program refuses a newer file.
+package struct Schema: Sendable {
+    package let steps: [String]
+
+    package init(steps: [String]) { self.steps = steps }
+
+    package static let current = Schema(steps: [version1])
+
+    package var version: Int { steps.count }
+
+    /// "MRLC", at offset 68 of the file: tells our databases from others (`file` shows it).
+    static let applicationID: Int64 = 0x4D52_4C43
+
+    /// Brings the database to this schema's version, each step in a transaction of its own.
+    /// - Throws: `newerSchema` and `foreignFile` before anything is touched.
+    func migrate(_ connection: Connection, path: String) throws(StorageError) {
+        let found = try attempt(path) { () throws(SQLiteError) in
+            try connection.integer("PRAGMA user_version") ?? 0
+        }
+        try checkOwner(connection, version: found, path: path)
+        guard found <= version else {
+            throw StorageError(
+                .newerSchema,
+                "\(path) has schema version \(found); this program knows up to \(version)")
+        }
+        for step in Int(found)..<version {
+            try attempt("\(path): migration to version \(step + 1)") { () throws(SQLiteError) in
+                try connection.transaction { () throws(SQLiteError) in
+                    try connection.execute(steps[step])
+                    try connection.execute("PRAGMA user_version = \(step + 1)")
+                    try connection.execute("PRAGMA application_id = \(Schema.applicationID)")
+                }
+            }
+        }
+    }
+
+    private func checkOwner(
+        _ connection: Connection, version: Int64, path: String
+    ) throws(StorageError) {
+        let (owner, tables) = try attempt(path) { () throws(SQLiteError) in
+            let owner = try connection.integer("PRAGMA application_id") ?? 0
+            let tables = try connection.integer("SELECT count(*) FROM sqlite_schema") ?? 0
+            return (owner, tables)
+        }
+        guard owner == Schema.applicationID || (owner == 0 && tables == 0 && version == 0) else {
+            throw StorageError(.foreignFile, "\(path) is a database of another program")
+        }
+    }
+
+    /// Events, their dictionaries, generations, what was refused, and the store's own notes.
+    ///
+    /// `event_rows.key` is what makes an event the same event: the UUIDv7 that the service gave it
+    /// (`id` is then null, and new keys go to the right edge of the index), or a keyed hash of the
+    /// client's source and id. `generations.count` is a number of changes, see `Generations`.
+    package static let version1 = """
+        CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+        CREATE TABLE event_types(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE event_sources(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+        CREATE TABLE event_rows(
+            seq INTEGER PRIMARY KEY,
+            key BLOB NOT NULL,
+            time INTEGER NOT NULL,
+            type_id INTEGER NOT NULL,
+            source_id INTEGER NOT NULL,
+            id TEXT,
+            subject TEXT,
+            data TEXT,
+            extensions TEXT
+        ) STRICT;
+        CREATE UNIQUE INDEX event_key ON event_rows(key);
+        CREATE INDEX event_time ON event_rows(time, type_id);
+        CREATE TABLE generations(
+            type_id INTEGER NOT NULL,
+            minute INTEGER NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY(type_id, minute)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE quarantine(
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            received INTEGER NOT NULL,
+            code TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            content_type TEXT NOT NULL,
+            raw BLOB NOT NULL,
+            preview TEXT NOT NULL,
+            replayed INTEGER
+        ) STRICT;
+        CREATE VIEW events(seq, id, type, source, subject, time, data, extensions) AS
+            SELECT r.seq,
+                coalesce(r.id, lower(
+                    substr(hex(r.key), 1, 8) || '-' || substr(hex(r.key), 9, 4) || '-' ||
+                    substr(hex(r.key), 13, 4) || '-' || substr(hex(r.key), 17, 4) || '-' ||
+                    substr(hex(r.key), 21, 12))),
+                t.name, s.name, r.subject, r.time, r.data, r.extensions
+            FROM event_rows r
+                LEFT JOIN event_types t ON t.id = r.type_id
+                LEFT JOIN event_sources s ON s.id = r.source_id;
+        """
+}

@@ -1,0 +1,57 @@
+import SQLite
+
+/// The numbers that change with the rows they describe, kept in `meta` and written in the same
+/// transaction: what a batch says about itself is never apart from what it did.
+struct StoreCounters: Equatable {
+    /// Sequence of the last journal record whose events are in the store.
+    var position: Int64 = 0
+    /// Highest `seq` ever given to an event. Never reused, also after its event was deleted:
+    /// tails remember it.
+    var lastSeq: Int64 = 0
+    /// Events in the store.
+    var rows: Int64 = 0
+    /// Minutes below it may have been folded, see `Generations`.
+    var generationHorizon: Int64 = Generations.firstMinute
+    var quarantineRows: Int64 = 0
+    /// Bytes of `raw` in quarantine.
+    var quarantineBytes: Int64 = 0
+    /// Refused events that went from quarantine to make room, ever.
+    var quarantineTrimmed: Int64 = 0
+
+    private typealias Field = (
+        name: String, path: any WritableKeyPath<StoreCounters, Int64> & Sendable
+    )
+    private static let fields: [Field] = [
+        ("journal_position", \.position), ("last_seq", \.lastSeq), ("event_count", \.rows),
+        ("generation_horizon", \.generationHorizon), ("quarantine_count", \.quarantineRows),
+        ("quarantine_bytes", \.quarantineBytes), ("quarantine_trimmed", \.quarantineTrimmed),
+    ]
+
+    init() {}
+
+    /// Reads the numbers; those that were never written keep their start.
+    init(_ connection: Connection) throws(SQLiteError) {
+        let select = try connection.prepare("SELECT value FROM meta WHERE key = ?1")
+        for field in StoreCounters.fields {
+            select.bind(1, field.name)
+            if try select.step() { self[keyPath: field.path] = select.integer(0) }
+            select.reset()
+        }
+    }
+
+    /// Writes what differs from `previous`.
+    func save(_ connection: Connection, previous: StoreCounters) throws(SQLiteError) {
+        guard self != previous else { return }
+        let upsert = try connection.cached(
+            """
+            INSERT INTO meta(key, value) VALUES(?1, ?2)
+            ON CONFLICT(key) DO UPDATE SET value = excluded.value
+            """)
+        for field in StoreCounters.fields
+        where self[keyPath: field.path] != previous[keyPath: field.path] {
+            upsert.bind(1, field.name)
+            upsert.bind(2, self[keyPath: field.path])
+            try upsert.run()
+        }
+    }
+}

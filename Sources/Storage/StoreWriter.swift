@@ -1,0 +1,120 @@
+import Primitives
+import SQLite
+
+/// The one connection that writes, with everything that belongs to the writer's thread.
+final class StoreWriter {
+    let path: String
+    let connection: Connection
+    let inserter: EventInserter
+    private(set) var counters: StoreCounters
+    /// See `EventStore.durablePosition`.
+    var durablePosition: Int64
+    /// Frames of the log that the last checkpoint has seen.
+    var checkpointedFrames = 0
+    var lastCheckpoint: MonotonicTime?
+    var lastCompleteCheckpoint: MonotonicTime?
+    /// Below this minute every generation has been folded, as far as this process knows.
+    var foldedTo = Generations.firstMinute
+    var freePages: Int64 = 0
+    var isSyncFailed = false
+    private let damage: DamageMarker
+
+    /// Opens or creates the database, brings it to the schema's version, and moves what a crash
+    /// left in the write-ahead log into the file. SQLite checks the sums of the log while it reads
+    /// it, so after this everything is in the file and synced, whatever was true before.
+    init(
+        path: String, options: EventStoreOptions, now: Int64, damage: DamageMarker
+    ) throws(StorageError) {
+        self.path = path
+        self.damage = damage
+        let connection = try attempt(path) { () throws(SQLiteError) in
+            try Connection(path: path, role: .writer, cacheKiB: options.writerCacheKiB)
+        }
+        try StoreWriter.configure(connection, path: path)
+        try options.schema.migrate(connection, path: path)
+        let opened = try attempt(path) { () throws(SQLiteError) in
+            try StoreWriter.probe(connection)
+            let secret = try StoreWriter.identitySecret(connection, now: now)
+            let counters = try StoreCounters(connection)
+            _ = try connection.checkpoint(.truncate)
+            return (try EventInserter(connection, secret: secret), counters)
+        }
+        self.connection = connection
+        (inserter, counters) = opened
+        durablePosition = opened.1.position
+    }
+
+    /// Runs `body` in one transaction; the counters it changes become true with the commit.
+    func transact<Result>(
+        _ body: (inout StoreCounters) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        guard !isSyncFailed else {
+            throw StorageError(.syncFailed, "\(path): an earlier fsync failed; reopen the store")
+        }
+        var next = counters
+        do throws(StorageError) {
+            let result = try connection.transaction(
+                { () throws(StorageError) in
+                    let result = try body(&next)
+                    try attempt(path) { () throws(SQLiteError) in
+                        try next.save(connection, previous: counters)
+                    }
+                    return result
+                }, mapping: { StorageError($0, path) })
+            counters = next
+            return result
+        } catch {
+            note(error)
+            throw error
+        }
+    }
+
+    /// Remembers what must not be forgotten about a failure.
+    func note(_ error: StorageError) {
+        if error.code == .syncFailed { isSyncFailed = true }
+        if error.code == .corrupt { damage.mark() }
+    }
+
+    private static func configure(
+        _ connection: Connection, path: String
+    ) throws(StorageError) {
+        try attempt(path) { () throws(SQLiteError) in
+            // Works only while the file is empty: free pages can then be given back one by one.
+            try connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            try connection.execute("PRAGMA journal_mode = WAL")
+            // A commit does not wait for the disk: the journal holds it until a checkpoint has
+            // synced it, see `EventStore.durablePosition`.
+            try connection.execute("PRAGMA synchronous = NORMAL")
+            try connection.execute("PRAGMA temp_store = MEMORY")
+        }
+    }
+
+    /// Touches the roots and the edges of what every batch will touch, so that a damaged file
+    /// shows itself at start and not in the middle of the night.
+    private static func probe(_ connection: Connection) throws(SQLiteError) {
+        for sql in [
+            "SELECT max(seq) FROM event_rows", "SELECT min(seq) FROM event_rows",
+            "SELECT max(key) FROM event_rows", "SELECT max(time) FROM event_rows",
+            "SELECT count(*) FROM event_types", "SELECT count(*) FROM meta",
+            "SELECT minute FROM generations ORDER BY type_id DESC, minute DESC LIMIT 1",
+            "SELECT max(seq) FROM quarantine", "SELECT seq FROM events LIMIT 1",
+        ] { _ = try connection.integer(sql) }
+    }
+
+    /// The key of the hashes that stand for client ids: made once, kept in the file.
+    private static func identitySecret(
+        _ connection: Connection, now: Int64
+    ) throws(SQLiteError) -> Key128 {
+        let select = try connection.prepare("SELECT value FROM meta WHERE key = 'identity_secret'")
+        if try select.step(), let secret = select.key(0) { return secret }
+        select.reset()
+        let secret = Key128(
+            high: UInt64.random(in: .min ... .max), low: UInt64.random(in: .min ... .max))
+        let insert = try connection.prepare(
+            "INSERT INTO meta(key, value) VALUES('identity_secret', ?1), ('created_at', ?2)")
+        insert.bind(1, secret)
+        insert.bind(2, now)
+        try insert.run()
+        return secret
+    }
+}

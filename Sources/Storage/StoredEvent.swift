@@ -1,0 +1,77 @@
+import Primitives
+import SQLite
+
+/// An event as the store holds it.
+package struct StoredEvent: Sendable, Equatable {
+    /// Its place in the order of storing, on this node only.
+    package let seq: Int64
+    package let id: String
+    package let type: String
+    package let source: String
+    package let subject: String?
+    /// Milliseconds since 1970.
+    package let time: Int64
+    /// JSON text.
+    package let data: [UInt8]?
+    /// A JSON object with the CloudEvents extensions.
+    package let extensions: [UInt8]?
+
+    static let columns = "seq, time, type_id, source_id, key, id, subject, data, extensions"
+
+    /// Reads the current row of a statement that selects `columns`.
+    init(_ row: Statement, names: EventNames) throws(SQLiteError) {
+        seq = row.integer(0)
+        time = row.integer(1)
+        type = try names.type(row.integer(2))
+        source = try names.source(row.integer(3))
+        id = row.textOrNil(5) ?? StoredEvent.uuid(row.key(4))
+        subject = row.textOrNil(6)
+        data = row.isNull(7) ? nil : Array(row.bytes(7))
+        extensions = row.isNull(8) ? nil : Array(row.bytes(8))
+    }
+
+    private static func uuid(_ key: Key128?) -> String {
+        guard let key else { return "" }
+        var text = ByteBuffer(capacity: 36)
+        text.append(uuid: key)
+        return text.text
+    }
+}
+
+extension ByteBuffer {
+    /// Appends `event` in the JSON event format of CloudEvents 1.0, section 3. `data` and the
+    /// extensions are JSON already and go in as they are.
+    package mutating func append(cloudEvent event: StoredEvent) {
+        append(#"{"specversion":"1.0","id":"#)
+        append(jsonString: event.id)
+        append(#","type":"#)
+        append(jsonString: event.type)
+        append(#","source":"#)
+        append(jsonString: event.source)
+        if let subject = event.subject {
+            append(#","subject":"#)
+            append(jsonString: subject)
+        }
+        append(#","time":""#)
+        append(timestamp: event.time)
+        append(UInt8(ascii: "\""))
+        if let data = event.data {
+            append(#","data":"#)
+            append(contentsOf: data)
+        }
+        if let extensions = event.extensions { append(membersOf: extensions) }
+        append(UInt8(ascii: "}"))
+    }
+
+    /// Appends a comma and what stands between the braces of `object`; nothing if it is empty.
+    private mutating func append(membersOf object: [UInt8]) {
+        let isSpace = { (byte: UInt8) in byte == 0x20 || (0x09...0x0D).contains(byte) }
+        guard let open = object.firstIndex(of: UInt8(ascii: "{")),
+            let close = object.lastIndex(of: UInt8(ascii: "}")), open < close
+        else { return }
+        let members = object[(open + 1)..<close]
+        guard !members.allSatisfy(isSpace) else { return }
+        append(UInt8(ascii: ","))
+        append(contentsOf: members)
+    }
+}

@@ -1,0 +1,37 @@
+internal import Glibc
+
+/// Where the program under test lies.
+enum MillraceBinary {
+    /// `MILLRACE_BINARY` if it is set (relative to the package), else the one that was built in
+    /// the same run as these tests and so lies beside them.
+    static func path() throws -> String {
+        let path = named() ?? besideTests()
+        guard access(path, X_OK) == 0 else {
+            throw TestError("there is no millrace at \(path): swift build --product millrace")
+        }
+        return path
+    }
+
+    /// The folder that holds `Package.swift`; ends without a slash.
+    static let packageRoot: String = {
+        // <root>/Tests/ProcessTests/MillraceBinary.swift
+        var parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
+        parts.removeLast(3)
+        return parts.joined(separator: "/")
+    }()
+
+    private static func named() -> String? {
+        guard let value = getenv("MILLRACE_BINARY") else { return nil }
+        let path = String(cString: value)
+        return path.hasPrefix("/") ? path : packageRoot + "/" + path
+    }
+
+    private static func besideTests() -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        let bundle = String(
+            decoding: buffer.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let folder = bundle.prefix(upTo: bundle.lastIndex(of: "/") ?? bundle.startIndex)
+        return folder + "/millrace"
+    }
+}

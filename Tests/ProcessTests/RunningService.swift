@@ -1,0 +1,201 @@
+internal import Glibc
+import Primitives
+
+/// The real binary, running as a process of its own on a free port, with a data directory of its
+/// own that goes away with it. It is killed when the last owner goes.
+///
+///     let service = try RunningService.start(["--journal-sync", "interval"])
+///     let reply = try service.post("/events", json: #"{"type":"signup"}"#)
+///     #expect(reply.status == 202)
+///     service.kill()
+///     let again = try service.startAgain()
+///     #expect(try again.terminate() == .exited(0))
+final class RunningService: Sendable {
+    let port: UInt16
+    let process: ChildProcess
+    /// Where `dataDirectory` and the captured output lie.
+    let directory: TemporaryDirectory
+    let dataDirectory: String
+    private let launch: Launch
+
+    /// How it was started, so that it can be started again.
+    private struct Launch {
+        var arguments: [String]
+        var environment: [String: String]
+        var wrapper: [String]
+        var limit: Duration
+    }
+
+    var pid: pid_t { process.pid }
+
+    /// Starts `millrace serve` and returns once `/healthz` answers.
+    /// - Parameters:
+    ///   - arguments: after `serve --host 127.0.0.1 --port 0 --data-dir …`.
+    ///   - dataDirectory: another place for the data, a small tmpfs say; it is not removed.
+    ///   - environment: added to this process's own, without any `MILLRACE_*` of that.
+    ///   - wrapper: a command and its arguments to put in front, such as
+    ///     `["prlimit", "--nofile=64"]`. Signals reach the wrapper if it does not `exec`.
+    ///   - limit: generous, because sanitizers and busy machines are slow.
+    static func start(
+        _ arguments: [String] = [], dataDirectory: String? = nil,
+        environment: [String: String] = [:], wrapper: [String] = [],
+        within limit: Duration = .seconds(60)
+    ) throws -> RunningService {
+        let directory = try TemporaryDirectory()
+        return try RunningService(
+            directory: directory, dataDirectory: dataDirectory ?? directory.file("data"),
+            launch: Launch(
+                arguments: arguments, environment: environment, wrapper: wrapper, limit: limit))
+    }
+
+    /// Starts a successor on the same data directory; this one must have ended.
+    /// - Parameter arguments: other ones than before; nil keeps them.
+    func startAgain(_ arguments: [String]? = nil) throws -> RunningService {
+        guard !process.isRunning else { throw TestError("the service still runs") }
+        var launch = launch
+        if let arguments { launch.arguments = arguments }
+        return try RunningService(
+            directory: directory, dataDirectory: dataDirectory, launch: launch)
+    }
+
+    private init(directory: TemporaryDirectory, dataDirectory: String, launch: Launch) throws {
+        self.directory = directory
+        self.dataDirectory = dataDirectory
+        self.launch = launch
+        // A successor writes on in the same files, so only what is new tells its port.
+        let earlier = readFile(directory.file("stdout"))?.count ?? 0
+        process = try ChildProcess(
+            launch.wrapper + [try MillraceBinary.path(), "serve"]
+                + ["--host", "127.0.0.1", "--port", "0", "--data-dir", dataDirectory]
+                + launch.arguments,
+            environment: launch.environment, output: directory.file("stdout"),
+            errors: directory.file("stderr"))
+        let deadline = Deadline.after(launch.limit)
+        port = try RunningService.awaitPort(process, directory, after: earlier, deadline)
+        try wait(until: "/healthz answers", within: deadline.remaining) {
+            (try? get("/healthz").status) == 200
+        }
+    }
+
+    // MARK: Ending
+
+    func send(_ signal: Int32) { process.send(signal) }
+
+    /// SIGKILL: nothing is flushed, nothing is said.
+    func kill() { process.kill() }
+
+    /// SIGTERM, and then the end of the drain.
+    /// - Throws: if it still runs after `limit`.
+    func terminate(within limit: Duration = .seconds(30)) throws -> ExitStatus {
+        process.send(SIGTERM)
+        guard let status = process.exit(within: limit) else {
+            throw TestError("still running \(limit) after SIGTERM: \(said)")
+        }
+        return status
+    }
+
+    // MARK: Talking
+
+    func connect(timeout: Duration = .seconds(30)) throws -> HTTPConnection {
+        try HTTPConnection(port: port, timeout: timeout)
+    }
+
+    /// One request on a connection of its own.
+    func request(
+        _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
+    ) throws -> HTTPReply {
+        let connection = try connect()
+        var headers = headers
+        headers["Connection"] = "close"
+        try connection.send(method, target, headers: headers, body: body)
+        return try connection.receive(toHead: method == "HEAD")
+    }
+
+    func get(_ target: String, headers: [String: String] = [:]) throws -> HTTPReply {
+        try request("GET", target, headers: headers)
+    }
+
+    func post(
+        _ target: String, _ body: [UInt8], type: String, headers: [String: String] = [:]
+    ) throws -> HTTPReply {
+        var headers = headers
+        headers["Content-Type"] = type
+        return try request("POST", target, headers: headers, body: body)
+    }
+
+    func post(_ target: String, json: String) throws -> HTTPReply {
+        try post(target, Array(json.utf8), type: "application/json")
+    }
+
+    // MARK: Looking
+
+    /// Asks again and again until `isSo` holds; the one way to wait in a test.
+    func wait(
+        until what: String, within limit: Duration = .seconds(30), _ isSo: () throws -> Bool
+    ) throws {
+        let deadline = Deadline.after(limit)
+        while !(try isSo()) {
+            guard !deadline.hasPassed else {
+                throw TestError("waited in vain until \(what): \(said)")
+            }
+            guard process.isRunning else { throw TestError("ended before \(what): \(said)") }
+            usleep(2000)
+        }
+    }
+
+    /// Standard output so far; log records, one JSON object a line.
+    var output: String { RunningService.text(directory.file("stdout")) }
+    /// Standard error so far: empty unless something went badly wrong.
+    var errors: String { RunningService.text(directory.file("stderr")) }
+
+    /// The log records so far; lines that are no JSON are left out.
+    var records: [JSONValue] {
+        output.split(separator: "\n").compactMap { try? JSONValue.parse($0) }
+    }
+
+    /// Memory in use, in bytes: `VmRSS`.
+    var residentBytes: Int {
+        let lines = RunningService.text("/proc/\(pid)/status").split(separator: "\n")
+        let line = lines.first { $0.hasPrefix("VmRSS:") } ?? ""
+        return (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
+    }
+
+    /// How many files and sockets it has open.
+    var openDescriptors: Int {
+        guard let stream = opendir("/proc/\(pid)/fd") else { return 0 }
+        defer { closedir(stream) }
+        var count = -2  // `.` and `..`
+        while readdir(stream) != nil { count += 1 }
+        return count
+    }
+
+    /// The end of what it said, for the message of a failed test.
+    private var said: String { "\(output.suffix(2000))\n\(errors.suffix(2000))" }
+
+    private static func text(_ path: String) -> String {
+        String(decoding: readFile(path) ?? [], as: UTF8.self)
+    }
+
+    /// The port out of the record that says `listening`.
+    private static func awaitPort(
+        _ process: ChildProcess, _ directory: TemporaryDirectory, after offset: Int,
+        _ deadline: Deadline
+    ) throws -> UInt16 {
+        while true {
+            let isRunning = process.isRunning
+            let output = (readFile(directory.file("stdout")) ?? []).dropFirst(offset)
+            for line in output.split(separator: UInt8(ascii: "\n")) {
+                guard let record = try? JSONValue.parse(Array(line)),
+                    record["message"]?.string == "listening", let port = record["port"]?.integer
+                else { continue }
+                return UInt16(clamping: port)
+            }
+            guard isRunning, !deadline.hasPassed else {
+                let said = String(decoding: output.suffix(2000), as: UTF8.self)
+                throw TestError(
+                    "the service does not listen: \(said)\n\(text(directory.file("stderr")))")
+            }
+            usleep(1000)
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import Glibc
+import Primitives
+import SQLite
+import Testing
+
+@testable import Query
+
+/// An event as the tests state it.
+struct TestEvent {
+    var time: Int64
+    var type = "page.view"
+    var source = "/web"
+    /// nil: the service gave the id, which is the key.
+    var id: String?
+    var subject: String?
+    /// JSON text.
+    var data: String?
+}
+
+/// A database file of the store's form in a folder of its own, and a reader of it.
+final class EventFile {
+    let reader: Connection
+    private let writer: Connection
+    private let directory: String
+    private var nextKey: UInt64 = 1
+
+    private static let schema = """
+        CREATE TABLE event_types(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+        CREATE TABLE event_sources(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+        CREATE TABLE event_rows(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, time INTEGER NOT NULL,
+            type_id INTEGER NOT NULL, source_id INTEGER NOT NULL, id TEXT, subject TEXT, data TEXT,
+            extensions TEXT);
+        CREATE UNIQUE INDEX event_key ON event_rows(key);
+        CREATE INDEX event_time ON event_rows(time, type_id);
+        CREATE TABLE generations(type_id INTEGER NOT NULL, minute INTEGER NOT NULL,
+            count INTEGER NOT NULL, PRIMARY KEY(type_id, minute)) WITHOUT ROWID;
+        """
+
+    init(_ events: [TestEvent] = []) throws {
+        var template = Array("/tmp/millrace-query-XXXXXX\0".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Failure(errno: errno) }
+        directory = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+        writer = try Connection(path: directory + "/events.db", role: .writer)
+        try writer.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
+        try writer.execute(Self.schema)
+        reader = try Connection(path: directory + "/events.db", role: .reader)
+        try add(events)
+    }
+
+    deinit {
+        for name in ["events.db", "events.db-wal", "events.db-shm"] {
+            unlink(directory + "/" + name)
+        }
+        rmdir(directory)
+    }
+
+    struct Failure: Error { let errno: Int32 }
+
+    func add(_ events: [TestEvent]) throws {
+        try writer.transaction { () throws(SQLiteError) in
+            for event in events { try add(event) }
+        }
+    }
+
+    private func add(_ event: TestEvent) throws(SQLiteError) {
+        let type = try identifier(event.type, in: "event_types")
+        let source = try identifier(event.source, in: "event_sources")
+        let insert = try writer.cached(
+            "INSERT INTO event_rows(key, time, type_id, source_id, id, subject, data)"
+                + " VALUES (?, ?, ?, ?, ?, ?, ?)")
+        insert.bind(1, Key128(high: 0x018F_0000_0000_7000, low: nextKey))
+        nextKey += 1
+        insert.bind(2, event.time)
+        insert.bind(3, type)
+        insert.bind(4, source)
+        insert.bind(5, event.id.map { .text($0) } ?? SQLValue.null)
+        insert.bind(6, event.subject.map { .text($0) } ?? SQLValue.null)
+        insert.bind(7, event.data.map { .text($0) } ?? SQLValue.null)
+        try insert.run()
+        let count = try writer.cached(
+            "INSERT INTO generations VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1")
+        count.bind(1, type)
+        count.bind(2, Int64((Double(event.time) / 60_000).rounded(.down)))
+        try count.run()
+    }
+
+    private func identifier(_ name: String, in table: String) throws(SQLiteError) -> Int64 {
+        let insert = try writer.cached("INSERT OR IGNORE INTO \(table)(name) VALUES (?)")
+        insert.bind(1, name)
+        try insert.run()
+        let select = try writer.cached("SELECT id FROM \(table) WHERE name = ?")
+        select.bind(1, name)
+        _ = try select.step()
+        defer { select.reset() }
+        return select.integer(0)
+    }
+
+    // MARK: Asking
+
+    /// The moment that the tests take for the present: 2024-06-15T12:00:00Z.
+    static let now: Int64 = 1_718_452_800_000
+
+    func result(_ query: String) throws -> QueryResult {
+        let request = try QueryRequest.parse(pairs(query), now: Self.now)
+        return try QueryExecutor.run(request, on: reader, deadline: .after(.seconds(20)))
+    }
+
+    /// The answer's JSON.
+    func answer(_ query: String) throws -> JSONValue {
+        try JSONValue(parsing: result(query).body.text)
+    }
+
+    /// The answer's rows, each as its JSON values.
+    func rows(_ query: String) throws -> [[JSONValue]] {
+        try answer(query)["rows"]?.elements.map(\.elements) ?? []
+    }
+}
+
+/// `a=1&b=2` without any decoding: tests write values as they are.
+func pairs(_ query: String) -> [(name: String, value: String)] {
+    query.split(separator: "&").map { pair in
+        let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+    }
+}
+
+/// Milliseconds since 1970 of an RFC 3339 time.
+func at(_ text: String) throws -> Int64 { try #require(Timestamp.parse(text)) }

@@ -1,0 +1,229 @@
+import Primitives
+import SQLite
+
+@testable import Query
+
+/// What a query means, told a second time as plainly as possible: loops over events in memory.
+struct QueryModel {
+    /// A JSON value in the order that answers are sorted in.
+    enum Value: Hashable, Comparable {
+        case null
+        case number(Double, isInteger: Bool)
+        case text(String)
+        case bool(Bool)
+        /// Its text, without spaces.
+        case json(String)
+
+        static func < (a: Value, b: Value) -> Bool {
+            switch (a, b) {
+            case (.number(let a, _), .number(let b, _)): return a < b
+            case (.text(let a), .text(let b)):
+                return a.utf8.lexicographicallyPrecedes(b.utf8)
+            case (.bool(let a), .bool(let b)): return !a && b
+            case (.json(let a), .json(let b)):
+                return a.utf8.lexicographicallyPrecedes(b.utf8)
+            default: return a.rank < b.rank
+            }
+        }
+
+        private var rank: Int {
+            switch self {
+            case .null: 0
+            case .number: 1
+            case .text: 2
+            case .bool: 3
+            case .json: 4
+            }
+        }
+
+        static func integer(_ value: Int) -> Value { .number(Double(value), isInteger: true) }
+        static func real(_ value: Double) -> Value { .number(value, isInteger: false) }
+    }
+
+    struct Event {
+        var time: Int64
+        var type: String
+        var subject: String?
+        /// By path, as a query names it.
+        var values: [String: Value]
+    }
+
+    let events: [Event]
+
+    func rows(_ request: QueryRequest) -> [[Value]] {
+        let kept = events.filter { event in
+            event.time >= request.from && event.time < request.to
+                && (request.types.isEmpty || request.types.contains(event.type))
+                && request.conditions.allSatisfy { holds($0, event) }
+        }
+        var groups: [[Value]: [Event]] = [:]
+        if request.keyCount == 0 { groups[[]] = [] }
+        for event in kept { groups[key(event, request), default: []].append(event) }
+        var rows = groups.map { key, events in
+            key + request.metrics.map { measure($0, events) }
+        }
+        if request.fill != nil { rows += missing(groups, request) }
+        return rows.sorted { precedes($0, $1, request) }
+    }
+
+    private func missing(_ groups: [[Value]: [Event]], _ request: QueryRequest) -> [[Value]] {
+        let keys = request.groups.isEmpty ? [[]] : Set(groups.keys.map { Array($0.dropFirst()) })
+        var rows: [[Value]] = []
+        for start in request.buckets?.starts ?? [] {
+            for key in keys where groups[[time(start)] + key] == nil {
+                rows.append(
+                    [time(start)] + key
+                        + request.metrics.map {
+                            $0.isTime || request.fill == .null ? .null : .integer(0)
+                        })
+            }
+        }
+        return rows
+    }
+
+    private func time(_ milliseconds: Int64) -> Value { .text(Timestamp.format(milliseconds)) }
+
+    private func key(_ event: Event, _ request: QueryRequest) -> [Value] {
+        var key: [Value] = []
+        if let start = request.buckets?.starts.last(where: { $0 <= event.time }) {
+            key.append(time(start))
+        }
+        return key + request.groups.map { value($0, event) }
+    }
+
+    private func value(_ field: QueryField, _ event: Event) -> Value {
+        switch field.place {
+        case .time: time(event.time)
+        case .type: .text(event.type)
+        case .subject: event.subject.map { .text($0) } ?? .null
+        default: event.values[field.name] ?? .null
+        }
+    }
+
+    private func precedes(_ a: [Value], _ b: [Value], _ request: QueryRequest) -> Bool {
+        let order =
+            request.order
+            + (0..<request.keyCount).map { QueryOrder(column: $0, isDescending: false) }
+        for column in order {
+            // 3 and 3.0 are different values with one place in the order.
+            let (a, b) = (a[column.column], b[column.column])
+            if a < b { return !column.isDescending }
+            if b < a { return column.isDescending }
+        }
+        return false
+    }
+
+    private func measure(_ metric: QueryMetric, _ events: [Event]) -> Value {
+        guard case .of(let function, let field) = metric.measure else {
+            return .integer(events.count)
+        }
+        let values = events.map { value(field, $0) }.filter { $0 != .null }
+        let numbers = values.compactMap { value -> (Double, Bool)? in
+            if case .number(let number, let isInteger) = value { (number, isInteger) } else { nil }
+        }
+        let total = numbers.reduce(0) { $0 + $1.0 }
+        let ordered = values.filter { $0 < .bool(false) }
+        switch function {
+        case .uniq: return .integer(Set(values).count)
+        case .min: return ordered.min() ?? .null
+        case .max: return ordered.max() ?? .null
+        case .avg: return numbers.isEmpty ? .null : .real(total / Double(numbers.count))
+        case .sum:
+            return numbers.isEmpty
+                ? .null : .number(total, isInteger: numbers.allSatisfy { $0.1 })
+        }
+    }
+
+    // MARK: Conditions
+
+    private func holds(_ condition: QueryCondition, _ event: Event) -> Bool {
+        let value = value(condition.field, event)
+        switch condition.operation {
+        case .exists: return (value == .null) == condition.matchesNull
+        case .eq, .in: return isAmong(condition, value)
+        case .ne: return !isAmong(condition, value)
+        case .prefix: return text(value)?.hasPrefix(text(condition)) == true
+        case .contains:
+            return text(condition).isEmpty
+                ? text(value) != nil : text(value)?.contains(text(condition)) == true
+        case .lt, .le, .gt, .ge: return isOrdered(condition, value)
+        }
+    }
+
+    private func isAmong(_ condition: QueryCondition, _ value: Value) -> Bool {
+        if value == .null { return condition.matchesNull }
+        return condition.operands.contains { operand in
+            switch (operand, value) {
+            case (.integer(let a), .number(let b, _)): Double(a) == b
+            case (.real(let a), .number(let b, _)): a == b
+            case (.text(let a), .text(let b)): a == b
+            case (.blob(let a), .bool(let b)): a == [b ? 1 : 0]
+            default: false
+            }
+        }
+    }
+
+    private func isOrdered(_ condition: QueryCondition, _ value: Value) -> Bool {
+        let operand: Value
+        switch (condition.operands[0], value) {
+        case (.integer(let number), .number): operand = .real(Double(number))
+        case (.real(let number), .number): operand = .real(number)
+        case (.text(let text), .text): operand = .text(text)
+        default: return false
+        }
+        switch condition.operation {
+        case .lt: return value < operand
+        case .le: return !(operand < value)
+        case .gt: return operand < value
+        default: return !(value < operand)
+        }
+    }
+
+    private func text(_ value: Value) -> String? {
+        if case .text(let text) = value { text } else { nil }
+    }
+    private func text(_ condition: QueryCondition) -> String {
+        if case .text(let text) = condition.operands[0] { text } else { "" }
+    }
+}
+
+extension QueryModel.Value {
+    /// As an answer says it.
+    init(_ value: JSONValue) {
+        switch value {
+        case .null: self = .null
+        case .integer(let value): self = .number(Double(value), isInteger: true)
+        case .real(let value): self = .number(value, isInteger: false)
+        case .string(let text): self = .text(text)
+        case .bool(let value): self = .bool(value)
+        case .array, .object: self = .json(value.compact)
+        }
+    }
+
+    /// As an event says it; nil for what it leaves out.
+    var json: String {
+        switch self {
+        case .null: "null"
+        case .number(let value, let isInteger): isInteger ? "\(Int64(value))" : "\(value)"
+        case .text(let text): "\"\(text)\""
+        case .bool(let value): "\(value)"
+        case .json(let text): text
+        }
+    }
+}
+
+extension JSONValue {
+    /// Without spaces; the model's objects have one member, so order does not matter.
+    var compact: String {
+        switch self {
+        case .null: "null"
+        case .integer(let value): "\(value)"
+        case .real(let value): "\(value)"
+        case .bool(let value): "\(value)"
+        case .string(let text): "\"\(text)\""
+        case .array(let elements): "[" + elements.map(\.compact).joined(separator: ",") + "]"
+        case .object(let members):
+            "{" + members.map { "\"\($0)\":\($1.compact)" }.joined(separator: ",") + "}"
+        }
+    }
+}

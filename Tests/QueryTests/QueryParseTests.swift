@@ -1,0 +1,201 @@
+import Primitives
+import SQLite
+import Testing
+
+@testable import Query
+
+@Suite struct QueryParseTests {
+    static let now = EventFile.now
+
+    func parse(_ query: String) throws -> QueryRequest {
+        try QueryRequest.parse(pairs(query), now: Self.now)
+    }
+
+    @Test(arguments: [
+        ("", "missing_parameter", "metric"),
+        ("metric=", "invalid_parameter", "metric"),
+        ("metric=count,", "invalid_parameter", "metric"),
+        ("metric=counts", "invalid_parameter", "metric"),
+        ("metric=count,count", "invalid_parameter", "metric"),
+        ("metric=sum", "invalid_parameter", "metric"),
+        ("metric=sum:", "invalid_parameter", "metric"),
+        ("metric=sum:a..b", "invalid_parameter", "metric"),
+        ("metric=sum:time", "invalid_parameter", "metric"),
+        ("metric=avg:type", "invalid_parameter", "metric"),
+        ("metric=median:ms", "invalid_parameter", "metric"),
+        ("metric=p95:ms", "unsupported_metric", "metric"),
+        ("metric=count&metric=count", "repeated_parameter", "metric"),
+        ("metric=count&nonsense=1", "unknown_parameter", "nonsense"),
+        ("metric=count&event=", "invalid_parameter", "event"),
+        ("metric=count&event=a,,b", "invalid_parameter", "event"),
+        ("metric=count&event=a,a", "invalid_parameter", "event"),
+        ("metric=count&from=yesterday", "invalid_parameter", "from"),
+        ("metric=count&from=2024-02-30", "invalid_parameter", "from"),
+        ("metric=count&from=2024-01-01T00:00:00", "invalid_parameter", "from"),
+        ("metric=count&from=-24", "invalid_parameter", "from"),
+        ("metric=count&from=-1y", "invalid_parameter", "from"),
+        ("metric=count&from=-9999999999s", "invalid_parameter", "from"),
+        ("metric=count&from=-999999999w", "invalid_parameter", "from"),
+        ("metric=count&from=now+1h", "invalid_parameter", "from"),
+        ("metric=count&to=1718452800", "invalid_parameter", "to"),
+        ("metric=count&from=2024-01-02&to=2024-01-02", "invalid_parameter", "from"),
+        ("metric=count&from=2024-01-03&to=2024-01-02", "invalid_parameter", "from"),
+        ("metric=count&from=2999-01-01", "invalid_parameter", "from"),
+        ("metric=count&interval=2h", "invalid_parameter", "interval"),
+        ("metric=count&interval=1m&from=2020-01-01", "too_many_buckets", "interval"),
+        ("metric=count&tz=Mars/Olympus", "invalid_parameter", "tz"),
+        ("metric=count&tz=../../etc/passwd", "invalid_parameter", "tz"),
+        ("metric=count&tz=/etc/localtime", "invalid_parameter", "tz"),
+        ("metric=count&tz=Europe/", "invalid_parameter", "tz"),
+        ("metric=count&tz=Europe", "invalid_parameter", "tz"),
+        ("metric=count&tz=tzdata.zi", "invalid_parameter", "tz"),
+        ("metric=count&tz=right/UTC", "invalid_parameter", "tz"),
+        ("metric=count&group_by=a,b,c,d,e", "invalid_parameter", "group_by"),
+        ("metric=count&group_by=a.b.c.d.e.f.g.h.i", "invalid_parameter", "group_by"),
+        ("metric=count&group_by=a\"b", "invalid_parameter", "group_by"),
+        ("metric=count&group_by=a\\b", "invalid_parameter", "group_by"),
+        ("metric=count&group_by=a\u{0}b", "invalid_parameter", "group_by"),
+        ("metric=count&group_by=a\u{85}b", "invalid_parameter", "group_by"),
+        ("metric=count&group_by=count", "invalid_parameter", "group_by"),
+        ("metric=count&group_by=time&interval=1h", "invalid_parameter", "group_by"),
+        ("metric=count&where=status", "invalid_parameter", "where"),
+        ("metric=count&where=status:200", "invalid_parameter", "where"),
+        ("metric=count&where=status:eq", "invalid_parameter", "where"),
+        ("metric=count&where=status:like:2%", "invalid_parameter", "where"),
+        ("metric=count&where=:eq:1", "invalid_parameter", "where"),
+        ("metric=count&where=a:exists:maybe", "invalid_parameter", "where"),
+        ("metric=count&where=time:gt:noon", "invalid_parameter", "where"),
+        ("metric=count&where=time:prefix:2024", "invalid_parameter", "where"),
+        ("metric=count&where=a:eq:\u{0}", "invalid_parameter", "where"),
+        ("metric=count&order=size", "invalid_parameter", "order"),
+        ("metric=count&order=--count", "invalid_parameter", "order"),
+        ("metric=count&limit=0", "invalid_parameter", "limit"),
+        ("metric=count&limit=10001", "invalid_parameter", "limit"),
+        ("metric=count&limit=-1", "invalid_parameter", "limit"),
+        ("metric=count&limit=", "invalid_parameter", "limit"),
+        ("metric=count&limit=99999999999999999999", "invalid_parameter", "limit"),
+        ("metric=count&fill=0", "invalid_parameter", "fill"),
+        ("metric=count&fill=1&interval=1h", "invalid_parameter", "fill"),
+        ("metric=count&cache=always", "invalid_parameter", "cache"),
+        ("metric=count&max_stale=-1", "invalid_parameter", "max_stale"),
+        ("metric=count&max_stale=1.5", "invalid_parameter", "max_stale"),
+        ("metric=count&explain=yes", "invalid_parameter", "explain"),
+        ("metric=count&format=xml", "invalid_parameter", "format"),
+        ("metric=count&shape=tree", "invalid_parameter", "shape"),
+        ("metric=count&cursor=abc", "invalid_cursor", "cursor"),
+    ])
+    func `refuses what it cannot answer and names the parameter`(
+        query: String, code: String, parameter: String
+    ) throws {
+        let error = try #require(throws: QueryError.self) { try parse(query) }
+        #expect(error.code == code)
+        #expect(error.parameter == parameter)
+        #expect(error.kind == (code == "unsupported_metric" ? .unprocessable : .badRequest))
+        #expect(error.message.contains(parameter) || code == "unsupported_metric")
+    }
+
+    @Test func `never repeats what was sent`() throws {
+        let secret = "hunter2-4111111111111111"
+        for name in ["metric", "from", "tz", "group_by", "where", "order", "limit", "cursor"] {
+            let prefix = name == "metric" ? "" : "metric=count&"
+            let text = name == "group_by" ? "\"\(secret)" : secret
+            let error = try #require(throws: QueryError.self) {
+                try parse("\(prefix)\(name)=\(text)")
+            }
+            #expect(!error.message.contains("hunter2"))
+        }
+        let error = try #require(throws: QueryError.self) { try parse("metric=count&\(secret)=1") }
+        #expect(!error.message.contains("hunter2") && error.parameter == nil)
+    }
+
+    @Test(arguments: [
+        ("2024-01-02", "2024-01-02T00:00:00Z"),
+        ("2024-01-02T03:04:05Z", "2024-01-02T03:04:05Z"),
+        ("2024-01-02T03:04:05.678+02:00", "2024-01-02T01:04:05.678Z"),
+        ("-90s", "2024-06-15T11:58:30Z"), ("-30m", "2024-06-15T11:30:00Z"),
+        ("-24h", "2024-06-14T12:00:00Z"), ("-7d", "2024-06-08T12:00:00Z"),
+        ("-2w", "2024-06-01T12:00:00Z"), ("now-1h", "2024-06-15T11:00:00Z"),
+    ])
+    func `reads a moment`(text: String, moment: String) throws {
+        #expect(try parse("metric=count&from=\(text)").from == at(moment))
+        #expect(try parse("metric=count&from=1970-01-01&to=\(text)").to == at(moment))
+    }
+
+    @Test func `takes the last day when no range is asked`() throws {
+        let request = try parse("metric=count")
+        #expect(request.to == Self.now)
+        #expect(request.from == Self.now - 86_400_000)
+        #expect(try parse("metric=count&to=2024-01-02").from == at("2024-01-01T00:00:00Z"))
+        #expect(try parse("metric=count&to=now").to == Self.now)
+    }
+
+    @Test func `reads every parameter`() throws {
+        let request = try parse(
+            "metric=count,sum:cart.total,uniq:items.0.sku&event=a,b&from=-7d&to=now&interval=1d"
+                + "&tz=Europe/Berlin&group_by=country,type&where=status:in:200,404"
+                + "&where=url:eq:http://x:80/&order=-count,time&limit=5&fill=null&cache=bypass"
+                + "&max_stale=60&explain=1&format=csv&shape=objects")
+        #expect(
+            request.columnNames
+                == ["time", "country", "type", "count", "sum:cart.total", "uniq:items.0.sku"])
+        #expect(request.types == ["a", "b"])
+        #expect(request.zone.name == "Europe/Berlin")
+        #expect(request.conditions.count == 2)
+        #expect(request.conditions[0].operands.count == 4)
+        #expect(request.conditions[1].operands == [.text("http://x:80/")])
+        #expect(
+            request.order == [
+                QueryOrder(column: 3, isDescending: true),
+                QueryOrder(column: 0, isDescending: false),
+            ])
+        #expect(request.limit == 5 && request.fill == .null && request.cacheMode == .bypass)
+        #expect(request.maxStaleSeconds == 60 && request.explain)
+        #expect(request.format == .csv && request.shape == .objects)
+    }
+
+    @Test(arguments: [
+        ("ms", "$.\"ms\""), ("cart.total", "$.\"cart\".\"total\""),
+        ("items.0.sku", "$.\"items\"[0].\"sku\""), ("0", "$[0]"), ("a.007", "$.\"a\".\"007\""),
+        ("größe", "$.\"größe\""), ("a b]['; DROP", "$.\"a b]['; DROP\""),
+    ])
+    func `makes a path of a field`(name: String, path: String) throws {
+        #expect(try QueryField.parse(name, for: "where").place == .data(path: path))
+    }
+
+    @Test(arguments: [
+        ("200", SQLValue.integer(200)), ("-0", .integer(0)), ("1.5", .real(1.5)),
+        ("1e3", .real(1000)), ("9223372036854775808", .real(9_223_372_036_854_775_808)),
+    ])
+    func `reads a JSON number`(text: String, value: SQLValue) {
+        #expect(JSONNumber.parse(text) == value)
+    }
+
+    @Test(arguments: [
+        "", "-", "+1", "01", "1.", ".5", "1e", "1e+", "0x10", "nan", "inf", " 1", "1 ", "1e999",
+        "-01", "1_000",
+    ])
+    func `reads nothing else as a number`(text: String) {
+        #expect(JSONNumber.parse(text) == nil)
+    }
+
+    @Test func `gives one request one key and another another`() throws {
+        let base = try parse("metric=count&event=a,b&where=x:eq:1&where=y:eq:2")
+        let same = try parse("where=y:eq:2&event=b,a&where=x:eq:1&metric=count&cache=refresh")
+        #expect(base.cacheKey == same.cacheKey)
+        let others = [
+            "metric=count&event=a,b&where=x:eq:1",
+            "metric=count&event=a,c&where=x:eq:1&where=y:eq:2",
+            "metric=count&event=a,b&where=x:ne:1&where=y:eq:2",
+            "metric=count&event=a,b&where=x:eq:1&where=y:eq:2&limit=7",
+            "metric=count&event=a,b&where=x:eq:1&where=y:eq:2&format=csv",
+        ]
+        #expect(try Set(others.map { try parse($0).cacheKey } + [base.cacheKey]).count == 6)
+    }
+
+    @Test func `compiles a request to the same statement every time`() throws {
+        let request = try parse("metric=count,sum:ms&event=a&group_by=k&where=ms:gt:3&interval=1h")
+        #expect(QueryCompiler.compile(request) == QueryCompiler.compile(request))
+        let other = try parse("metric=count,sum:ns&event=b&group_by=l&where=ns:gt:4&interval=1h")
+        #expect(QueryCompiler.compile(request).sql == QueryCompiler.compile(other).sql)
+    }
+}

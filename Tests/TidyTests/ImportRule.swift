@@ -1,0 +1,47 @@
+/// One line of ARCHITECTURE.md's table of rooms that the package manifest alone does not keep.
+struct ImportRule: CustomStringConvertible, Sendable {
+    /// The module that is spoken about.
+    var module: String
+    /// The rooms whose files may import it; every other room may not.
+    var allowed: Set<String>
+
+    var description: String { "only \(allowed.sorted().joined(separator: ", ")) imports \(module)" }
+
+    /// Each C module has one Swift room that wraps it.
+    static let wrappers: [ImportRule] = [
+        ImportRule(module: "CMicroHTTPD", allowed: ["HTTPServer"]),
+        ImportRule(module: "CHiredis", allowed: ["Redis"]),
+        ImportRule(module: "CSQLite", allowed: ["SQLite"]),
+        ImportRule(module: "CCurl", allowed: ["HTTPClient"]),
+        ImportRule(module: "CZlib", allowed: ["Primitives"]),
+        ImportRule(module: "CSimdJSON", allowed: ["Primitives"]),
+        ImportRule(module: "CPlatform", allowed: ["Primitives"]),
+    ]
+
+    static let borders: [ImportRule] = [
+        // Or the container would become a service locator.
+        ImportRule(module: "Container", allowed: ["Service"]),
+        // The server knows no feature, so features meet it in Service.
+        ImportRule(module: "HTTPServer", allowed: ["Service"]),
+        // Events and queries meet in Storage, never each other.
+        ImportRule(module: "Events", allowed: ["Service"]),
+        ImportRule(module: "Query", allowed: ["Service"]),
+        ImportRule(module: "Logs", allowed: ["Service"]),
+        ImportRule(module: "Service", allowed: ["millrace", "millrace-bench"]),
+        ImportRule(module: "Redis", allowed: ["Events", "Query", "Service"]),
+        ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Service"]),
+        // Environment and command line are read in one room.
+        ImportRule(module: "Configuration", allowed: ["Service"]),
+        ImportRule(module: "ArgumentParser", allowed: ["Service", "millrace", "millrace-bench"]),
+    ]
+}
+
+/// A file that may import Foundation, and why.
+struct FoundationUse: Sendable {
+    var path: String
+    var reason: String
+
+    /// Foundation costs start-up time and memory, and allocates where bytes would do; so each
+    /// file that needs it stands here with its reason.
+    static let allowed: [FoundationUse] = []
+}

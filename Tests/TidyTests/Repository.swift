@@ -1,0 +1,74 @@
+import Glibc
+
+/// The files of this package as they lie on disk, without what building leaves behind.
+enum Repository {
+    /// The folder that holds `Package.swift`; ends without a slash.
+    static let root: String = {
+        // <root>/Tests/TidyTests/Repository.swift
+        var parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
+        parts.removeLast(3)
+        return parts.joined(separator: "/")
+    }()
+
+    /// Every file below `folder` (relative to the root; empty for all), in no certain order, as
+    /// paths relative to the root. Symbolic links are followed to files, never into folders.
+    static func files(below folder: String = "") -> [String] {
+        var found: [String] = []
+        var waiting = [folder]
+        while let folder = waiting.popLast() {
+            for entry in entries(of: folder) {
+                let path = folder.isEmpty ? entry.name : folder + "/" + entry.name
+                if entry.isFolder {
+                    if !isBuilt(path) { waiting.append(path) }
+                } else {
+                    found.append(path)
+                }
+            }
+        }
+        return found
+    }
+
+    /// The Swift files below `folder`, read.
+    static func swiftFiles(below folder: String) -> [SourceFile] {
+        files(below: folder).filter { $0.hasSuffix(".swift") }.sorted().compactMap { path in
+            text(of: path).map { SourceFile(path: path, text: $0) }
+        }
+    }
+
+    struct Entry {
+        var name: String
+        var isFolder: Bool
+    }
+
+    static func entries(of folder: String) -> [Entry] {
+        guard let stream = opendir(root + "/" + folder) else { return [] }
+        defer { closedir(stream) }
+        var found: [Entry] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name == "." || name == ".." { continue }
+            found.append(Entry(name: name, isFolder: entry.pointee.d_type == UInt8(DT_DIR)))
+        }
+        return found
+    }
+
+    /// Nil if there is no such file.
+    static func text(of path: String) -> String? {
+        guard let file = fopen(root + "/" + path, "r") else { return nil }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = fread(&chunk, 1, chunk.count, file)
+            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            bytes.append(contentsOf: chunk[..<count])
+        }
+    }
+
+    private static func isBuilt(_ path: String) -> Bool {
+        path == ".git" || path == ".swiftpm" || path == "data" || path.hasPrefix(".build")
+            || path.hasSuffix("__pycache__") || path.hasSuffix("/.hypothesis")
+    }
+}
