@@ -1,0 +1,36 @@
+import Testing
+
+@testable import Service
+
+@Suite struct ConfigurationCheckTests {
+    private func problem(_ flags: [String: String]) -> String? {
+        do {
+            _ = try Configuration.load(flags: flags)
+            return nil
+        } catch { return error.problems.first }
+    }
+
+    @Test(arguments: [
+        "0.0.0.0", "::", "192.168.1.4", "10.0.0.1", "fe80::1", "example.com", "128.0.0.1",
+    ])
+    func `an address that others reach is refused without keys`(host: String) throws {
+        let found = try #require(problem(["host": host]))
+        #expect(found.hasPrefix("host (flag --host): `\(host)` can be reached from other machines"))
+        #expect(found.contains("--insecure-no-auth"))
+        #expect(problem(["host": host, "insecure-no-auth": "true"]) == nil)
+    }
+
+    @Test(arguments: ["127.0.0.1", "127.1.2.3", "::1", "0:0:0:0:0:0:0:1", "localhost", "LOCALHOST"])
+    func `an address of this machine alone needs no keys`(host: String) {
+        #expect(problem(["host": host]) == nil)
+    }
+
+    @Test func `limits that contradict each other are refused with what would be right`() throws {
+        let bodies = try #require(problem(["body-limit": "100MiB"]))
+        #expect(bodies.contains("decompressed-limit (default)"))
+        #expect(bodies.contains("at least 100MiB"))
+        let events = try #require(
+            problem(["event-limit": "16MiB", "body-limit": "1MiB", "decompressed-limit": "8MiB"]))
+        #expect(events.contains("at most 8MiB"))
+    }
+}

@@ -1,0 +1,47 @@
+import Glibc
+import Testing
+
+@testable import Service
+
+@Suite struct InspectionTests {
+    private func inspect(_ directory: String) throws -> [Inspection.Finding] {
+        Inspection.run(try Configuration.load(flags: ["data-dir": directory]))
+    }
+
+    @Test func `a directory that can be written is well`() throws {
+        let found = try inspect("/tmp")
+        #expect(found.first == .init("data directory", .ok, "/tmp is writable"))
+    }
+
+    @Test(arguments: [
+        "/tmp/millrace-absent", "/tmp/millrace-absent/a/b/", "/tmp//millrace-absent//",
+    ])
+    func `one that can be made is well, and is not made`(path: String) throws {
+        #expect(try inspect(path).first?.verdict == .ok)
+        #expect(access("/tmp/millrace-absent", F_OK) != 0)
+    }
+
+    @Test func `a file in its place is not`() throws {
+        let file = TemporaryFile("")
+        #expect(
+            try file.use(inspect)
+                == [.init("data directory", .failed, "\(file.path) is not a directory")])
+        #expect(try file.use { try inspect($0 + "/data") }.first?.verdict == .failed)
+    }
+
+    @Test func `less room than the journal may take is worth a warning`() throws {
+        let found = Inspection.run(
+            try Configuration.load(flags: ["data-dir": "/tmp", "journal-max-bytes": "1024GiB"]))
+        #expect(found.last?.verdict == .warning)
+    }
+
+    @Test func `what builds on a failed part is not looked at`() throws {
+        let found = Inspection.run(
+            try Configuration.load(),
+            steps: [
+                { _ in [.init("a", .warning, "x")] }, { _ in [.init("b", .failed, "y")] },
+                { _ in [.init("c", .ok, "z")] },
+            ])
+        #expect(found.map(\.description) == ["warning a: x", "failed  b: y"])
+    }
+}
