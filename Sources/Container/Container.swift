@@ -4,19 +4,18 @@ internal import Glibc
 /// starts them so that whatever a component needs runs before it, and stops them in reverse.
 ///
 /// A factory asks the container for what it needs, so the order is found and never written down.
-/// One recursive lock is held while components are made: a second thread that asks for the same
-/// component waits and gets the same instance. Start and stop run without the lock.
+/// One recursive lock is held while components are made, so every thread gets the same instance.
 package final class Container: @unchecked Sendable {  // `mutex` guards everything that changes.
+    private typealias Part = (key: ComponentKey, value: Any, registration: Registration)
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private var registrations: [ComponentKey: Registration] = [:]
-    /// Registration order, so that two starts of the same program do the same things.
     private var order: [ComponentKey] = []
     private var instances: [ComponentKey: Any] = [:]
     /// What was made, dependencies first: a factory ends only after those that it asked for.
-    private var made: [ComponentKey] = []
+    private var made: [Part] = []
     /// The components being made right now, outermost first.
     private var path: [ComponentKey] = []
-    private var running: [(key: ComponentKey, stop: () throws -> Void)] = []
+    private var started: Set<ComponentKey> = []
     private var hasStarted = false
 
     package init() {
@@ -33,12 +32,11 @@ package final class Container: @unchecked Sendable {  // `mutex` guards everythi
         mutex.deallocate()
     }
 
-    /// Says how a component is made, and what to do with it at start and stop. Only before the
-    /// start, and once a key: anything else is a mistake of ours and traps.
+    /// Says how a component is made, started and stopped. Traps after the start, and if repeated.
     /// - Parameters:
     ///   - name: tells components of the same type apart.
-    ///   - start: makes it work, such as starting its threads; runs on the thread that starts.
-    ///   - stop: runs only if `start` succeeded, on the thread that stops.
+    ///   - start: makes it work, such as starting its threads; runs without the lock.
+    ///   - stop: runs, also without the lock, if it was made and `start` did not fail.
     ///   - factory: makes it; asks the container for what it needs, and keeps no reference to it.
     package func register<Value>(
         _ type: Value.Type, name: String? = nil,
@@ -82,51 +80,59 @@ package final class Container: @unchecked Sendable {  // `mutex` guards everythi
     /// once. If one fails, those that run are stopped again.
     /// - Throws: as `resolve` does, and `.start` with its cause.
     package func start() throws(ContainerError) {
-        let components = try locked { () throws(ContainerError) in
+        var isComplete = false
+        defer { if !isComplete { _ = stop() } }
+        let parts = try locked { () throws(ContainerError) in
             precondition(!hasStarted, "a container starts once")
             hasStarted = true
             for key in order where registrations[key]?.hasLifecycle == true { _ = try make(key) }
-            return made.map { (key: $0, value: instances[$0], registration: registrations[$0]) }
+            return made
         }
-        for (key, value, registration) in components {
-            guard let value, let registration, registration.hasLifecycle else { continue }
+        for (key, value, registration) in parts {
             do { try registration.start?(value) } catch {
-                _ = stop()
-                throw ContainerError(.start, [key], cause: error)
+                throw ContainerError(code: .start, path: [key], cause: error)
             }
-            locked { running.append((key, { try registration.stop?(value) })) }
+            locked { _ = started.insert(key) }
         }
+        isComplete = true
     }
 
-    /// Stops what runs, dependents first, and tries all even if one fails. May be called again.
-    /// - Returns: what failed, in the order of stopping.
+    /// Stops what was made and did not fail to start, dependents first, and tries all even if one
+    /// fails. May be called again.
+    /// - Returns: what failed.
     package func stop() -> [ContainerError] {
-        let components = locked {
-            defer { running = [] }
-            return running
+        let parts = locked {
+            defer { made = [] }
+            return made.filter { $0.registration.start == nil || started.contains($0.key) }
         }
-        return components.reversed().compactMap { key, stop in
-            do { try stop() } catch { return ContainerError(.stop, [key], cause: error) }
-            return nil
+        var failures: [ContainerError] = []
+        for (key, value, registration) in parts.reversed() {
+            do { try registration.stop?(value) } catch {
+                failures.append(ContainerError(code: .stop, path: [key], cause: error))
+            }
         }
+        return failures
     }
 
     /// Only under the lock.
     private func make(_ key: ComponentKey) throws(ContainerError) -> Any {
         if let value = instances[key] { return value }
-        guard !path.contains(key) else { throw ContainerError(.cycle, path + [key]) }
+        guard !path.contains(key) else { throw ContainerError(code: .cycle, path: path + [key]) }
         path.append(key)
         defer { path.removeLast() }
-        guard let registration = registrations[key] else { throw ContainerError(.missing, path) }
-        let value: Any
-        do { value = try registration.factory(self) } catch let error as ContainerError {
-            throw error  // It names the path already, from the outermost component on.
-        } catch {
-            throw ContainerError(.factory, path, cause: error)
+        guard let registration = registrations[key] else {
+            throw ContainerError(code: .missing, path: path)
         }
-        instances[key] = value
-        made.append(key)
-        return value
+        do {
+            let value = try registration.factory(self)
+            instances[key] = value
+            made.append((key, value, registration))
+            return value
+        } catch {
+            // One of ours names the path already, from the outermost component on.
+            throw error as? ContainerError
+                ?? ContainerError(code: .factory, path: path, cause: error)
+        }
     }
 
     private func locked<Result, Failure: Error>(

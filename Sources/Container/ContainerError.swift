@@ -11,13 +11,7 @@ package struct ContainerError: Error, CustomStringConvertible {
     /// The component that was asked for, then what it asked for, and so on to where it failed.
     package let path: [ComponentKey]
     /// What a factory, start or stop threw.
-    package let cause: (any Error)?
-
-    init(_ code: Code, _ path: [ComponentKey], cause: (any Error)? = nil) {
-        self.code = code
-        self.path = path
-        self.cause = cause
-    }
+    package var cause: (any Error)?
 
     /// `cycle: A → B → A`.
     package var description: String {

@@ -248,6 +248,38 @@ private struct Broken: Error, CustomStringConvertible { var description: String 
         #expect(diary.all.isEmpty)
     }
 
+    @Test func `what was made and has nothing to start is stopped when another cannot be made`()
+        throws
+    {
+        let diary = diary
+        container.register(Journal.self, stop: { _ in diary.note("stop journal") }) { _ in
+            Journal(disk: Disk(name: "a"))
+        }
+        container.register(
+            Writer.self, start: { _ in diary.note("start") }, stop: { _ in diary.note("stop") }
+        ) { parts in
+            _ = try parts.resolve(Journal.self)
+            throw Broken()
+        }
+        let error = #expect(throws: ContainerError.self) { try container.start() }
+        #expect(error?.description == "could not make: Writer: broken")
+        #expect(diary.all == ["stop journal"])
+    }
+
+    @Test func `stops what has no start after those that need it`() throws {
+        let diary = diary
+        container.register(Journal.self, stop: { _ in diary.note("stop journal") }) { _ in
+            Journal(disk: Disk(name: "a"))
+        }
+        container.register(
+            Writer.self, start: { _ in diary.note("start writer") },
+            stop: { _ in diary.note("stop writer") }
+        ) { Writer(journal: try $0.resolve()) }
+        try container.start()
+        #expect(container.stop().isEmpty)
+        #expect(diary.all == ["start writer", "stop writer", "stop journal"])
+    }
+
     @Test func `leaves alone what has nothing to start and nobody needs`() throws {
         let diary = diary
         container.register(Disk.self) { _ in
