@@ -78,16 +78,22 @@ final class GuardedLane: Sendable {
     }
 
     private func finish(_ connection: RedisConnection, _ permit: BreakerPermit) {
+        let outcome: BreakerOutcome? =
+            if !connection.hasSent {
+                nil
+            } else if connection.isBroken {
+                .connectionFailure
+            } else {
+                connection.serverFailure == nil ? .success : .failure
+            }
         let isUsable =
-            !connection.isBroken
-            && connection.serverFailure?.asksForNewConnection != true
+            !connection.isBroken && connection.serverFailure?.asksForNewConnection != true
+        // From here on another thread may be using it.
         pool.giveBack(isUsable ? connection : nil)
-        if !connection.hasSent {
-            breaker.giveBack(permit)
-        } else if connection.isBroken {
-            record(permit, .connectionFailure)
+        if let outcome {
+            record(permit, outcome)
         } else {
-            record(permit, connection.serverFailure == nil ? .success : .failure)
+            breaker.giveBack(permit)
         }
     }
 

@@ -59,7 +59,8 @@ extension RedisError.Code {
         self == .readOnly || self == .masterDown || self == .noAuth
     }
 
-    /// A later attempt may succeed, and the command was not carried out or is safe to repeat.
+    /// A later attempt may succeed. Whether it may be made is for the caller to know: a call that
+    /// got no answer may have been carried out.
     package var isTransient: Bool {
         endsConnection || isServerFailure || self == .tryAgain
     }

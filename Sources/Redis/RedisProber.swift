@@ -27,7 +27,7 @@ final class RedisProber: Sendable {
     private static let checkLimit: Duration = .milliseconds(250)
     /// Between looks at a suspect or a half-open lane: refused connections must not spin.
     private static let pause: Duration = .milliseconds(50)
-    private static let idleTrialAfter: Duration = .milliseconds(200)
+    private static let idleTrialAfter: Duration = .milliseconds(100)
 
     init(_ lanes: [GuardedLane], connector: RedisConnector, signal: Monitor<Signal>) {
         self.signal = signal

@@ -22,8 +22,8 @@ package struct BreakerOptions: Sendable {
     /// Calls under way at once while half-open.
     package var permitLimit = 3
     package var successesToClose = 5
-    /// A permit that is neither recorded nor given back for so long counts as a failure. Longer
-    /// than any call's deadline.
+    /// A permit that is neither recorded nor given back for so long counts as a failure; its
+    /// wait allowance comes on top. Longer than any call's deadline.
     package var leaseTime: Duration = .seconds(5)
 
     package init() {}

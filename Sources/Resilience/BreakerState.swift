@@ -71,7 +71,8 @@ package struct BreakerState: Sendable {
             lastLease &+= 1
             lease = lastLease
             lastTrialAt = now
-            leases.append(Lease(id: lease, expiresAt: now + options.leaseTime))
+            let time = options.leaseTime + .nanoseconds(Int64(clamping: waitAllowanceNanoseconds))
+            leases.append(Lease(id: lease, expiresAt: now + time))
         case .halfOpen, .open, .forcedOpen:
             refusedCount += 1
             return nil

@@ -12,7 +12,9 @@ extension GuardedRedis {
         observer: @escaping @Sendable (BreakerChange) -> Void = { _ in }
     ) {
         var options = RedisLaneOptions(connectionLimit: connectionLimit)
-        options.breaker.firstOpen = .milliseconds(100)  // Tests do not wait for a second.
+        // Tests do not wait for a second, nor for five trials.
+        options.breaker.firstOpen = .milliseconds(100)
+        options.breaker.successesToClose = 2
         let chosen = options
         self.init(
             RedisURL(endpoints: [.tcp(host: "127.0.0.1", port: port)]), clientName: "test",
@@ -86,15 +88,18 @@ struct GuardedRedisTests {
         let server = try RedisServer()
         let redis = GuardedRedis(port: server.port, connectionLimit: 3)
         defer { redis.close() }
+        let errors = Locked<[RedisError.Code]>([])
         let threads = (0..<8).map { _ in
             Thread(name: "caller") {
                 for _ in 0..<300 {
                     let code = redis.attempt(within: .seconds(20)) { $0.command("INCR", "n") }
-                    if code != nil { return }
+                    if let code { errors.withLock { $0.append(code) } }
                 }
             }
         }
         for thread in threads { thread.join() }
+        #expect(errors.withLock { Set($0) } == [])
+        #expect(redis.breaker(.streams).snapshot(at: .now()).reason == .started)
         let count = try redis.call(.streams, deadline: .after(.seconds(5))) {
             session throws(RedisError) in
             var pipeline = RedisPipeline()
