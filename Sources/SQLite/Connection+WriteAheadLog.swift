@@ -6,9 +6,8 @@ extension Connection {
     package enum CheckpointMode: Sendable {
         /// As far as no reader is in the way.
         case passive
-        /// Waits for readers of older states, so that everything can be moved.
-        case full
-        /// As `full`, then waits for readers of the log and cuts it to nothing.
+        /// Waits for readers of older states, so that everything can be moved, then for all who
+        /// still read the log, and cuts it to nothing.
         case truncate
     }
 
@@ -34,7 +33,6 @@ extension Connection {
         let flag =
             switch mode {
             case .passive: SQLITE_CHECKPOINT_PASSIVE
-            case .full: SQLITE_CHECKPOINT_FULL
             case .truncate: SQLITE_CHECKPOINT_TRUNCATE
             }
         var logFrames: Int32 = -1
