@@ -54,6 +54,12 @@ extension Connection {
         sqlite3_wal_hook(handle, committed, Unmanaged.passUnretained(self).toOpaque())
     }
 
+    /// Closing leaves the log where it is, for the next one who opens the file: SQLite checks the
+    /// sums of the log only then.
+    package func keepLogOnClose() {
+        _ = millrace_db_config_flag(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    }
+
     /// Ends whatever statement is still running, so that no read transaction stays open.
     package func resetStatements() {
         var statement = sqlite3_next_stmt(handle, nil)

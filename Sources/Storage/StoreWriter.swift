@@ -76,7 +76,10 @@ final class StoreWriter {
 
     /// Remembers what must not be forgotten about a failure.
     func note(_ error: StorageError) {
-        if error.code == .syncFailed { isSyncFailed = true }
+        if error.code == .syncFailed {
+            isSyncFailed = true
+            connection.keepLogOnClose()
+        }
         if error.code == .corrupt { damage.mark() }
     }
 

@@ -203,6 +203,31 @@ import Testing
         #expect(folder.names == ["store.db"])
     }
 
+    @Test func `takes nothing after a failed fsync until it is opened anew`() throws {
+        let folder = try TemporaryFolder()
+        let store = try openStore(folder)
+        try store.write([TestEvent(id: "1")], position: 1)
+        let ioErrorFsync = SQLiteError(code: 10 | 4 << 8, message: "disk I/O error")
+        let failure = StorageError(ioErrorFsync, folder.database)
+        #expect(failure.code == .syncFailed && !failure.isRetryable)
+        try store.writer().note(failure)
+        let write = #expect(throws: StorageError.self) {
+            try store.write([TestEvent(id: "2")], position: 2)
+        }
+        #expect(write?.code == .syncFailed)
+        // A second fsync would say that all is well, and the journal would let go.
+        #expect(throws: StorageError.self) { try store.checkpoint() }
+        #expect(store.durablePosition == 0)
+        #expect(store.status.isSyncFailed)
+        #expect(try store.ids() == ["1"])
+        store.close(deadline: soon)
+        #expect(store.durablePosition == 0)
+        #expect(folder.read(folder.database + "-wal").count > 0)
+        let again = try openStore(folder)
+        #expect(again.position == 1 && again.durablePosition == 1)
+        try again.write([TestEvent(id: "2")], position: 2)
+    }
+
     @Test func `says what it holds`() throws {
         let folder = try TemporaryFolder()
         let store = try openStore(folder)
