@@ -15,7 +15,8 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
     private static let freeLimit = 4
     /// Of one body; the rest is only counted. 1,000 tell what is wrong with a client.
     private static let quarantineLimit = 1000
-    private static let anonymousSource = Bytes("/anonymous")
+    /// The source of events that name none, as long as there are no keys.
+    static let anonymousSource = Bytes("/anonymous")
 
     init(limits: EventLimits, quarantine: QuarantineInbox) {
         decoder = EventDecoder(limits: limits)
