@@ -49,7 +49,8 @@ import Testing
         var plain = ByteBuffer()
         try coded.body.withUnsafeBytes {
             try Inflate.inflate(
-                $0, .gzip, limits: Inflate.Limits(outputBytes: 1 << 20, ratio: 10_000), into: &plain)
+                $0, .gzip, limits: Inflate.Limits(outputBytes: 1 << 20, ratio: 10_000), into: &plain
+            )
         }
         #expect(plain.text == String(repeating: "x", count: 5000))
         let asIs = try get("/big?bytes=5000")
