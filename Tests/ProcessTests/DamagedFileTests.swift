@@ -4,7 +4,8 @@ import Testing
 extension FaultTests {
     /// Files that were damaged while nobody ran: it starts, says so, and serves the rest.
     @Suite struct DamagedFileTests {
-        /// A killed service whose journal alone holds 300 events, `e0` … `e299`, in one record each.
+        /// A killed service whose journal alone holds 300 events, each in a record of its own:
+        /// `event-0` … `event-299`.
         private func journalOnly() throws -> RunningService {
             let service = try RunningService.start()
             let blocker = try StoreBlocker(service)
@@ -12,7 +13,7 @@ extension FaultTests {
             for index in 0..<300 {
                 try connection.send(
                     "POST", "/events", headers: ["Content-Type": "application/json"],
-                    body: Array(#"{"id":"e\#(index)","type":"journaled","source":"/d"}"#.utf8))
+                    body: Array(#"{"id":"event-\#(index)","type":"journaled","source":"/d"}"#.utf8))
                 #expect(try connection.receive().status == 202)
             }
             service.kill()
@@ -20,24 +21,21 @@ extension FaultTests {
             return service
         }
 
-        private func segment(_ service: RunningService) throws -> DamagedFile {
+        /// The segment that holds `text`; the first few events are in one of their own.
+        private func segment(_ service: RunningService, with text: String) throws -> DamagedFile {
             let folder = service.dataDirectory + "/journal/"
-            let names = DamagedFile.names(in: folder).filter { $0.hasSuffix(".segment") }.sorted()
-            let first = try #require(
-                names.first { name in
-                    (readFile(folder + name) ?? []).firstRange(of: Array("journaled".utf8)) != nil
-                })
-            return DamagedFile(folder + first)
+            let files = DamagedFile.names(in: folder).map { DamagedFile(folder + $0) }
+            return try #require(files.first { $0.offset(of: text) != nil })
         }
 
         @Test func `a flipped bit in the journal costs the record it is in`() throws {
             let service = try journalOnly()
-            let file = try segment(service)
-            try file.flip(at: try #require(file.offset(of: "e150")))
+            let file = try segment(service, with: "event-150")
+            try file.flip(at: try #require(file.offset(of: "event-150")))
             let successor = try service.startAgain()
             try successor.waitUntilAllIsStored()
             let ids = Set(try successor.storedIDs())
-            #expect(ids.count == 299 && !ids.contains("e150"), "\(ids.count)")
+            #expect(ids.count == 299 && !ids.contains("event-150"), "\(ids.count)")
             let damage = try successor.get("/status").json()["journal"]?["damage"]
             #expect(damage?["damaged_records"] == .integer(1), "\(String(describing: damage))")
             #expect(damage?["set_aside"]?.array?.isEmpty == false)
@@ -49,11 +47,11 @@ extension FaultTests {
 
         @Test func `a journal that was cut keeps what is before the cut`() throws {
             let service = try journalOnly()
-            let file = try segment(service)
-            try file.truncate(to: try #require(file.offset(of: "e200")))
+            let file = try segment(service, with: "event-200")
+            try file.truncate(to: try #require(file.offset(of: "event-200")))
             let successor = try service.startAgain()
             try successor.waitUntilAllIsStored()
-            #expect(Set(try successor.storedIDs()) == Set((0..<200).map { "e\($0)" }))
+            #expect(Set(try successor.storedIDs()) == Set((0..<200).map { "event-\($0)" }))
             try expectToServe(successor, count: 201)
             print("cut journal: the 200 events before the cut served")
         }
@@ -61,7 +59,7 @@ extension FaultTests {
         @Test(arguments: [0, 20, 100])
         func `a damaged header of a segment does not keep it from starting`(offset: Int) throws {
             let service = try journalOnly()
-            try segment(service).flip(at: offset)
+            try segment(service, with: "event-200").flip(at: offset)
             let successor = try service.startAgain()
             try successor.waitUntilAllIsStored()
             let count = try successor.storedCount()
