@@ -39,7 +39,7 @@ import Testing
         #expect(try wire.ask("HEAD", "/stream").header("Content-Type") == "text/event-stream")
         let stream = try server.streams.once { !$0.isEmpty }[0]
         eventually { stream.isClosed }
-        #expect(try wire.ask("GET", "/hello").text == "hello")
+        #expect(try wire.receiveToEnd().isEmpty)
     }
 
     @Test func `compresses large replies for who accepts it`() throws {
@@ -49,7 +49,8 @@ import Testing
         var plain = ByteBuffer()
         try coded.body.withUnsafeBytes {
             try Inflate.inflate(
-                $0, .gzip, limits: Inflate.Limits(outputBytes: 1 << 20, ratio: 10_000), into: &plain)
+                $0, .gzip, limits: Inflate.Limits(outputBytes: 1 << 20, ratio: 10_000), into: &plain
+            )
         }
         #expect(plain.text == String(repeating: "x", count: 5000))
         let asIs = try get("/big?bytes=5000")

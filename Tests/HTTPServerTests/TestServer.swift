@@ -73,7 +73,11 @@ final class TestServer: Sendable {
             responder.respond(
                 Response(
                     200, contentType: "text/plain",
-                    body: .bytes(Bytes(repeatElement(UInt8(ascii: "x"), count: count)))))
+                    body: .bytes(Bytes(String(repeating: "x", count: count)))))
+        }
+        let huge = Bytes(String(repeating: "x", count: 10_000_000))
+        routes.on(.get, "/huge") { _, responder in
+            responder.respond(Response(200, body: .bytes(huge)))
         }
         routes.on(.get, "/fixed") { _, responder in
             responder.respond(Response(200, contentType: "text/plain", body: .fixed("fixed")))
