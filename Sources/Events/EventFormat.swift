@@ -22,10 +22,13 @@ package struct EventDefaults {
     package var source: UnsafeRawBufferPointer
     /// Milliseconds since 1970: the time of events without one, and of generated ids.
     package var now: Int64
+    /// The id of an event without one, for a body of one event; nil makes a new one.
+    package var id: Key128?
 
-    package init(source: UnsafeRawBufferPointer, now: Int64) {
+    package init(source: UnsafeRawBufferPointer, now: Int64, id: Key128? = nil) {
         self.source = source
         self.now = now
+        self.id = id
     }
 }
 

@@ -65,7 +65,7 @@ struct EventReader: ~Copyable {
         let isFlat = !isCloudEvent && draft.data == nil
         return EventRow(
             identity: draft.id.map { .client($0) }
-                ?? .generated(ids.next(milliseconds: defaults.now)),
+                ?? .generated(defaults.id ?? ids.next(milliseconds: defaults.now)),
             time: draft.time ?? defaults.now, type: type, source: draft.source ?? defaults.source,
             subject: draft.subject, data: isFlat ? others : draft.data,
             extensions: isFlat ? nil : others)

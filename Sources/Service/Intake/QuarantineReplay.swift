@@ -5,6 +5,9 @@ import Storage
 
 /// `POST /events/quarantine/replay`: refused events are tried again, for example after a limit was
 /// raised. What is taken now is journaled like any event and marked; the rest stays.
+///
+/// The mark follows a moment later, so an event may be tried again although it was taken. Events
+/// without an id therefore get one that is always the same, and the store takes them once.
 final class QuarantineReplay: Sendable {
     /// Events of one call; `remaining` in the answer says whether to call again.
     private static let callLimit = 10_000
@@ -22,6 +25,8 @@ final class QuarantineReplay: Sendable {
     private let workers: WorkerPool
     private let limits: EventLimits
     private let timeout: Duration
+    /// Where the next call goes on after one that could not try all.
+    private let resumption: Locked<Int64> = Locked(0)
 
     init(
         journal: Journal, store: EventStore, workers: WorkerPool, limits: EventLimits,
@@ -64,7 +69,7 @@ final class QuarantineReplay: Sendable {
     private func replay() throws(Problem) -> Tally {
         let deadline = Deadline.after(timeout)
         let decoder = EventDecoder(limits: limits)
-        var tally = Tally()
+        var tally = Tally(lastSeq: resumption.withLock { $0 })
         while tally.replayed + tally.rejected < QuarantineReplay.callLimit {
             let rows: [QuarantinedRaw]
             do throws(StorageError) {
@@ -73,11 +78,15 @@ final class QuarantineReplay: Sendable {
             } catch {
                 throw Problem(error)
             }
-            guard let last = rows.last else { return tally }
+            guard let last = rows.last else {
+                resumption.withLock { $0 = 0 }
+                return tally
+            }
             try replay(rows, decoder, &tally, deadline)
             tally.lastSeq = last.seq
         }
         tally.isComplete = false
+        resumption.withLock { $0 = tally.lastSeq }
         return tally
     }
 
@@ -104,16 +113,29 @@ final class QuarantineReplay: Sendable {
         _ body: UnsafeRawBufferPointer, _ row: QuarantinedRaw, _ decoder: EventDecoder,
         _ batch: JournalBatch
     ) -> Bool {
+        // One refused event is one event: an array that stood where an event belongs stays refused.
+        let start = JSONScan.skipSpace(body, from: 0)
+        guard start < body.count, body[start] != UInt8(ascii: "[") else { return false }
         let format: EventFormat =
             row.contentType.hasPrefix("application/cloudevents") ? .cloudEvent : .json
+        let defaults = EventDefaults(
+            source: IntakeLane.anonymousSource.span, now: row.received,
+            id: QuarantineReplay.id(of: row))
         do throws(BodyError) {
-            let defaults = EventDefaults(
-                source: IntakeLane.anonymousSource.span, now: row.received)
             return try decoder.decode(body, as: format, defaults: defaults, into: batch) { _ in }
                 > 0
         } catch {
             return false
         }
+    }
+
+    /// A UUIDv7 (RFC 9562) of when the event came, its place in quarantine, and its bytes.
+    private static func id(of row: QuarantinedRaw) -> Key128 {
+        let seq = UInt64(truncatingIfNeeded: row.seq)
+        let checksum = UInt64(crc32c(row.raw.span))
+        return Key128(
+            high: UInt64(max(0, row.received)) << 16 | 0x7000 | seq & 0xFFF,
+            low: 0x8000_0000_0000_0000 | (seq & 0x3FFF_FFFF) << 32 | checksum)
     }
 
     /// Waits, on this worker, until the batch is safe.
