@@ -25,7 +25,12 @@ final class JournalDirectory: Sendable {
             if errno == EEXIST { return }
             guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex
             else { throw .system(.unwritable, "mkdir", path, errno) }
-            try create(String(path[..<slash]))
+            let parent = String(path[..<slash])
+            // Where a file system takes no folders the parent is there all the same.
+            guard access(parent, F_OK) != 0 else {
+                throw .system(.unwritable, "mkdir", path, ENOENT)
+            }
+            try create(parent)
             return try create(path)
         }
         // Without this a crash could lose the folder together with what is safe inside it.

@@ -63,9 +63,9 @@ func handleAccess(
     _ requestContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> MHD_Result {
     guard let current = connection(requestContext?.pointee), let uploadCount else { return .NO }
+    current.loop.hasActivity = true
     let goesOn: Bool
     if current.phase == .header {
-        current.loop.hasProgress = true
         goesOn = current.headerComplete(
             method: bytes(method), target: url, version: bytes(version))
     } else if uploadCount.pointee > 0 {
@@ -85,7 +85,7 @@ func requestCompleted(
 ) {
     guard let current = connection(requestContext?.pointee) else { return }
     requestContext?.pointee = nil
-    current.loop.hasProgress = true
+    current.loop.hasActivity = true
     current.ended(well: millrace_request_ended_well(code) != 0)
 }
 

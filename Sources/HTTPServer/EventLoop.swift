@@ -36,9 +36,13 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     private(set) var now = MonotonicTime.now()
     /// Requests parked in libmicrohttpd's ready list.
     var parked = 0
-    /// Something moved in this pass. While requests are parked libmicrohttpd always asks for another
-    /// pass at once, so then this says whether one would do anything.
+    /// A body grew in this pass. While requests are parked libmicrohttpd always asks for another pass
+    /// at once; this says whether there may be more to read that no event will announce.
     var hasProgress = false
+    /// libmicrohttpd called us in this pass.
+    var hasActivity = false
+    /// Requests whose header is complete and whose body is not.
+    var incomplete = 0
     /// Replies are queued that only another pass sends.
     var hasReplies = false
     let openConnections: ConnectionCount
@@ -126,6 +130,7 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
             takeInbox()
             now = .now()
             hasProgress = false
+            hasActivity = false
             MHD_run(daemon)
             server.onPassEnd(index)
             if now.since(lastReap) >= reapInterval { reap() }
@@ -151,13 +156,13 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
         if hasReplies {
             timeout = 0
         } else if parked > 0 {
-            timeout = hasProgress ? 0 : shortWait
+            timeout = hasProgress && incomplete > 0 ? 0 : shortWait
         } else {
             var wanted: UInt64 = 0
             if MHD_get_timeout(daemon, &wanted) == .YES {
                 timeout = Int32(min(wanted, UInt64(timeout)))
             }
-            fruitless = timeout > 0 || hasProgress ? 0 : fruitless + 1
+            fruitless = timeout > 0 || hasActivity ? 0 : fruitless + 1
             if fruitless > EventLoop.patience { timeout = shortWait }
         }
         if timeout > 0 { poll(&descriptors, 2, timeout) }

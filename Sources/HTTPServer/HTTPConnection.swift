@@ -24,7 +24,12 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     let loop: EventLoop
     let request = Request()
     private(set) var handle: OpaquePointer?
-    private(set) var phase = Phase.idle
+    private(set) var phase = Phase.idle {
+        didSet {
+            if phase == .body { loop.incomplete += 1 }
+            if oldValue == .body { loop.incomplete -= 1 }
+        }
+    }
     /// When `phase` began; of a streaming reply, when something was last sent.
     private(set) var since: MonotonicTime
     /// When the client last took a piece of a streaming reply.
@@ -272,8 +277,8 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         guard !isCut else { return millrace_stream_error }
         switch stream.read(into: target) {
         case .bytes(let count):
-            loop.hasProgress = true
             since = loop.now
+            loop.hasReplies = true
             moved = loop.now
             return count
         case .end: return millrace_stream_end
@@ -288,7 +293,9 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
 
     private var announcedLength: Int? {
         guard let value = request.headers.first("content-length") else { return nil }
-        return Int(String(decoding: value, as: UTF8.self)) ?? .max
+        // The guard has seen that there are only digits; too many of them are too much.
+        guard value.count <= 18 else { return .max }
+        return value.reduce(0) { $0 * 10 + Int($1 &- UInt8(ascii: "0")) }
     }
 
     private func bodyTooLarge() -> Response {
@@ -319,7 +326,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     private func queue(_ response: Response) -> Bool {
         guard let handle else { return false }
         isParked = false
-        loop.hasProgress = true
+        if loop.parked > 0 { loop.hasReplies = true }
         status = response.status
         problemCode = response.problemCode
         let reply = loop.encode(response, for: self)

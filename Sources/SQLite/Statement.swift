@@ -183,7 +183,8 @@ package final class Statement {
         precondition(code == SQLITE_OK, "bind: \(String(cString: sqlite3_errstr(code)))")
     }
 
-    nonisolated(unsafe) private static let empty: UnsafePointer<CChar> = {
+    /// SQLite takes a null pointer for NULL, so empty text needs an address.
+    nonisolated(unsafe) private static let empty: UnsafePointer<CChar> = {  // Never written again.
         let byte = UnsafeMutablePointer<CChar>.allocate(capacity: 1)
         byte.initialize(to: 0)
         return UnsafePointer(byte)

@@ -10,7 +10,7 @@ struct StatusReport: Sendable {
     let configuration: Configuration
     let state: ServiceState
     let journal: Journal
-    let store: EventStore
+    let opened: EventStore.Opened
     let writer: EventWriter
     let intake: EventIntake
     let tail: TailHub
@@ -23,7 +23,7 @@ struct StatusReport: Sendable {
         body.add("uptime_seconds", MonotonicTime.now().since(started).inSeconds)
         body.add("draining", state.isDraining)
         let journalStatus = journal.status
-        let storeStatus = store.status
+        let storeStatus = opened.store.status
         body.object("durability") { durability(&$0, journalStatus) }
         body.object("journal") { addJournal(&$0, journalStatus, storeStatus) }
         body.object("store") { addStore(&$0, journalStatus, storeStatus) }
@@ -84,6 +84,11 @@ struct StatusReport: Sendable {
         }
     }
 
+    /// The last part of a path: where the data lies is nobody's business.
+    private static func name(_ path: String) -> String {
+        path.split(separator: "/").last.map(String.init) ?? path
+    }
+
     private func addStore(
         _ body: inout JSONObjectWriter, _ journal: JournalStatus, _ status: StoreStatus
     ) {
@@ -96,6 +101,7 @@ struct StatusReport: Sendable {
         body.add(
             "writer_lag_records",
             journal.committedSequence - min(status.position, journal.committedSequence))
+        body.add("set_aside", opened.setAside.map(StatusReport.name))
         body.object("quarantine") { quarantine in
             quarantine.add("rows", status.quarantined)
             quarantine.add("trimmed", status.quarantineTrimmed)

@@ -35,15 +35,17 @@ enum Wiring {
         container.register(DataDirectoryLock.self) { _ in
             try DataDirectoryLock(directory: directory)
         }
-        container.register(EventStore.self) { parts in
+        container.register(EventStore.Opened.self) { parts in
             // Nobody else may have the files open from here on.
             let _: DataDirectoryLock = try parts.resolve()
             var options = EventStoreOptions()
             options.readerCount = configuration.readers
             return try EventStore.openSettingAside(
                 path: directory + "/store.db", now: WallClock.nowMilliseconds(),
-                log: try parts.resolve(), options: options
-            ).store
+                log: try parts.resolve(), options: options)
+        }
+        container.register(EventStore.self) { parts in
+            try parts.resolve(EventStore.Opened.self).store
         }
         container.register(Journal.self, stop: { $0.close() }) { parts in
             let store: EventStore = try parts.resolve()
@@ -76,9 +78,11 @@ enum Wiring {
             return waiters
         }
         container.register(EventIntake.self) { parts in
-            EventIntake(
+            let writer: EventWriter = try parts.resolve()
+            return EventIntake(
                 journal: try parts.resolve(), store: try parts.resolve(),
                 workers: try parts.resolve(name: "intake"), storedWaiters: try parts.resolve(),
+                hurry: { writer.hurry() },
                 options: configuration.intakeOptions)
         }
         container.register(QuarantineReplay.self) { parts in
@@ -121,7 +125,7 @@ enum Wiring {
         container.register(StatusReport.self) { parts in
             StatusReport(
                 started: .now(), configuration: configuration, state: try parts.resolve(),
-                journal: try parts.resolve(), store: try parts.resolve(),
+                journal: try parts.resolve(), opened: try parts.resolve(),
                 writer: try parts.resolve(), intake: try parts.resolve(),
                 tail: try parts.resolve(), server: try parts.resolve(), log: try parts.resolve())
         }

@@ -16,4 +16,13 @@ import Testing
         lock = nil
         _ = try DataDirectoryLock(directory: directory.path)
     }
+
+    @Test func `a place where no folder can be made is an error, however deep`() {
+        for path in ["/proc/millrace", "/proc/millrace/a/b", "/dev/null/a/b"] {
+            let error = #expect(throws: JournalError.self) {
+                _ = try DataDirectoryLock(directory: path)
+            }
+            #expect(error?.code == .unwritable)
+        }
+    }
 }

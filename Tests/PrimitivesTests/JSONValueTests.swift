@@ -118,6 +118,29 @@ struct JSONScanTests {
         #expect(JSONScan.valueLength(buffer.span) == length)
     }
 
+    @Test func `minds escapes and strings at every place of a block of 64 bytes`() {
+        let values = [
+            #"{"a\\":"}]\"{","b":["\\\"",{}]}"#, #"["\\\\","]",[[]],"\\\\\"]"]"#,
+            #"[{"k":"[\\"},"{"]"#,
+        ]
+        for value in values {
+            for padding in 0..<140 {
+                for filler in [" ", "\"" + String(repeating: "\\", count: padding) + "x\","] {
+                    let spaces = String(repeating: " ", count: padding)
+                    let isString = filler != " "
+                    if isString, padding % 2 == 1 { continue }
+                    let text = "[" + spaces + (isString ? filler : "") + value + "]"
+                    let buffer = ByteBuffer(text + "]}\"")
+                    #expect(JSONScan.valueLength(buffer.span) == text.utf8.count)
+                    for cut in [1, text.utf8.count / 2, text.utf8.count - 1] {
+                        let part = UnsafeRawBufferPointer(rebasing: buffer.span[..<cut])
+                        #expect(JSONScan.valueLength(part) == nil)
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `finds the end of random values before anything`() {
         var json = RandomJSON(random: .printingSeed("value lengths"))
         for _ in 0..<3000 {

@@ -25,22 +25,29 @@ final class EventIntake: Sendable {
     private let decompressedLimitBytes: Int
     private let ackTimeout: Duration
     private let storedWaiters: StoredWaiters
+    private let hurry: @Sendable () -> Void
     /// Runs a task on an event loop; set once the server exists.
     private let loops: Locked<HTTPServer?> = Locked(nil)
 
+    /// - Parameter hurry: has what is journaled stored without delay.
     init(
         journal: Journal, store: EventStore, workers: WorkerPool, storedWaiters: StoredWaiters,
+        hurry: @escaping @Sendable () -> Void,
         options: EventIntakeOptions
     ) {
         self.journal = journal
         self.workers = workers
         self.storedWaiters = storedWaiters
+        self.hurry = hurry
         limits = options.limits
         decompressedLimitBytes = options.decompressedLimitBytes
         ackTimeout = options.ackTimeout
         let (limits, quarantine) = (options.limits, store.quarantine)
         self.quarantine = quarantine
-        lanes = (0..<options.loops).map { _ in IntakeLane(limits: limits, quarantine: quarantine) }
+        let rejected = rejected
+        lanes = (0..<options.loops).map { _ in
+            IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
+        }
     }
 
     /// Tells where answers of loops go. Before the server starts.
@@ -102,7 +109,7 @@ final class EventIntake: Sendable {
     ) throws(Problem) {
         let lane =
             spareLanes.withLock { $0.popLast() }
-            ?? IntakeLane(limits: limits, quarantine: quarantine)
+            ?? IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
         defer { spareLanes.withLock { $0.append(lane) } }
         let receipt = try lane.take(request, format, parameters)
         enqueue(receipt, request, responder, on: lane)
@@ -141,11 +148,11 @@ final class EventIntake: Sendable {
 
     private func acknowledge(_ waiting: IntakeBatch.Waiting, _ last: UInt64) {
         accepted.add(waiting.receipt.accepted)
-        if waiting.receipt.rejected > 0 { rejected.add(waiting.receipt.rejected) }
         guard waiting.receipt.parameters.ack == .stored else {
             // Without Redis nothing is ever streamed, so there is nothing to wait for.
             return waiting.responder.respond(waiting.receipt.response(reached: .journaled))
         }
+        hurry()
         storedWaiters.add(last, waiting.receipt.ackDeadline) { isStored in
             waiting.responder.respond(
                 waiting.receipt.response(reached: isStored ? .stored : .journaled))

@@ -106,9 +106,9 @@ final class QuarantineReplay: Sendable {
     ) -> Bool {
         let format: EventFormat =
             row.contentType.hasPrefix("application/cloudevents") ? .cloudEvent : .json
-        let source = Bytes("/anonymous")
         do throws(BodyError) {
-            let defaults = EventDefaults(source: source.span, now: row.received)
+            let defaults = EventDefaults(
+                source: IntakeLane.anonymousSource.span, now: row.received)
             return try decoder.decode(body, as: format, defaults: defaults, into: batch) { _ in }
                 > 0
         } catch {

@@ -1,0 +1,148 @@
+import Primitives
+import Resilience
+import Telemetry
+
+/// The only way to a Redis: every call goes through its lane's breaker and ends by its deadline.
+/// Calls block, so they are made on threads of our own. Any thread.
+///
+/// For a cluster it talks to the first endpoint only; MOVED and ASK come back as errors.
+package final class GuardedRedis: Sendable {
+    package let url: RedisURL
+    private let lanes: [GuardedLane]
+    private let prober: RedisProber
+    private let retryBudget = RetryBudget()
+
+    /// The most that a request waits for one call.
+    package static let requestLimit: Duration = .milliseconds(250)
+
+    /// Connects to nothing yet: the first call of a lane does.
+    /// - Parameters:
+    ///   - clientName: shown by `CLIENT LIST`, followed by the lane.
+    ///   - observer: told of each change of a breaker, on the thread that caused it.
+    package init(
+        _ url: RedisURL, lanes: [RedisLane] = RedisLane.allCases, clientName: String,
+        options: (RedisLane) -> RedisLaneOptions = RedisLaneOptions.standard,
+        logger: Logger, observer: @escaping @Sendable (BreakerChange) -> Void = { _ in }
+    ) {
+        self.url = url
+        let signal = Monitor(RedisProber.Signal())
+        let endpoint = url.endpoints[0].description
+        let guarded = lanes.map { lane in
+            GuardedLane(
+                lane, options(lane),
+                connector: RedisConnector(url, clientName: "\(clientName)-\(lane.rawValue)"),
+                wakeProber: { signal.change { $0.isRaised = true } },
+                observer: { change, error in
+                    GuardedRedis.log(change, error, endpoint, logger)
+                    observer(change)
+                })
+        }
+        self.lanes = guarded
+        prober = RedisProber(
+            guarded, connector: RedisConnector(url, clientName: "\(clientName)-probe"),
+            signal: signal)
+    }
+
+    deinit { close() }
+
+    /// Runs `body` with a connection of that lane. What `body` sends may have been carried out even
+    /// if the call fails. `body` must not call the same lane: it could wait for itself.
+    ///
+    /// An error reply of a pipeline is not thrown; LOADING, READONLY and their like count against
+    /// the breaker whether `body` looks at them or not.
+    /// - Parameter waitAllowance: the BLOCK time of a blocking read. The deadline lies beyond it;
+    ///   the call is slow only if it takes longer than both this and the breaker's limit.
+    /// - Throws: `.breakerOpen`, `.poolExhausted` or `.closed` before anything is sent; what
+    ///   connecting, sending and `body` throw.
+    package func call<Result>(
+        _ lane: RedisLane, deadline: Deadline, waitAllowance: Duration = .zero,
+        _ body: (borrowing RedisSession) throws(RedisError) -> Result
+    ) throws(RedisError) -> Result {
+        try guarded(lane).call(deadline, waitAllowance: waitAllowance, body)
+    }
+
+    /// As `call`, for what is safe to repeat: up to three attempts, a short random wait before each
+    /// further one, as long as there is time and the retry budget lasts.
+    package func callRepeating<Result>(
+        _ lane: RedisLane, deadline: Deadline,
+        _ body: (borrowing RedisSession) throws(RedisError) -> Result
+    ) throws(RedisError) -> Result {
+        var random = SystemRandomNumberGenerator()
+        var attempts = 0
+        while true {
+            do {
+                return try guarded(lane).call(deadline, waitAllowance: .zero, body)
+            } catch {
+                attempts += 1
+                guard error.code.isTransient,
+                    let delay = RetryPolicy.request.delay(
+                        afterAttempts: attempts, deadline: deadline, budget: retryBudget,
+                        at: .now(), using: &random)
+                else { throw error }
+                sleep(until: .after(delay))
+            }
+        }
+    }
+
+    /// The deadline of one call made for a request: 250 ms from now, or what the request has left.
+    package static func requestDeadline(within deadline: Deadline) -> Deadline {
+        min(deadline, .after(requestLimit))
+    }
+
+    /// The breaker of a lane, for `/status` and for operators.
+    package func breaker(_ lane: RedisLane) -> CircuitBreaker { guarded(lane).breaker }
+
+    /// The lanes it was made with, in that order, as `/status` and `/metrics` show them.
+    package var status: [RedisLaneStatus] {
+        let now = MonotonicTime.now()
+        return lanes.map { lane in
+            let connections = lane.pool.counts
+            return RedisLaneStatus(
+                lane: lane.lane, breaker: lane.breaker.snapshot(at: now),
+                idleConnections: connections.idle, lentConnections: connections.lent,
+                failureCount: lane.failures.count, lastError: lane.lastError.withLock { $0 },
+                durations: lane.durations)
+        }
+    }
+
+    /// Refuses new calls, closes idle connections and ends the probe. Calls under way finish.
+    package func close() {
+        prober.close()
+        for lane in lanes { lane.pool.close() }
+    }
+
+    private func guarded(_ lane: RedisLane) -> GuardedLane {
+        guard let guarded = lanes.first(where: { $0.lane == lane }) else {
+            preconditionFailure("this Redis was not set up for \(lane.rawValue)")
+        }
+        return guarded
+    }
+
+    private static func log(
+        _ change: BreakerChange, _ error: RedisError?, _ endpoint: String, _ logger: Logger
+    ) {
+        logger.log(
+            change.to == .open ? .warning : .notice, "redis breaker changed",
+            [
+                "breaker": .string(change.name), "endpoint": .string(endpoint),
+                "from": .string(change.from.rawValue), "to": .string(change.to.rawValue),
+                "reason": .string(change.reason.rawValue),
+                "failure_rate": .real(change.failureRate), "slow_rate": .real(change.slowRate),
+                "last_error": .string(error?.description ?? ""),
+            ])
+    }
+}
+
+/// What is to be said of one lane.
+package struct RedisLaneStatus: Sendable {
+    package let lane: RedisLane
+    package let breaker: BreakerSnapshot
+    package let idleConnections: Int
+    package let lentConnections: Int
+    /// Calls that counted as failures, since the start.
+    package let failureCount: UInt64
+    /// What a call or a check failed with last; kept after recovery.
+    package let lastError: RedisError?
+    /// Of all calls that reached Redis or tried to.
+    package let durations: Histogram
+}

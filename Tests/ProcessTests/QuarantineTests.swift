@@ -1,0 +1,62 @@
+import Testing
+
+/// What was refused can be looked at, masked, and tried again.
+@Suite struct QuarantineTests {
+    private func replay(_ service: RunningService) throws -> [Int?] {
+        let reply = try service.post("/events/quarantine/replay", json: "")
+        #expect(reply.status == 200, "\(reply.text)")
+        let answer = try reply.json()
+        #expect(answer["complete"] == .bool(true))
+        return [answer["replayed"]?.integer, answer["rejected"]?.integer]
+    }
+
+    @Test func `a raised limit lets refused events in, each once however often they are tried`()
+        throws
+    {
+        let service = try RunningService.start(["--event-limit", "300"])
+        let filler = String(repeating: "x", count: 400)
+        let lines = (0..<20).map { #"{"type":"large","n":\#($0),"x":"\#(filler)"}"# } + ["{}"]
+        let reply = try service.post(
+            "/events", Array(lines.joined(separator: "\n").utf8), type: "application/x-ndjson")
+        #expect(reply.status == 422)
+        try service.wait(until: "they are listed") {
+            try service.get("/events/quarantine").json().quarantined.count == 21
+        }
+        let shown = try service.get("/events/quarantine?limit=2")
+        #expect(!shown.text.contains(filler))
+        #expect(
+            try shown.json().quarantined.map { $0["code"]?.string } == [
+                "missing_type", "event_too_large",
+            ])
+        #expect(try replay(service) == [0, 21])
+        #expect(try service.terminate() == .exited(0))
+        let successor = try service.startAgain([])
+        #expect(try replay(successor) == [20, 1])
+        // At once, before the store has noted that they were taken.
+        _ = try replay(successor)
+        _ = try replay(successor)
+        try successor.waitUntilAllIsStored()
+        let row = try successor.row("count,uniq:n", "&event=large")
+        #expect(row == [.integer(20), .integer(20)])
+        print("quarantine: 20 of 21 refused events taken later, once each")
+    }
+
+    @Test func `pages of what was refused cover it once`() throws {
+        let service = try RunningService.start()
+        let lines = Array(repeating: "{}", count: 250).joined(separator: "\n")
+        _ = try service.post("/events", Array(lines.utf8), type: "application/x-ndjson")
+        try service.wait(until: "they are listed") {
+            try service.get("/status").json()["store"]?["quarantine"]?["rows"]?.integer == 250
+        }
+        var seen: [Int] = []
+        var target = "/events/quarantine?limit=100"
+        while true {
+            let page = try service.get(target).json()
+            seen += page.quarantined.compactMap { $0["seq"]?.integer }
+            guard let next = page["next"]?.string else { break }
+            target = "/events/quarantine?limit=100&cursor=\(next)"
+        }
+        #expect(seen.count == 250 && Set(seen).count == 250)
+        #expect(seen == seen.sorted(by: >))
+    }
+}

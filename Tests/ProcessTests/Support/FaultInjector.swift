@@ -1,0 +1,65 @@
+internal import Glibc
+import Primitives
+
+/// Makes system calls of a running service fail, with strace.
+final class FaultInjector: Sendable {
+    private let process: ChildProcess
+    private let output: String
+
+    /// Whether this system lets a process trace another.
+    static let isPossible: Bool = {
+        guard let folder = try? TemporaryDirectory(),
+            let trial = try? ChildProcess(
+                ["strace", "-f", "-e", "trace=none", "true"], output: folder.file("out"),
+                errors: folder.file("err"))
+        else { return false }
+        return trial.exit(within: .seconds(10)) == .exited(0)
+    }()
+
+    static let whyNot = "strace is not installed or may not trace"
+
+    /// Returns once the calls fail.
+    /// - Parameter rule: of strace's `inject`, such as `fdatasync:error=EIO:when=3+5`.
+    init(_ service: RunningService, _ rule: String) throws {
+        output = service.directory.file("strace")
+        unlink(output)
+        let calls = rule.prefix { $0 != ":" }
+        process = try ChildProcess(
+            [
+                "strace", "-f", "-qq", "-p", "\(service.pid)", "-e", "trace=\(calls)",
+                "-e", "inject=\(rule)", "-o", output,
+            ], output: "/dev/null", errors: output + ".errors")
+        let folder = "/proc/\(service.pid)/task"
+        try service.wait(until: "every thread is traced", within: .seconds(20)) {
+            guard process.isRunning else { throw TestError("strace ended") }
+            return FaultInjector.isTraced(folder)
+        }
+    }
+
+    /// How many calls failed so far.
+    var injected: Int {
+        let lines = String(decoding: readFile(output) ?? [], as: UTF8.self)
+        return lines.split(separator: "\n").count { $0.contains("(INJECTED)") }
+    }
+
+    /// Lets the calls succeed again.
+    func stop() throws {
+        process.send(SIGINT)
+        guard process.exit(within: .seconds(10)) != nil else { throw TestError("strace hangs") }
+    }
+
+    private static func isTraced(_ folder: String) -> Bool {
+        guard let stream = opendir(folder) else { return false }
+        defer { closedir(stream) }
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard Int(name) != nil else { continue }
+            let status = String(
+                decoding: readFile("\(folder)/\(name)/status") ?? [], as: UTF8.self)
+            if status.contains("TracerPid:\t0\n") { return false }
+        }
+        return true
+    }
+}
