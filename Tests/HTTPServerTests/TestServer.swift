@@ -36,6 +36,9 @@ final class TestServer: Sendable {
     deinit {
         server.stop(until: .after(.seconds(1)))
         workers.close()
+        // A responder holds its connection, that its loop, and that the handlers, which hold these.
+        held.change { $0 = [] }
+        streams.change { $0 = [] }
     }
 
     var port: UInt16 { server.port }
