@@ -1,0 +1,9 @@
+/// Every benchmark there is, in the order in which they run.
+enum BenchmarkCatalogue {
+    static let all: [any (Benchmark & SendableMetatype).Type] = [
+        DecodeBenchmark.self, BreakerBenchmark.self, ChecksumBenchmark.self, GzipBenchmark.self,
+        JournalBenchmark.self, WriterBenchmark.self, QueryBenchmark.self,
+    ]
+
+    static func named(_ name: String) -> (any Benchmark.Type)? { all.first { $0.name == name } }
+}
