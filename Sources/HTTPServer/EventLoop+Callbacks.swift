@@ -60,7 +60,6 @@ func handleAccess(
     guard let current = connection(requestContext?.pointee), let uploadCount else { return .NO }
     let goesOn: Bool
     if current.phase == .header {
-        current.loop.hasProgress = true
         goesOn = current.headerComplete(method: bytes(method), version: bytes(version))
     } else if uploadCount.pointee > 0 {
         current.loop.hasProgress = true
@@ -79,7 +78,6 @@ func requestCompleted(
 ) {
     guard let current = connection(requestContext?.pointee) else { return }
     requestContext?.pointee = nil
-    current.loop.hasProgress = true
     current.ended(well: millrace_request_ended_well(code) != 0)
 }
 

@@ -34,9 +34,11 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     private(set) var now = MonotonicTime.now()
     /// Requests parked in libmicrohttpd's ready list.
     var parked = 0
-    /// Something moved in this pass. While requests are parked libmicrohttpd always asks for another
-    /// pass at once, so then this says whether one would do anything.
+    /// A body grew in this pass. While requests are parked libmicrohttpd always asks for another pass
+    /// at once; this says whether there may be more to read that no event will announce.
     var hasProgress = false
+    /// Requests whose header is complete and whose body is not.
+    var incomplete = 0
     /// Replies are queued that only another pass sends.
     var hasReplies = false
     let openConnections: ConnectionCount
@@ -129,7 +131,9 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
         if hasReplies {
             timeout = 0
         } else if parked > 0 {
-            timeout = hasProgress ? 0 : Int32(EventLoop.longestParking.wholeMilliseconds)
+            timeout =
+                hasProgress && incomplete > 0
+                ? 0 : Int32(EventLoop.longestParking.wholeMilliseconds)
         } else {
             var wanted: UInt64 = 0
             if MHD_get_timeout(daemon, &wanted) == .YES {

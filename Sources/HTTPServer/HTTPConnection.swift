@@ -24,7 +24,12 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     let loop: EventLoop
     let request = Request()
     private(set) var handle: OpaquePointer?
-    var phase = Phase.idle
+    private(set) var phase = Phase.idle {
+        didSet {
+            if phase == .body { loop.incomplete += 1 }
+            if oldValue == .body { loop.incomplete -= 1 }
+        }
+    }
     /// When `phase` began.
     var since: MonotonicTime
     /// Bytes of the body, as they came, chunk framing left out.
@@ -206,8 +211,8 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         guard let stream, let handle else { return millrace_stream_end }
         switch stream.read(into: target) {
         case .bytes(let count):
-            loop.hasProgress = true
             since = loop.now
+            loop.hasReplies = true
             return count
         case .end: return millrace_stream_end
         case .nothing:
@@ -252,7 +257,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     private func queue(_ response: Response) -> Bool {
         guard let handle else { return false }
         isParked = false
-        loop.hasProgress = true
+        if loop.parked > 0 { loop.hasReplies = true }
         status = response.status
         problemCode = response.problemCode
         let reply = loop.encode(response, for: self)
