@@ -59,12 +59,14 @@ let package = Package(
         library("CCurl", nil, apt: "libcurl4-openssl-dev"),
         room("HTTPClient", ["Primitives", "CCurl"]),
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
-        room("Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
+        room(
+            "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
         room("Query", ["Storage", "SQLite", "Primitives", "Telemetry"]),
         room(
             "Service",
             [
-                "Query", "Events", "Redis", "Resilience", "HTTPClient", "Storage", "SQLite", "HTTPServer", "Telemetry", "Container",
+                "Query", "Events", "Redis", "Resilience", "HTTPClient", "Storage", "SQLite",
+                "HTTPServer", "Telemetry", "Container",
                 "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -80,13 +82,20 @@ let package = Package(
         tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry"]),
         tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry"]),
         tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry"]),
-        tests("HTTPClientTests", ["HTTPClient", "Primitives"]),
+        // What several test targets need: a server that says exactly what a test tells it to.
+        .target(
+            name: "TestServer", dependencies: ["Primitives"], path: "Tests/TestServer",
+            swiftSettings: settings),
+        tests("HTTPClientTests", ["HTTPClient", "Primitives", "TestServer"]),
         tests(
             "EventsTests",
-            ["Events", "Storage", "SQLite", "Redis", "Resilience", "Primitives", "Telemetry"]),
+            [
+                "Events", "Storage", "SQLite", "Redis", "Resilience", "Primitives", "Telemetry",
+                "TestServer",
+            ]),
         tests("QueryTests", ["Query", "Storage", "SQLite", "Primitives", "Telemetry"]),
         tests("ServiceTests", ["Service", "Primitives"]),
-        tests("ProcessTests", ["Primitives"]),
+        tests("ProcessTests", ["Primitives", "TestServer"]),
         tests("TidyTests", []),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,5 +1,6 @@
 import HTTPClient
 import Primitives
+import TestServer
 import Testing
 
 @Suite struct HTTPClientBoundsTests {

@@ -1,0 +1,1 @@
+../RedisTests/Loopback.swift
