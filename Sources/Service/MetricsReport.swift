@@ -11,6 +11,7 @@ struct MetricsReport: Sendable {
     let journal: Journal
     let store: EventStore
     let writer: EventWriter
+    let sinks: Sinks
     let intake: EventIntake
     let tail: TailHub
     let queryDuration: Histogram
@@ -23,6 +24,7 @@ struct MetricsReport: Sendable {
         addEvents(&text)
         addJournal(&text)
         addStore(&text)
+        addSinks(&text)
         addProcess(&text)
         return text.finish()
     }
@@ -118,7 +120,7 @@ struct MetricsReport: Sendable {
         text.sample(name, [:], value)
     }
 
-    private func gauge(
+    func gauge(
         _ text: inout MetricsText, _ name: String, _ help: String, _ value: some BinaryInteger
     ) {
         text.family(name, .gauge, help)

@@ -12,6 +12,7 @@ struct StatusReport: Sendable {
     let journal: Journal
     let store: EventStore
     let writer: EventWriter
+    let sinks: Sinks
     let intake: EventIntake
     let tail: TailHub
     let server: ServerSlot
@@ -36,6 +37,7 @@ struct StatusReport: Sendable {
             events.add("tail_subscribers", tail.subscribers)
             events.add("tail_dropped", tail.dropped.count)
         }
+        body.object("sinks") { addSinks(&$0) }
         body.object("http") { http in
             let server = self.server.current
             http.add("connections", server?.openConnections ?? 0)
@@ -101,6 +103,7 @@ struct StatusReport: Sendable {
             quarantine.add("trimmed", status.quarantineTrimmed)
             quarantine.add("dropped", status.quarantineDropped)
         }
+        body.object("dead_letters") { addDeadLetters(&$0, status) }
     }
 }
 

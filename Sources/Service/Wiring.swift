@@ -21,6 +21,7 @@ enum Wiring {
         let container = Container()
         container.register(Logger.self) { _ in log }
         addStorage(to: container, configuration, shutdown)
+        addSinks(to: container, configuration, shutdown)
         addIntake(to: container, configuration)
         addQueries(to: container, configuration)
         addReports(to: container, configuration)
@@ -59,6 +60,26 @@ enum Wiring {
                 journal: try parts.resolve(), store: try parts.resolve(),
                 retention: configuration.retention,
                 journalMaxBytes: configuration.journalMaxBytes, log: try parts.resolve())
+        }
+    }
+
+    private static func addSinks(
+        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
+    ) {
+        container.register(
+            Sinks.self, start: { $0.start() }, stop: { $0.stop(until: shutdown.withLock { $0 }) }
+        ) { parts in
+            // It writes down what sinks hand over, so it must outlive them.
+            let _: EventWriter = try parts.resolve()
+            return try Sinks(
+                configuration.sinks, store: try parts.resolve(),
+                userAgent: "millrace/\(Version.current)", log: try parts.resolve())
+        }
+        container.register(DeadLetterRoutes.self) { parts in
+            DeadLetterRoutes(
+                store: try parts.resolve(), sinks: try parts.resolve(),
+                workers: try parts.resolve(name: "query"),
+                queryTimeout: configuration.queryTimeout, replayTimeout: .seconds(30))
         }
     }
 
@@ -122,14 +143,15 @@ enum Wiring {
             StatusReport(
                 started: .now(), configuration: configuration, state: try parts.resolve(),
                 journal: try parts.resolve(), store: try parts.resolve(),
-                writer: try parts.resolve(), intake: try parts.resolve(),
+                writer: try parts.resolve(), sinks: try parts.resolve(),
+                intake: try parts.resolve(),
                 tail: try parts.resolve(), server: try parts.resolve(), log: try parts.resolve())
         }
         container.register(MetricsReport.self) { parts in
             MetricsReport(
                 started: .now(), state: try parts.resolve(), journal: try parts.resolve(),
                 store: try parts.resolve(), writer: try parts.resolve(),
-                intake: try parts.resolve(), tail: try parts.resolve(),
+                sinks: try parts.resolve(), intake: try parts.resolve(), tail: try parts.resolve(),
                 queryDuration: try parts.resolve(name: "query"), server: try parts.resolve(),
                 log: try parts.resolve())
         }

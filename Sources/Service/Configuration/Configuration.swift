@@ -1,3 +1,4 @@
+import Events
 import HTTPServer
 import Telemetry
 
@@ -38,6 +39,8 @@ package struct Configuration: Sendable {
     package let accessLog: AccessLog.Mode
 
     package let shutdownTimeout: Duration
+    /// In the order of their names.
+    package let sinks: [SinkOptions]
 
     init(_ values: ResolvedSettings) {
         host = values[\.host]
@@ -67,6 +70,7 @@ package struct Configuration: Sendable {
         logFormat = values[\.logFormat]
         accessLog = values[\.accessLog]
         shutdownTimeout = values[\.shutdownTimeout]
+        sinks = values.sinks.map { $0.options(values) }
     }
 }
 

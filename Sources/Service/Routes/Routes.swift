@@ -8,6 +8,7 @@ enum Routes {
         let replay: QuarantineReplay = try parts.resolve()
         let tail: TailHub = try parts.resolve()
         let events: EventRoutes = try parts.resolve()
+        let deadLetters: DeadLetterRoutes = try parts.resolve()
         let queries: QueryRoutes = try parts.resolve()
         let health = HealthRoutes(
             state: try parts.resolve(), status: try parts.resolve(),
@@ -15,6 +16,7 @@ enum Routes {
         var router = Router()
         router.on(.post, "/events") { intake.handle($0, $1) }
         events.register(on: &router)
+        deadLetters.register(on: &router)
         router.on(.get, "/events/tail") { tail.handle($0, $1) }
         router.on(.post, "/events/quarantine/replay") { replay.handle($0, $1) }
         queries.register(on: &router)
