@@ -83,7 +83,7 @@ import Testing
         try store.maintain(now: at, isIdle: true)
         #expect(try store.deadLetters(limit: 10, deadline: soon).map(\.seq) == [5, 4, 3])
         #expect(store.status.deadLettersTrimmed == 2)
-        _ = store.sinks.settle([letter(6, bytes: 900)], sink: "a", position: nil)
+        _ = store.sinks.settle([letter(6, bytes: 950)], sink: "a", position: nil)
         try store.maintain(now: at, isIdle: true)
         #expect(try store.deadLetters(limit: 10, deadline: soon).map(\.seq) == [6, 5])
         #expect(store.status.deadLetters == 2)

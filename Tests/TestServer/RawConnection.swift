@@ -2,7 +2,8 @@ internal import Glibc
 import Primitives
 
 /// One connection of a `RawServer`. Its thread reads and writes; any thread may `end` it.
-package final class RawConnection: @unchecked Sendable {  // `state` is a lock; `buffer`: its thread.
+// `descriptor` is a lock; `buffer` belongs to its thread.
+package final class RawConnection: @unchecked Sendable {
     package struct Request: Sendable {
         /// Request line and headers, without the empty line.
         package var head: String

@@ -3,7 +3,7 @@ import Primitives
 
 /// A server on a free port of this machine that says exactly what a test tells it to, byte by
 /// byte. Everything it opened ends with it.
-package final class RawServer: @unchecked Sendable {  // `state` is a lock; the rest does not change.
+package final class RawServer: Sendable {
     package struct Failure: Error {
         package let call: String
         package let code: Int32
