@@ -1,4 +1,6 @@
+import Events
 import HTTPServer
+import Redis
 import Telemetry
 
 /// What the service runs with: every setting, checked and typed. Fields are as in `Settings`.
@@ -33,6 +35,21 @@ package struct Configuration: Sendable {
     package let retention: Duration?
     package let readers: Int
 
+    /// Nil: events do not leave this node.
+    package let redisURL: RedisURL?
+    /// Nil: the cache uses `redisURL`.
+    package let cacheRedisURL: RedisURL?
+    /// This node's name; the host's if nobody said otherwise.
+    package let node: String
+    /// The consumer group of this node's store.
+    package let group: String
+    package let partitions: Int
+    package let streamEncoding: StreamOptions.Encoding
+    package let streamMaxBytes: Int
+    /// Nil: age removes nothing.
+    package let streamMaxAge: Duration?
+    package let streamClaimAfter: Duration
+
     package let logLevel: LogLevel
     package let logFormat: LogFormat
     package let accessLog: AccessLog.Mode
@@ -63,6 +80,16 @@ package struct Configuration: Sendable {
         journalSyncInterval = values[\.journalSyncInterval]
         retention = values[\.retention]
         readers = values[\.readers]
+        redisURL = values[\.redisURL]
+        cacheRedisURL = values[\.cacheRedisURL]
+        let node = values[\.node].isEmpty ? HostName.current : values[\.node]
+        self.node = node
+        group = values[\.group].isEmpty ? node : values[\.group]
+        partitions = values[\.partitions]
+        streamEncoding = values[\.streamEncoding]
+        streamMaxBytes = values[\.streamMaxBytes]
+        streamMaxAge = values[\.streamMaxAge]
+        streamClaimAfter = values[\.streamClaimAfter]
         logLevel = values[\.logLevel]
         logFormat = values[\.logFormat]
         accessLog = values[\.accessLog]

@@ -2,7 +2,7 @@
 enum ConfigurationCheck {
     /// - Throws: every rule that does not hold, with what would be right.
     static func run(_ values: ResolvedSettings) throws(ConfigurationError) {
-        let problems = [access(values), bodies(values), events(values)].compactMap { $0 }
+        let problems = [access(values), bodies(values), events(values), redis(values)].compactMap { $0 }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
     }
 
@@ -16,6 +16,15 @@ enum ConfigurationCheck {
             (the default) behind a proxy that authenticates, or, where the network itself is \
             trusted, as in a container whose port you publish yourself, say so with \
             --insecure-no-auth or MILLRACE_INSECURE_NO_AUTH=true
+            """
+    }
+
+    /// One command reads all partitions, which a cluster spreads over its servers.
+    private static func redis(_ values: ResolvedSettings) -> String? {
+        guard values[\.redisURL]?.isCluster == true else { return nil }
+        return """
+            \(values.cite(\.redisURL)): streams do not run on a Redis cluster; name a single \
+            server, or a proxy in front of one
             """
     }
 
