@@ -64,8 +64,8 @@ let package = Package(
         room(
             "Service",
             [
-                "Query", "Events", "Redis", "Resilience", "HTTPClient", "Storage", "SQLite", "HTTPServer", "Telemetry", "Container",
-                "Primitives",
+                "Query", "Events", "Redis", "Resilience", "HTTPClient", "Storage", "SQLite",
+                "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
@@ -77,7 +77,10 @@ let package = Package(
         tests("ContainerTests", ["Container"]),
         tests("TelemetryTests", ["Telemetry", "Primitives"]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
-        tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry"]),
+        .target(
+            name: "TestSupport", dependencies: ["Primitives"], path: "Tests/TestSupport",
+            swiftSettings: settings),
+        tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry", "TestSupport"]),
         tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry"]),
         tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry"]),
         tests("HTTPClientTests", ["HTTPClient", "Primitives"]),
@@ -86,7 +89,7 @@ let package = Package(
             ["Events", "Storage", "SQLite", "Redis", "Resilience", "Primitives", "Telemetry"]),
         tests("QueryTests", ["Query", "Storage", "SQLite", "Primitives", "Telemetry"]),
         tests("ServiceTests", ["Service", "Primitives"]),
-        tests("ProcessTests", ["Primitives"]),
+        tests("ProcessTests", ["Primitives", "TestSupport"]),
         tests("TidyTests", []),
     ],
     cxxLanguageStandard: .cxx17

@@ -15,6 +15,7 @@ struct MetricsReport: Sendable {
     let tail: TailHub
     let queryDuration: Histogram
     let server: ServerSlot
+    let streams: StreamMetrics
     let log: Logger
 
     func text() -> Bytes {
@@ -23,6 +24,7 @@ struct MetricsReport: Sendable {
         addEvents(&text)
         addJournal(&text)
         addStore(&text)
+        streams.add(to: &text)
         addProcess(&text)
         return text.finish()
     }

@@ -158,7 +158,12 @@ enum Wiring {
         container.register(ServiceState.self) { parts in
             ServiceState(
                 journal: try parts.resolve(), store: try parts.resolve(),
-                writer: try parts.resolve())
+                writer: try parts.resolve(), streams: try ifStreaming(parts, configuration))
+        }
+        container.register(BreakerRoutes.self) { parts in
+            let streams: EventStreams? = try ifStreaming(parts, configuration)
+            return BreakerRoutes(
+                redis: streams.map { [$0.redis] } ?? [], log: try parts.resolve())
         }
         container.register(ServerSlot.self) { _ in ServerSlot() }
         container.register(StatusReport.self) { parts in
@@ -166,7 +171,9 @@ enum Wiring {
                 started: .now(), configuration: configuration, state: try parts.resolve(),
                 journal: try parts.resolve(), store: try parts.resolve(),
                 writer: try parts.resolve(), intake: try parts.resolve(),
-                tail: try parts.resolve(), server: try parts.resolve(), log: try parts.resolve())
+                tail: try parts.resolve(), server: try parts.resolve(),
+                streams: StreamReport(streams: try ifStreaming(parts, configuration)),
+                log: try parts.resolve())
         }
         container.register(MetricsReport.self) { parts in
             MetricsReport(
@@ -174,6 +181,7 @@ enum Wiring {
                 store: try parts.resolve(), writer: try parts.resolve(),
                 intake: try parts.resolve(), tail: try parts.resolve(),
                 queryDuration: try parts.resolve(name: "query"), server: try parts.resolve(),
+                streams: StreamMetrics(streams: try ifStreaming(parts, configuration)),
                 log: try parts.resolve())
         }
     }

@@ -71,7 +71,12 @@ final class ConsumerRun {
             let replies = try session.send(pipeline)
             for (index, reply) in replies.enumerated() {
                 if let error = reply.error { throw error }
-                if hasRoom, index == replies.count - 1 { take(reply, into: batch) }
+                guard hasRoom, index == replies.count - 1 else { continue }
+                // Whatever answers at once with something else would be asked again at once.
+                guard reply.kind == .array || reply.isNull else {
+                    throw RedisError(.unexpectedReply, "XREADGROUP was not answered with entries")
+                }
+                take(reply, into: batch)
             }
         }
         succeeded()

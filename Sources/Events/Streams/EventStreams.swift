@@ -91,6 +91,12 @@ package final class EventStreams: Sendable {
     /// Redis has been away for so long that the writer stores the journal by itself.
     package var isDegraded: Bool { degraded.withLock { $0 } }
 
+    /// Records of the journal that Redis was not sent.
+    package var unforwarded: UInt64 {
+        let (committed, position) = (journal.committedSequence, forwarder.position)
+        return committed - min(position, committed)
+    }
+
     /// Whether the writer should take events from the streams now. Asked by the writer's thread.
     /// - Parameter position: the last record that is stored.
     func carryEvents(stored position: UInt64) -> Bool {

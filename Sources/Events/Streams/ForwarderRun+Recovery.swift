@@ -5,15 +5,16 @@ import Telemetry
 /// What the forwarder does about a Redis that lost data or stays away.
 extension ForwarderRun {
     /// Before anything is sent after a lost connection: does Redis still have what it acknowledged?
-    func verify() throws(ForwarderError) {
+    /// - Returns: whether there was reason to ask.
+    func verify() throws(ForwarderError) -> Bool {
         let continuity = forwarder.continuity
-        guard continuity.isSuspect else { return }
+        guard continuity.isSuspect else { return false }
         continuity.clearSuspicion()
         let before = continuity.current
         let look: StreamContinuity.Look
         do throws(RedisError) {
             look = try forwarder.redis.call(
-                .streams, deadline: .after(ForwarderRun.sendLimit)
+                .streams, deadline: .after(sendLimit)
             ) { session throws(RedisError) in
                 try StreamContinuity.Look.take(forwarder.keys, session)
             }
@@ -28,7 +29,7 @@ extension ForwarderRun {
             rewind(isRepartitioned ? "partitions changed" : "redis lost data")
         }
         if !hasVerified { settleStart(look) }
-        forwarder.pulse.succeeded()
+        return true
     }
 
     /// At the first look: what earlier runs of this node have sent lies below the last ids that the

@@ -14,6 +14,7 @@ final class ForwarderRun {
     private var noteIsNew = false
     private var nextNote: MonotonicTime
     private var failuresInARow = 0
+    private(set) var sendLimit = ForwarderRun.sendLimits.lowerBound
     /// Of the records in the pipeline: sequence, and commands up to its end.
     private var records: [(sequence: UInt64, commands: Int)] = []
     private var counts: [Int]
@@ -21,8 +22,9 @@ final class ForwarderRun {
     /// Between two notes of the position: what a crash sends again.
     private static let noteInterval = Duration.seconds(1)
     private static let idleWait = Duration.milliseconds(100)
-    /// What does not answer in this time counts as away. A full pipeline takes Redis some 10 ms.
-    static let sendLimit = Duration.milliseconds(250)
+    /// What does not answer in this time counts as away: a full pipeline takes Redis some 10 ms.
+    /// After each timeout it doubles, so that a Redis that is only slow gets through.
+    private static let sendLimits = Duration.milliseconds(250)...Duration.seconds(2)
     /// A pipeline is closed beyond this; the last record in it may go 1 MiB further.
     private static let pipelineBytes = 1 << 20
     private static let pipelineCommands = 2000
@@ -40,10 +42,10 @@ final class ForwarderRun {
     func run() {
         while !shouldEnd {
             do throws(ForwarderError) {
-                try verify()
+                let hasLooked = try verify()
                 let isBusy = note.gaps.isEmpty ? try sendRecords() : try sendGap()
-                // Nothing was asked of Redis: that says nothing about it.
-                if isBusy { succeeded() }
+                // Where nothing was asked of Redis, nothing is known of it.
+                if isBusy || hasLooked { succeeded() }
                 hold()
                 if !isBusy { waitForMore() }
             } catch {
@@ -120,7 +122,7 @@ final class ForwarderRun {
     private func send() throws(ForwarderError) -> Sent {
         do throws(RedisError) {
             return try forwarder.redis.call(
-                .streams, deadline: .after(ForwarderRun.sendLimit)
+                .streams, deadline: .after(sendLimit)
             ) { session throws(RedisError) in
                 look(at: try session.send(encoder.pipeline))
             }
@@ -237,6 +239,7 @@ final class ForwarderRun {
             forwarder.log.notice("events go to redis streams")
         }
         failuresInARow = 0
+        sendLimit = ForwarderRun.sendLimits.lowerBound
         forwarder.pulse.succeeded()
     }
 
@@ -245,6 +248,7 @@ final class ForwarderRun {
             forwarder.log.warning(
                 "events do not go to redis streams", ["error": .string(error.description)])
         }
+        if error.isTimeout { sendLimit = min(sendLimit * 2, ForwarderRun.sendLimits.upperBound) }
         if error.asksForLook { forwarder.continuity.suspect() }
         restartReader()
         // The breaker keeps its own time; asking it often costs nothing. Before it has opened, it
@@ -294,6 +298,10 @@ enum ForwarderError: Error, CustomStringConvertible {
     var asksForLook: Bool {
         guard case .redis(let error) = self else { return false }
         return error.code.endsConnection || error.code.isServerFailure
+    }
+
+    var isTimeout: Bool {
+        if case .redis(let error) = self { error.code == .timeout } else { false }
     }
 
     /// The breaker counts it or made it.

@@ -50,6 +50,10 @@ package final class StreamConsumer: Sendable {
         log = parts.log
     }
 
+    /// Attempts that failed since the start, and why it fails now; nil while it does not.
+    package var failures: UInt64 { pulse.failures }
+    package var error: String? { pulse.error }
+
     func start() {
         let started = Thread(name: "consume") { [self] in ConsumerRun(self).run() }
         thread.withLock { $0 = started }

@@ -48,8 +48,8 @@ package final class StreamForwarder: Sendable {
     private let observer: Locked<(@Sendable (UInt64) -> Void)?> = Locked(nil)
     private let thread: Locked<Thread?> = Locked(nil)
     /// Since the start: events acknowledged by Redis, times that Redis had lost data.
-    let forwarded = Counter()
-    let losses = Counter()
+    package let forwarded = Counter()
+    package let losses = Counter()
 
     init(
         _ parts: StreamParts, note: ForwarderNote, directory: JournalDirectory, marks: RowMarks,
@@ -98,6 +98,10 @@ package final class StreamForwarder: Sendable {
     package var position: UInt64 { state.withLock { $0.position } }
     /// Outages whose events it has still to send from the store.
     package var gaps: Int { state.withLock { $0.gaps } }
+
+    /// Attempts that failed since the start, and why it fails now; nil while it does not.
+    package var failures: UInt64 { pulse.failures }
+    package var error: String? { pulse.error }
 
     /// Calls `observer` whenever `forwardedSequence` grows, on the forwarder's thread.
     package func onForwarded(_ observer: @escaping @Sendable (UInt64) -> Void) {

@@ -12,6 +12,7 @@ enum Routes {
         let health = HealthRoutes(
             state: try parts.resolve(), status: try parts.resolve(),
             metrics: try parts.resolve())
+        let breakers: BreakerRoutes = try parts.resolve()
         var router = Router()
         router.on(.post, "/events") { intake.handle($0, $1) }
         events.register(on: &router)
@@ -19,6 +20,7 @@ enum Routes {
         router.on(.post, "/events/quarantine/replay") { replay.handle($0, $1) }
         queries.register(on: &router)
         health.register(on: &router)
+        breakers.register(on: &router)
         return router
     }
 }
