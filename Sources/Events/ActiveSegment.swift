@@ -90,6 +90,14 @@ struct ActiveSegment {
     }
 }
 
+extension JournalCatalog.Segment {
+    init(_ segment: ActiveSegment) {
+        self.init(
+            name: segment.file.name, header: segment.header, limitBytes: segment.offset,
+            fileBytes: segment.fileBytes, isReusable: segment.isFilled, file: segment.file)
+    }
+}
+
 /// Memory that every write borrows. The committer's thread alone.
 final class WriteBlocks {
     /// How much a probe writes: enough that a disk with only a few bytes left does not pass.

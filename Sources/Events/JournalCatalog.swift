@@ -102,22 +102,4 @@ struct JournalCatalog {
         segments[last].file = nil
         if hasFailed { segments[last].isReusable = false }
     }
-
-    var status: JournalStatus {
-        var status = JournalStatus()
-        status.health = diskHealth == .ok && isAtCap ? .full : diskHealth
-        status.segments = segments.count
-        status.spareSegments = spares.count
-        status.bytesOnDisk = segments.reduce(0) { $0 + $1.fileBytes }
-        status.retainedBytes = retainedBytes
-        status.nextSequence = committed + 1
-        status.firstSequence = segments.first?.header.first ?? committed + 1
-        status.committedSequence = committed
-        status.released = released
-        status.damage = damage
-        status.failures = failures
-        status.commits = commits
-        status.syncMicroseconds = syncMicroseconds
-        return status
-    }
 }

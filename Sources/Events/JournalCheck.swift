@@ -35,27 +35,28 @@ package struct JournalCheck: Sendable {
     /// - Throws: `.unreadable`.
     package init(directory path: String) throws(JournalError) {
         let directory = try JournalDirectory(path: path)
-        let inventory = try JournalInventory(directory, isReadOnly: true)
+        let inventory = try JournalInventory(directory)
         spareSegments = inventory.spares.count
         unreadable = inventory.unreadable + inventory.superseded
         foreign = inventory.foreign
         for (index, used) in inventory.used.enumerated() {
-            try check(used, isLast: index == inventory.used.count - 1)
+            try check(used, directory, isLast: index == inventory.used.count - 1)
         }
     }
 
     private mutating func check(
-        _ used: JournalInventory.Used, isLast: Bool
+        _ used: JournalInventory.Used, _ directory: JournalDirectory, isLast: Bool
     ) throws(JournalError) {
         let survey = try SegmentSurvey(
-            used.file, salt: used.header.salt, first: used.header.first, end: used.end,
+            try directory.open(used.name), salt: used.header.salt, first: used.header.first,
+            end: used.end,
             fileBytes: used.fileBytes)
         let next = (survey.lastSequence ?? used.header.first - 1) + 1
         let lost = isLast ? 0 : used.end - next
         let damaged = min(survey.tailRecords, lost)
         segments.append(
             Segment(
-                name: used.file.name, first: used.header.first, end: isLast ? next : used.end,
+                name: used.name, first: used.header.first, end: isLast ? next : used.end,
                 records: survey.records, events: survey.events,
                 damagedRecords: survey.damagedRecords + damaged,
                 missingRecords: survey.missingRecords + lost - damaged,

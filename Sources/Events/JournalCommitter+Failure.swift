@@ -29,7 +29,7 @@ extension JournalCommitter {
         return outcome
     }
 
-    private func count(failure code: Int32) {
+    func count(failure code: Int32) {
         catalog.withLock {
             $0.failures += 1
             $0.diskHealth = JournalError.isFull(code) ? .full : .unwritable(code: code)

@@ -18,7 +18,7 @@ extension JournalCommitter {
         log.error(
             "the journal could not sync; what was written goes to a new segment",
             ["errno": .integer(Int64(code))])
-        catalog.withLock { $0.failures += 1 }
+        count(failure: code)
         // Readers may go on from the page cache; the catalog learns of the cut with the copy.
         unsynced = segment
         active = nil

@@ -6,6 +6,8 @@ package struct JournalFaults: Sendable {
     /// Asked before a file is created.
     package var create: Fault?
     package var write: Fault?
+    /// Asked before a part of a file is read, with the offsets of that part.
+    package var read: (@Sendable (_ path: String, _ part: Range<Int>) -> Int32)?
     package var sync: Fault?
     /// Each write takes at most this many bytes, as a kernel may at any time.
     package var writeLimitBytes: Int?

@@ -2,7 +2,7 @@
 struct JournalInventory {
     /// A segment that was in use.
     struct Used {
-        let file: SegmentFile
+        let name: String
         let number: UInt64
         let fileBytes: Int
         var header: JournalSegmentHeader
@@ -17,8 +17,8 @@ struct JournalInventory {
 
     /// In the order of their use.
     var used: [Used] = []
-    /// Filled, not yet used.
-    var spares: [SegmentFile] = []
+    /// Names of segments that are filled and not yet used.
+    var spares: [String] = []
     /// Created, but nothing was written: a crash came first.
     var empty: [String] = []
     /// Named like segments, but nothing in them can be read.
@@ -40,8 +40,12 @@ struct JournalInventory {
         return String(repeating: "0", count: max(0, 12 - digits.count)) + digits + suffix
     }
 
-    /// - Throws: `.unreadable`, if the folder is; a single file that cannot be read is listed.
-    init(_ directory: JournalDirectory, isReadOnly: Bool) throws(JournalError) {
+    private let directory: JournalDirectory
+
+    /// - Throws: `.unreadable`, if the folder or a segment cannot be opened: that is for the
+    ///   operator to mend, and no reason to go on without it. What is in a file never throws.
+    init(_ directory: JournalDirectory) throws(JournalError) {
+        self.directory = directory
         var headless: [Used] = []
         for name in try directory.names().sorted() {
             guard let number = JournalInventory.number(name) else {
@@ -49,7 +53,7 @@ struct JournalInventory {
                 continue
             }
             nextNumber = max(nextNumber, number + 1)
-            try load(name, number, directory, isReadOnly, &headless)
+            try load(name, number, &headless)
         }
         used.sort { ($0.header.ordinal, $0.number) < ($1.header.ordinal, $1.number) }
         nextOrdinal = (used.last?.header.ordinal ?? 0) + 1
@@ -79,48 +83,33 @@ struct JournalInventory {
     }
 
     private mutating func load(
-        _ name: String, _ number: UInt64, _ directory: JournalDirectory, _ isReadOnly: Bool,
-        _ headless: inout [Used]
+        _ name: String, _ number: UInt64, _ headless: inout [Used]
     ) throws(JournalError) {
-        let file: SegmentFile
-        var block = [UInt8](repeating: 0, count: JournalSegmentHeader.bytes)
-        let got: Int
-        let fileBytes: Int
-        do {
-            file = try directory.open(name, isReadOnly: isReadOnly)
-            fileBytes = try file.byteCount()
-            got = block.withUnsafeMutableBytes { file.read(into: $0, at: 0) }
-        } catch {
-            unreadable.append(name)
-            return
-        }
+        let file = try directory.open(name)
+        guard let fileBytes = try file.regularBytes() else { return foreign.append(name) }
         guard fileBytes > 0 else { return empty.append(name) }
+        var block = [UInt8](repeating: 0, count: JournalSegmentHeader.bytes)
+        let got = block.withUnsafeMutableBytes { file.read(into: $0, at: 0) }
+        guard got >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-got)) }
         let found = block.withUnsafeBytes { JournalSegmentHeader.read($0) }
-        guard got > 0, let found else {
-            let unknown = JournalSegmentHeader(salt: 0, ordinal: 0, first: 0)
-            headless.append(
-                Used(
-                    file: file, number: number, fileBytes: fileBytes, header: unknown,
-                    hasDamagedHeader: true))
-            return
-        }
-        guard !found.header.isSpare else { return spares.append(file) }
-        used.append(
-            Used(
-                file: file, number: number, fileBytes: fileBytes, header: found.header,
-                hasDamagedHeader: found.isDamaged))
+        if let found, found.header.isSpare { return spares.append(name) }
+        let unknown = JournalSegmentHeader(salt: 0, ordinal: 0, first: 0)
+        let segment = Used(
+            name: name, number: number, fileBytes: fileBytes, header: found?.header ?? unknown,
+            hasDamagedHeader: found?.isDamaged ?? true)
+        if found == nil { headless.append(segment) } else { used.append(segment) }
     }
 
     /// Segments whose header is gone: the salt is the same throughout a journal, and their records
     /// say where they belong.
     private mutating func adopt(_ headless: [Used]) throws(JournalError) {
         for var segment in headless {
-            guard let salt, let first = try JournalInventory.firstSequence(segment, salt) else {
+            guard let salt, let first = try firstSequence(segment, salt) else {
                 // A crash before the first write leaves zeros, and they hold nothing.
-                if try JournalInventory.isZero(segment) {
-                    empty.append(segment.file.name)
+                if try isZero(segment) {
+                    empty.append(segment.name)
                 } else {
-                    unreadable.append(segment.file.name)
+                    unreadable.append(segment.name)
                 }
                 continue
             }
@@ -131,31 +120,33 @@ struct JournalInventory {
         }
     }
 
-    private static func firstSequence(
+    private func firstSequence(
         _ segment: Used, _ salt: UInt32
     ) throws(JournalError) -> UInt64? {
+        let file = try directory.open(segment.name)
         let scanner = SegmentScanner()
         scanner.start(
-            segment.file, salt: salt, first: 1, end: .max, limit: segment.fileBytes)
+            file, salt: salt, first: 1, end: .max, limit: segment.fileBytes)
         while true {
             switch scanner.next() {
             case .record(let entry): return entry.sequence
             case .damaged(let sequence): return sequence
             case .gap: continue
             case .failed(let cause):
-                throw .system(.unreadable, "pread", segment.file.path, cause)
+                throw .system(.unreadable, "pread", file.path, cause)
             case .end, .blocked: return nil
             }
         }
     }
 
-    private static func isZero(_ segment: Used) throws(JournalError) -> Bool {
+    private func isZero(_ segment: Used) throws(JournalError) -> Bool {
+        let file = try directory.open(segment.name)
         var block = [UInt8](repeating: 0, count: 64 << 10)
         var offset = 0
         while offset < segment.fileBytes {
-            let got = block.withUnsafeMutableBytes { segment.file.read(into: $0, at: offset) }
+            let got = block.withUnsafeMutableBytes { file.read(into: $0, at: offset) }
             guard got >= 0 else {
-                throw .system(.unreadable, "pread", segment.file.path, Int32(-got))
+                throw .system(.unreadable, "pread", file.path, Int32(-got))
             }
             guard got > 0, block[..<got].allSatisfy({ $0 == 0 }) else { return got == 0 }
             offset += got
@@ -173,7 +164,7 @@ struct JournalInventory {
                 end = segment.header.first
                 kept.append(segment)
             } else {
-                superseded.append(segment.file.name)
+                superseded.append(segment.name)
             }
         }
         used = kept.reversed()

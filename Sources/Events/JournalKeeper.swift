@@ -194,7 +194,7 @@ extension JournalKeeper {
             segment.fileBytes == options.segmentBytes
         else { return false }
         let file = try directory.open(segment.name, isReadOnly: false)
-        guard try file.byteCount() == options.segmentBytes else { return false }
+        guard try file.regularBytes() == options.segmentBytes else { return false }
         try markSpare(file)
         catalog.withLock { $0.spares.append(file) }
         return true

@@ -33,14 +33,14 @@ struct JournalRecovery {
         self.options = options
         self.minimumNext = minimumNext
         self.log = log
-        var inventory = try JournalInventory(directory, isReadOnly: false)
+        let inventory = try JournalInventory(directory)
         salt = inventory.salt ?? UInt32.random(in: 1 ... .max)
         nextOrdinal = inventory.nextOrdinal
         nextSequence = max(1, minimumNext)
         catalog.nextNumber = inventory.nextNumber
         tidy(inventory)
         readFloor(inventory)
-        keepSpares(&inventory)
+        try keepSpares(inventory)
         for index in inventory.used.indices {
             try admit(inventory.used[index], isLast: index == inventory.used.count - 1)
         }
@@ -73,13 +73,15 @@ struct JournalRecovery {
     }
 
     /// Spares of another size, from other options, are not worth a special case.
-    private mutating func keepSpares(_ inventory: inout JournalInventory) {
-        for spare in inventory.spares {
-            let bytes = (try? spare.byteCount()) ?? 0
-            if bytes == options.segmentBytes, catalog.spares.count < JournalKeeper.spareLimit {
+    private mutating func keepSpares(_ inventory: JournalInventory) throws(JournalError) {
+        for name in inventory.spares {
+            let spare = try directory.open(name, isReadOnly: false)
+            if try spare.regularBytes() == options.segmentBytes,
+                catalog.spares.count < JournalKeeper.spareLimit
+            {
                 catalog.spares.append(spare)
             } else {
-                attempt("remove") { () throws(JournalError) in try directory.remove(spare.name) }
+                attempt("remove") { () throws(JournalError) in try directory.remove(name) }
             }
         }
     }
@@ -88,15 +90,16 @@ struct JournalRecovery {
         _ found: JournalInventory.Used, isLast: Bool
     ) throws(JournalError) {
         var segment = JournalCatalog.Segment(
-            name: found.file.name, header: found.header, limitBytes: found.fileBytes,
+            name: found.name, header: found.header, limitBytes: found.fileBytes,
             fileBytes: found.fileBytes, isReusable: found.fileBytes == options.segmentBytes,
             isDamaged: found.hasDamagedHeader)
         if isLast || found.end > minimumNext {
+            let file = try directory.open(found.name, isReadOnly: false)
             let survey = try SegmentSurvey(
-                found.file, salt: found.header.salt, first: found.header.first, end: found.end,
+                file, salt: found.header.salt, first: found.header.first, end: found.end,
                 fileBytes: found.fileBytes)
             count(survey, &segment, found, isLast: isLast)
-            if isLast { try resume(found, survey, &segment) }
+            if isLast { try resume(file, survey, &segment) }
         }
         if segment.isDamaged { setAside(segment.name, isMoved: false) }
         catalog.segments.append(segment)
@@ -129,10 +132,9 @@ struct JournalRecovery {
     /// Cuts the newest segment's end and makes what is before it safe, since what a reader may see
     /// must not vanish with the next crash.
     private mutating func resume(
-        _ found: JournalInventory.Used, _ survey: SegmentSurvey,
-        _ segment: inout JournalCatalog.Segment
+        _ file: SegmentFile, _ survey: SegmentSurvey, _ segment: inout JournalCatalog.Segment
     ) throws(JournalError) {
-        let next = survey.lastSequence.map { $0 + 1 } ?? found.header.first
+        let next = survey.lastSequence.map { $0 + 1 } ?? segment.header.first
         segment.limitBytes = survey.goodEnd
         if survey.isTorn {
             catalog.damage.tailRecords += max(survey.tailRecords, 1)
@@ -140,17 +142,17 @@ struct JournalRecovery {
                 "the journal's end was torn and is cut",
                 ["segment": .string(segment.name), "next_sequence": .integer(Int64(next))])
         }
-        let code = found.file.syncData()
-        guard code == 0 else { throw .system(.unwritable, "fdatasync", found.file.path, code) }
+        let code = file.syncData()
+        guard code == 0 else { throw .system(.unwritable, "fdatasync", file.path, code) }
         defer { nextSequence = max(nextSequence, next) }
         guard !segment.isDamaged, next >= nextSequence,
-            survey.goodEnd < found.fileBytes || !segment.isReusable
+            survey.goodEnd < segment.fileBytes || !segment.isReusable
         else { return }
         active = ActiveSegment(
-            file: found.file, header: found.header,
-            capacityBytes: max(options.segmentBytes, found.fileBytes),
+            file: file, header: segment.header,
+            capacityBytes: max(options.segmentBytes, segment.fileBytes),
             isFilled: segment.isReusable, offset: survey.goodEnd, next: next)
-        segment.file = found.file
+        segment.file = file
     }
 
     private func report() {

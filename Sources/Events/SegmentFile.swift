@@ -5,6 +5,8 @@ internal import Glibc
 final class SegmentFile: Sendable {
     /// The most parts `pwritev` takes at once (`IOV_MAX`).
     static let partLimit = 1024
+    /// What is given up at once where the disk cannot read.
+    private static let pageBytes = 4096
 
     let path: String
     let name: String
@@ -62,9 +64,36 @@ final class SegmentFile: Sendable {
         parts[first].iov_len -= rest
     }
 
-    /// Reads until `buffer` is full or the file ends. The corresponding C function is `pread`.
+    /// Reads until `buffer` is full or the file ends. Pages that the disk cannot read come as
+    /// zeros, which no checksum accepts: a bad sector costs what lay in it and nothing else.
     /// - Returns: how many bytes were read, or the negative `errno`.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+        let got = readAll(into: buffer, at: offset)
+        guard got == -Int(EIO) else { return got }
+        var count = 0
+        while count < buffer.count {
+            let pageEnd =
+                (offset + count) / SegmentFile.pageBytes * SegmentFile.pageBytes
+                + SegmentFile.pageBytes
+            let length = min(buffer.count - count, pageEnd - offset - count)
+            let page = UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + length])
+            let got = readAll(into: page, at: offset + count)
+            if got == -Int(EIO) {
+                page.initializeMemory(as: UInt8.self, repeating: 0)
+                count += length
+                continue
+            }
+            guard got >= 0 else { return got }
+            count += got
+            guard got == length else { break }
+        }
+        return count
+    }
+
+    /// The corresponding C function is `pread`.
+    private func readAll(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+        let fault = faults.read?(path, offset..<offset + buffer.count) ?? 0
+        guard fault == 0 else { return -Int(fault) }
         var count = 0
         while count < buffer.count, let base = buffer.baseAddress {
             let got = pread(descriptor, base + count, buffer.count - count, off_t(offset + count))
@@ -97,19 +126,13 @@ final class SegmentFile: Sendable {
         return 0
     }
 
-    /// The corresponding C function is `fstat`.
-    func byteCount() throws(JournalError) -> Int {
+    /// The size, or nil for what is no ordinary file. The corresponding C function is `fstat`.
+    func regularBytes() throws(JournalError) -> Int? {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             throw .system(.unreadable, "fstat", path, errno)
         }
-        return Int(status.st_size)
-    }
-
-    /// The bytes on disk, which are fewer than `byteCount` for a file with holes.
-    func diskBytes() -> Int {
-        var status = stat()
-        return fstat(descriptor, &status) == 0 ? Int(status.st_blocks) * 512 : 0
+        return status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
     }
 }
 

@@ -6,9 +6,8 @@ extension Connection {
     package enum CheckpointMode: Sendable {
         /// As far as no reader is in the way.
         case passive
-        /// Waits for readers of older states, so that everything can be moved.
-        case full
-        /// As `full`, then waits for readers of the log and cuts it to nothing.
+        /// Waits for readers of older states, so that everything can be moved, then for all who
+        /// still read the log, and cuts it to nothing.
         case truncate
     }
 
@@ -34,7 +33,6 @@ extension Connection {
         let flag =
             switch mode {
             case .passive: SQLITE_CHECKPOINT_PASSIVE
-            case .full: SQLITE_CHECKPOINT_FULL
             case .truncate: SQLITE_CHECKPOINT_TRUNCATE
             }
         var logFrames: Int32 = -1
@@ -54,6 +52,12 @@ extension Connection {
     func takeOverCheckpoints() throws(SQLiteError) {
         try execute("PRAGMA wal_autocheckpoint = 0")
         sqlite3_wal_hook(handle, committed, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// Closing leaves the log where it is, for the next one who opens the file: SQLite checks the
+    /// sums of the log only then.
+    package func keepLogOnClose() {
+        _ = millrace_db_config_flag(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     }
 
     /// Ends whatever statement is still running, so that no read transaction stays open.

@@ -52,7 +52,7 @@ struct MetricsReport: Sendable {
     private func addEvents(_ text: inout MetricsText) {
         counter(&text, "millrace_events_accepted_total", "Events journaled.", intake.accepted.count)
         counter(
-            &text, "millrace_events_rejected_total", "Bad events in otherwise good batches.",
+            &text, "millrace_events_rejected_total", "Bad events.",
             intake.rejected.count)
         counter(
             &text, "millrace_events_refused_total",

@@ -31,6 +31,7 @@ struct StreamReport: Sendable {
         body.add("opened", breaker.openedCount)
         body.add("refused", breaker.refusedCount)
         body.add("failures", lane.failureCount)
+        if let error = lane.lastError { body.add("last_error", error.description) }
         body.add("idle_connections", lane.idleConnections)
         body.add("busy_connections", lane.lentConnections)
     }

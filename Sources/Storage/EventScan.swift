@@ -40,7 +40,8 @@ struct EventScan {
             ? nil : Set(try Generations.ids(connection, table: "event_sources", filter.sources))
         subjects = Set(filter.subjects.map { Array($0.utf8) })
         lowest = max(filter.from ?? Timestamp.range.lowerBound, Timestamp.range.lowerBound)
-        let highest = min(filter.to ?? .max, Timestamp.range.upperBound + 1) - 1
+        let highest = min(
+            filter.to.map { $0 == .min ? $0 : $0 - 1 } ?? .max, Timestamp.range.upperBound)
         let end = EventCursor(time: highest, seq: .max)
         below = cursor.map { $0.time > highest ? end : $0 } ?? end
     }

@@ -45,8 +45,9 @@ extension EventStore {
         }
         if let now { writer.lastCheckpoint = now }
         do {
-            let wait = mode == .full ? EventStore.readerWaitMilliseconds : 0
-            let result = try writer.connection.checkpoint(mode, waitMilliseconds: wait)
+            let result = try writer.connection.checkpoint(
+                mode, waitMilliseconds: isLogTooLong(writer) ? EventStore.readerWaitMilliseconds : 0
+            )
             writer.checkpointedFrames = max(result.logFrames, 0)
             guard result.isComplete else { return false }
             writer.durablePosition = writer.counters.position
@@ -69,15 +70,27 @@ extension EventStore {
             return nil
         }
         // The log starts over once all of it has been moved, so it may well have become shorter.
-        let isNew = frames != writer.checkpointedFrames
-        let grown =
-            frames > writer.checkpointedFrames ? frames - writer.checkpointedFrames : frames
+        let hasShrunk = frames < writer.checkpointedFrames
+        let grownFrames = hasShrunk ? frames : frames - writer.checkpointedFrames
         let isDue = now.since(last) >= options.checkpointInterval
-        if frames * EventStore.frameBytes >= options.logLimitBytes, isDue { return .full }
-        if isNew, grown * EventStore.frameBytes >= options.checkpointBytes { return .passive }
+        if grownFrames > 0, grownFrames * EventStore.frameBytes >= dueBytes() {
+            return isLogTooLong(writer) ? .truncate : .passive
+        }
         guard isDue else { return nil }
         if isIdle { return .truncate }
-        return isNew || writer.durablePosition < writer.counters.position ? .passive : nil
+        return writer.durablePosition < writer.counters.position ? .passive : nil
+    }
+
+    /// Readers that overlap keep the log from starting over, so sometimes they have to be waited
+    /// for: those that come meanwhile read the file alone and are not in the way.
+    private func isLogTooLong(_ writer: StoreWriter) -> Bool {
+        writer.connection.logFrames * EventStore.frameBytes >= options.logLimitBytes
+    }
+
+    /// How much the log may grow before it is moved.
+    private func dueBytes() -> Int {
+        let share = Int(StoreFile.size(path) / 8)
+        return min(max(options.checkpointBytes, share), max(options.logLimitBytes / 2, 1))
     }
 
     /// Gives back a little of what retention has freed, once that is more than an eighth of the

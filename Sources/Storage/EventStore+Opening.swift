@@ -23,6 +23,7 @@ extension EventStore {
     ) throws(StorageError) -> Opened {
         let damage = DamageMarker(database: path)
         do throws(StorageError) {
+            try StoreFile.checkHeader(path)
             if damage.exists { try check(suspect: path) }
             let store = try EventStore(path: path, now: now, log: log, options: options)
             damage.clear()

@@ -24,6 +24,7 @@ extension EventStore {
         after cutoff: Int64, limit: Int = 5000
     ) throws(StorageError) -> RetentionStep {
         let writer = try writer()
+        let cutoff = min(max(cutoff, Timestamp.range.lowerBound), Timestamp.range.upperBound)
         let minute = Generations.minute(of: cutoff)
         let expired = try attempt(path) { () throws(SQLiteError) in
             try Retention(connection: writer.connection).expired(before: minute, limit: limit)
@@ -115,7 +116,7 @@ private struct Retention {
         var folded = 0
         while try select.step() {
             last = select.integer(0)
-            sum += select.integer(1)
+            sum &+= select.integer(1)
             folded += 1
         }
         guard let last else { return 0 }

@@ -23,7 +23,7 @@ package enum Generations {
 
     /// The minute that `time`, in milliseconds since 1970, lies in.
     package static func minute(of time: Int64) -> Int64 {
-        time >= 0 ? time / 60_000 : (time - 59_999) / 60_000
+        time / 60_000 - (time % 60_000 < 0 ? 1 : 0)
     }
 
     /// The sum over `types` (all, if empty) and the minutes that `[from, to)` touches.
@@ -34,8 +34,8 @@ package enum Generations {
         _ connection: Connection, types: [String], from: Int64?, to: Int64?
     ) throws(SQLiteError) -> Int64 {
         let first = from.map(minute) ?? firstMinute
-        let last = to.map { minute(of: $0 - 1) } ?? Int64.max
-        guard first <= last else { return 0 }
+        let last = to.map { minute(of: $0 &- 1) } ?? Int64.max
+        guard first <= last, to != Int64.min else { return 0 }
         let horizon =
             try connection.integer("SELECT value FROM meta WHERE key = 'generation_horizon'")
             ?? firstMinute
@@ -51,7 +51,7 @@ package enum Generations {
             statement.bind(3, last)
             statement.bind(4, Int64(first < horizon ? 1 : 0))
             statement.bind(5, foldedMinute)
-            if try statement.step() { sum += statement.integer(0) }
+            if try statement.step() { sum &+= statement.integer(0) }
             statement.rewind()
         }
         return sum

@@ -21,10 +21,13 @@ package struct Schema: Sendable {
     /// Brings the database to this schema's version, each step in a transaction of its own.
     /// - Throws: `newerSchema` and `foreignFile` before anything is touched.
     func migrate(_ connection: Connection, path: String) throws(StorageError) {
-        let found = try attempt(path) { () throws(SQLiteError) in
+        let found = try examine(path) { () throws(SQLiteError) in
             try connection.integer("PRAGMA user_version") ?? 0
         }
         try checkOwner(connection, version: found, path: path)
+        guard found >= 0 else {
+            throw StorageError(.corrupt, "\(path) has schema version \(found)")
+        }
         guard found <= version else {
             throw StorageError(
                 .newerSchema,
@@ -44,13 +47,17 @@ package struct Schema: Sendable {
     private func checkOwner(
         _ connection: Connection, version: Int64, path: String
     ) throws(StorageError) {
-        let (owner, tables) = try attempt(path) { () throws(SQLiteError) in
+        let (owner, tables) = try examine(path) { () throws(SQLiteError) in
             let owner = try connection.integer("PRAGMA application_id") ?? 0
             let tables = try connection.integer("SELECT count(*) FROM sqlite_schema") ?? 0
             return (owner, tables)
         }
-        guard owner == Schema.applicationID || (owner == 0 && tables == 0 && version == 0) else {
+        let isNew = tables == 0 && version == 0
+        guard owner == Schema.applicationID || (owner == 0 && isNew) else {
             throw StorageError(.foreignFile, "\(path) is a database of another program")
+        }
+        guard isNew || version != 0 else {
+            throw StorageError(.corrupt, "\(path) has tables but no schema version")
         }
     }
 

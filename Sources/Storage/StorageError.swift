@@ -67,3 +67,14 @@ func attempt<Result>(
 ) throws(StorageError) -> Result {
     do { return try body() } catch { throw StorageError(error, subject()) }
 }
+
+/// Runs `body`, whose SQL is known to be right for any file that is whole: where it does not
+/// compile or breaks a constraint, the file is damaged and not this program.
+func examine<Result>(
+    _ path: String, _ body: () throws(SQLiteError) -> Result
+) throws(StorageError) -> Result {
+    do throws(StorageError) { return try attempt(path, body) } catch {
+        guard error.code == .misuse || error.code == .rejected else { throw error }
+        throw StorageError(.corrupt, error.message, cause: error.cause)
+    }
+}

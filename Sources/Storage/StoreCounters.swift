@@ -39,6 +39,16 @@ struct StoreCounters: Equatable {
         }
     }
 
+    /// Whether the numbers can be true: a damaged file may say anything, and what is computed with
+    /// them must not trap.
+    /// - Parameter highestSeq: of the events that are there.
+    func arePlausible(highestSeq: Int64) -> Bool {
+        let plausible = 0...(Int64.max / 4)
+        return StoreCounters.fields.allSatisfy { field in
+            field.path == \.generationHorizon || plausible.contains(self[keyPath: field.path])
+        } && highestSeq <= lastSeq
+    }
+
     /// Writes what differs from `previous`.
     func save(_ connection: Connection, previous: StoreCounters) throws(SQLiteError) {
         guard self != previous else { return }

@@ -27,20 +27,25 @@ final class StoreWriter {
     ) throws(StorageError) {
         self.path = path
         self.damage = damage
-        let connection = try attempt(path) { () throws(SQLiteError) in
+        let connection = try examine(path) { () throws(SQLiteError) in
             try Connection(path: path, role: .writer, cacheKiB: options.writerCacheKiB)
         }
         try StoreWriter.configure(connection, path: path)
         try options.schema.migrate(connection, path: path)
-        let opened = try attempt(path) { () throws(SQLiteError) in
+        let opened = try examine(path) { () throws(SQLiteError) in
             try StoreWriter.probe(connection)
             let secret = try StoreWriter.identitySecret(connection, now: now)
             let counters = try StoreCounters(connection)
             _ = try connection.checkpoint(.truncate)
-            return (try EventInserter(connection, secret: secret), counters)
+            let highestSeq = try connection.integer("SELECT max(seq) FROM event_rows") ?? 0
+            return (try EventInserter(connection, secret: secret), counters, highestSeq)
+        }
+        guard opened.1.arePlausible(highestSeq: opened.2) else {
+            throw StorageError(.corrupt, "\(path): the numbers in meta cannot be true")
         }
         self.connection = connection
-        (inserter, counters) = opened
+        inserter = opened.0
+        counters = opened.1
         durablePosition = opened.1.position
     }
 
@@ -71,14 +76,17 @@ final class StoreWriter {
 
     /// Remembers what must not be forgotten about a failure.
     func note(_ error: StorageError) {
-        if error.code == .syncFailed { isSyncFailed = true }
+        if error.code == .syncFailed {
+            isSyncFailed = true
+            connection.keepLogOnClose()
+        }
         if error.code == .corrupt { damage.mark() }
     }
 
     private static func configure(
         _ connection: Connection, path: String
     ) throws(StorageError) {
-        try attempt(path) { () throws(SQLiteError) in
+        try examine(path) { () throws(SQLiteError) in
             // Works only while the file is empty: free pages can then be given back one by one.
             try connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             try connection.execute("PRAGMA journal_mode = WAL")
@@ -93,7 +101,7 @@ final class StoreWriter {
     /// shows itself at start and not in the middle of the night.
     private static func probe(_ connection: Connection) throws(SQLiteError) {
         for sql in [
-            "SELECT max(seq) FROM event_rows", "SELECT min(seq) FROM event_rows",
+            "SELECT min(seq) FROM event_rows",
             "SELECT max(key) FROM event_rows", "SELECT max(time) FROM event_rows",
             "SELECT count(*) FROM event_types", "SELECT count(*) FROM meta",
             "SELECT minute FROM generations ORDER BY type_id DESC, minute DESC LIMIT 1",

@@ -184,6 +184,64 @@ import Testing
         #expect(try JournalReader(again, from: 1).drain().count == 42)
     }
 
+    @Test func `files that changed names are put in order by what they say`() throws {
+        let directory = try TemporaryDirectory()
+        let journal = try open(options(directory))
+        for number in 0..<200 { _ = journal.commit([payload(number, bytes: 1500)]) }
+        let expected = try JournalReader(journal, from: 1).drain()
+        journal.close()
+        let names = try directory.segmentNames
+        let folder = options(directory).directory + "/"
+        rename(folder + names[0], folder + "swap")
+        rename(folder + names[2], folder + names[0])
+        rename(folder + "swap", folder + names[2])
+        // And one of them is there twice.
+        try directory.write("journal/000000000900.segment", directory.read("journal/" + names[1]))
+        let again = try open(options(directory))
+        defer { again.close() }
+        #expect(try JournalReader(again, from: 1).drain() == expected)
+        #expect(again.status.damage.setAside.count == 1)
+        #expect(again.status.damage.missingRecords == 0)
+    }
+
+    @Test func `a sector that cannot be read costs what lay in it`() throws {
+        let directory = try TemporaryDirectory()
+        let journal = try open(options(directory))
+        for number in 0..<200 { _ = journal.commit([payload(number, bytes: 1500)]) }
+        let all = try JournalReader(journal, from: 1).drain()
+        journal.close()
+        let bad = try #require(try directory.segmentNames.dropFirst().first)
+        var faults = JournalFaults.none
+        faults.read = { path, part in
+            path.hasSuffix(bad) && part.overlaps(8192..<12288) ? EIO : 0
+        }
+        let again = try open(options(directory), faults: faults)
+        defer { again.close() }
+        let reader = JournalReader(again, from: 1)
+        let records = try reader.drain()
+        #expect(records.allSatisfy { all.contains($0) })
+        #expect((195..<200).contains(records.count))
+        let lost = UInt64(200 - records.count)
+        #expect(reader.damagedRecords + reader.missingRecords == lost)
+        let damage = again.status.damage
+        #expect(damage.damagedRecords + damage.missingRecords == lost)
+        #expect(damage.setAside == [bad])
+    }
+
+    @Test func `a segment that may not be opened is the operator's to mend`() throws {
+        let directory = try TemporaryDirectory()
+        let journal = try open(options(directory))
+        _ = journal.commit(["a"])
+        journal.close()
+        let name = try #require(try directory.segmentNames.first)
+        let folder = options(directory).directory + "/"
+        rename(folder + name, folder + "kept")
+        symlink("kept", folder + name)
+        let error = #expect(throws: JournalError.self) { _ = try open(options(directory)) }
+        #expect(error?.code == .unreadable)
+        #expect(TemporaryDirectory.names(folder).contains(name))
+    }
+
     @Test func `a payload cannot pose as a record behind damage`() throws {
         let directory = try TemporaryDirectory()
         let journal = try open(options(directory))

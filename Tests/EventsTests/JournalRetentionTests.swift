@@ -50,7 +50,7 @@ import Testing
         #expect(status.damage == JournalDamage())
         journal.close()
         let inventory = try JournalInventory(
-            JournalDirectory(path: options(directory).directory), isReadOnly: true)
+            JournalDirectory(path: options(directory).directory))
         // Far fewer files were made than segments were used.
         #expect(inventory.nextNumber * 2 < inventory.nextOrdinal)
         try flipEndOfNewest(directory, next: next)

@@ -1,3 +1,4 @@
+import Primitives
 import Testing
 
 @testable import Redis
@@ -16,6 +17,20 @@ struct RedisPipelineTests {
         let (written, commandCount) = (Array(pipeline.bytes.span), pipeline.commandCount)
         #expect(written == expected)
         #expect(commandCount == 2)
+    }
+
+    @Test(arguments: [0, 9, 10, 99, 100, 12_345, .max, -1, -10, .min])
+    func `writes numbers as decimal digits`(number: Int) {
+        var pipeline = RedisPipeline(capacity: 16)
+        pipeline.begin("ECHO", argumentCount: 1)
+        pipeline.add(decimal: number)
+        let text = pipeline.bytes.text
+        let digits = String(number)
+        #expect(text == "*2\r\n$4\r\nECHO\r\n$\(digits.utf8.count)\r\n\(digits)\r\n")
+        var buffer = ByteBuffer(capacity: 16)
+        buffer.append(decimal: number)
+        let plain = buffer.text
+        #expect(plain == digits)
     }
 
     @Test func `is empty after removeAll`() {

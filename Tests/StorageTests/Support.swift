@@ -90,7 +90,8 @@ extension EventInserter {
             event.extensions.map { Bytes($0) }
         )
         defer { withExtendedLifetime(held) {} }
-        let key = Key128(high: UInt64(event.time) << 16 | 0x7000, low: 1 << 63 | event.key)
+        let key = Key128(
+            high: UInt64(bitPattern: event.time) << 16 | 0x7000, low: 1 << 63 | event.key)
         return try insert(
             EventRow(
                 identity: held.2.map { .client($0.span) } ?? .generated(key), time: event.time,

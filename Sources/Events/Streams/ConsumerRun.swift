@@ -93,7 +93,7 @@ final class ConsumerRun {
         pipeline.add(literal: "COUNT")
         pipeline.add(decimal: ConsumerRun.readCount)
         pipeline.add(literal: "BLOCK")
-        pipeline.add(decimal: ConsumerRun.blockTime.wholeMilliseconds)
+        pipeline.add(decimal: Int(ConsumerRun.blockTime.wholeMilliseconds))
         pipeline.add(literal: "STREAMS")
         for partition in 0..<keys.count { pipeline.add(keys[partition]) }
         for _ in 0..<keys.count { pipeline.add(literal: ">") }

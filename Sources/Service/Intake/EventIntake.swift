@@ -43,7 +43,10 @@ final class EventIntake: Sendable {
         ackTimeout = options.ackTimeout
         let (limits, quarantine) = (options.limits, store.quarantine)
         self.quarantine = quarantine
-        lanes = (0..<options.loops).map { _ in IntakeLane(limits: limits, quarantine: quarantine) }
+        let rejected = rejected
+        lanes = (0..<options.loops).map { _ in
+            IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
+        }
     }
 
     /// Tells where answers of loops go. Before the server starts.
@@ -105,7 +108,7 @@ final class EventIntake: Sendable {
     ) throws(Problem) {
         let lane =
             spareLanes.withLock { $0.popLast() }
-            ?? IntakeLane(limits: limits, quarantine: quarantine)
+            ?? IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
         defer { spareLanes.withLock { $0.append(lane) } }
         let receipt = try lane.take(request, format, parameters)
         enqueue(receipt, request, responder, on: lane)
@@ -144,7 +147,6 @@ final class EventIntake: Sendable {
 
     private func acknowledge(_ waiting: IntakeBatch.Waiting, _ last: UInt64) {
         accepted.add(waiting.receipt.accepted)
-        if waiting.receipt.rejected > 0 { rejected.add(waiting.receipt.rejected) }
         let deadline = waiting.receipt.ackDeadline
         switch (waiting.receipt.parameters.ack, streamedWaiters) {
         case (.stored, _):

@@ -1,0 +1,103 @@
+internal import Glibc
+import Primitives
+
+/// Clients that post events with ids of their own, each on a connection and a thread, until they
+/// are stopped or nobody answers any more. What was sent and what was acknowledged is kept.
+final class EventLoad: Sendable {
+    private struct Book {
+        var sent: Set<String> = []
+        var acknowledged: Set<String> = []
+        /// Answers by status.
+        var statuses: [Int: Int] = [:]
+        /// Requests that got no answer: the connection ended first.
+        var unanswered = 0
+        var isStopped = false
+    }
+
+    private let book = Locked(Book())
+    private let threads = Locked<[Thread]>([])
+    private let port: UInt16
+    private let target: String
+
+    /// Starts the clients. Odd ones send NDJSON batches, even ones single events.
+    /// - Parameters:
+    ///   - prefix: makes the ids differ from those of other loads.
+    ///   - pause: between two requests of a client.
+    init(
+        on service: RunningService, clients: Int, prefix: String, seed: UInt64,
+        target: String = "/events", pause: Duration = .zero
+    ) {
+        port = service.port
+        self.target = target
+        threads.withLock { threads in
+            threads = (0..<clients).map { client in
+                Thread(name: "client") { [self] in
+                    run("\(prefix)-\(client)", client % 2 == 1, seed &+ UInt64(client), pause)
+                }
+            }
+        }
+    }
+
+    var sent: Set<String> { book.withLock { $0.sent } }
+    var acknowledged: Set<String> { book.withLock { $0.acknowledged } }
+    var acknowledgedCount: Int { book.withLock { $0.acknowledged.count } }
+    var statuses: [Int: Int] { book.withLock { $0.statuses } }
+    var unanswered: Int { book.withLock { $0.unanswered } }
+
+    /// Lets each client finish its request, and waits for them.
+    func stop() {
+        book.withLock { $0.isStopped = true }
+        join()
+    }
+
+    /// Waits until each client has ended by itself, its service being gone.
+    func join() {
+        for thread in threads.withLock({ threads in
+            defer { threads = [] }
+            return threads
+        }) { thread.join() }
+    }
+
+    private func run(_ prefix: String, _ sendsBatches: Bool, _ seed: UInt64, _ pause: Duration) {
+        var random = SeededRandom(seed: seed)
+        var next = 0
+        guard let connection = try? HTTPConnection(port: port, timeout: .seconds(30)) else {
+            return
+        }
+        while !book.withLock({ $0.isStopped }) {
+            let count = sendsBatches ? Int.random(in: 1...50, using: &random) : 1
+            let ids = (next..<next + count).map { "\(prefix)-\($0)" }
+            next += count
+            book.withLock { $0.sent.formUnion(ids) }
+            guard let status = post(ids, sendsBatches, on: connection, &random) else {
+                return book.withLock { $0.unanswered += 1 }
+            }
+            book.withLock { book in
+                book.statuses[status, default: 0] += 1
+                if status == 202 || status == 200 { book.acknowledged.formUnion(ids) }
+            }
+            if pause > .zero { usleep(UInt32(pause.wholeMilliseconds * 1000)) }
+        }
+    }
+
+    /// - Returns: the status; nil when no whole answer came.
+    private func post(
+        _ ids: [String], _ isBatch: Bool, on connection: HTTPConnection,
+        _ random: inout SeededRandom
+    ) -> Int? {
+        let size = Int.random(in: 0...400, using: &random)
+        let filler = String(repeating: "x", count: size)
+        let lines = ids.map {
+            #"{"id":"\#($0)","type":"load","source":"/load","n":1,"filler":"\#(filler)"}"#
+        }
+        let type = isBatch ? "application/x-ndjson" : "application/json"
+        do {
+            try connection.send(
+                "POST", target, headers: ["Content-Type": type],
+                body: Array(lines.joined(separator: "\n").utf8))
+            return try connection.receive().status
+        } catch {
+            return nil
+        }
+    }
+}

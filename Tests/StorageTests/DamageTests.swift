@@ -1,0 +1,193 @@
+import Glibc
+import Primitives
+import SQLite
+import Testing
+
+@testable import Storage
+
+@Suite struct DamageTests {
+    /// A closed store with events up to position 50, and its bytes.
+    private func filled(_ folder: TemporaryFolder) throws -> [UInt8] {
+        let store = try openStore(folder)
+        for batch in 1...50 {
+            try store.write(
+                (0..<100).map { TestEvent(id: "\(batch)-\($0)") }, position: UInt64(batch))
+        }
+        store.close(deadline: soon)
+        return folder.read(folder.database)
+    }
+
+    private func open(_ folder: TemporaryFolder) throws -> EventStore.Opened {
+        try EventStore.openSettingAside(path: folder.database, now: 1234, log: .silent)
+    }
+
+    @Test(arguments: [1, 17, 100, 512, 4096, 4097, 40_960, 300_000])
+    func `sets a truncated file aside and starts anew`(length: Int) throws {
+        let folder = try TemporaryFolder()
+        let bytes = try filled(folder)
+        #expect(bytes.count > length)
+        folder.write(Array(bytes[..<length]), to: folder.database)
+        let opened = try open(folder)
+        #expect(opened.setAside == [folder.database + ".damaged-1234"])
+        #expect(folder.read(folder.database + ".damaged-1234").count == length)
+        #expect(opened.store.position == 0)
+        #expect(opened.store.status.rows == 0)
+        try opened.store.write([TestEvent(id: "1")], position: 1)
+        #expect(try opened.store.ids() == ["1"])
+        opened.store.close(deadline: soon)
+        #expect(try open(folder).setAside.isEmpty)
+    }
+
+    @Test func `takes an empty file for a new store`() throws {
+        let folder = try TemporaryFolder()
+        folder.write([], to: folder.database)
+        let opened = try open(folder)
+        #expect(opened.setAside.isEmpty)
+        #expect(opened.store.position == 0)
+    }
+
+    @Test func `never crashes on flipped bytes, and finds them in the end`() throws {
+        let seed = UInt64.random(in: .min ... .max)
+        print("seed \(seed)")
+        var random = SeededGenerator(state: seed)
+        let folder = try TemporaryFolder()
+        let bytes = try filled(folder)
+        for _ in 0..<50 {
+            let copy = try TemporaryFolder()
+            var damaged = bytes
+            for _ in 0..<8 {
+                let offset = Int.random(in: 0..<damaged.count, using: &random)
+                damaged[offset] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+            }
+            // A flip in the first page too, every other time: that is where all begins.
+            if Bool.random(using: &random) {
+                damaged[Int.random(in: 0..<200, using: &random)] ^= 255
+            }
+            copy.write(damaged, to: copy.database)
+            do {
+                let opened = try open(copy)
+                if !opened.setAside.isEmpty { #expect(opened.store.position == 0) }
+                // Writing and reading may meet the damage; they say so and do not crash.
+                _ = try? opened.store.write([TestEvent(id: "new")], position: 51)
+                _ = try? opened.store.events(EventFilter(), limit: 10_000, deadline: soon)
+                opened.store.close(deadline: soon)
+            } catch let error as StorageError {
+                // The version or the owner was hit: nothing is touched, and a person must look.
+                let isExpected = error.code == .newerSchema || error.code == .foreignFile
+                #expect(isExpected, "\(error)")
+            }
+        }
+    }
+
+    @Test func `looks at everything after damage was met in use`() throws {
+        let folder = try TemporaryFolder()
+        var bytes = try filled(folder)
+        // A page of events in the middle of the table: the edges are whole.
+        let store = try openStore(folder)
+        let page = try #require(
+            try store.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'event_key'"))
+        store.close(deadline: soon)
+        #expect(page > 0)
+        for start in stride(from: 4096 * 40, to: min(bytes.count, 4096 * 70), by: 4096) {
+            for offset in 0..<200 { bytes[start + offset] = 0xA5 }
+        }
+        folder.write(bytes, to: folder.database)
+        let first = try open(folder)
+        #expect(first.setAside.isEmpty)
+        #expect(throws: StorageError.self) {
+            _ = try first.store.events(EventFilter(), limit: 10_000, deadline: soon)
+        }
+        #expect(folder.names.contains("store.db.suspect"))
+        first.store.close(deadline: soon)
+        let second = try open(folder)
+        #expect(second.setAside.first == folder.database + ".damaged-1234")
+        #expect(second.store.status.rows == 0)
+        #expect(!folder.names.contains("store.db.suspect"))
+    }
+
+    @Test
+    func `falls back to an earlier state when the log is damaged, never behind the checkpoint`()
+        throws
+    {
+        let folder = try TemporaryFolder()
+        let store = try openStore(folder)
+        for batch in 1...10 {
+            try store.write([TestEvent(id: "\(batch)")], position: UInt64(batch))
+        }
+        #expect(try store.checkpoint())
+        #expect(store.durablePosition == 10)
+        for batch in 11...20 {
+            try store.write([TestEvent(id: "\(batch)")], position: UInt64(batch))
+        }
+        let database = folder.read(folder.database)
+        let log = folder.read(folder.database + "-wal")
+        for offset in stride(from: 0, to: log.count, by: 1511) {
+            let copy = try TemporaryFolder()
+            copy.write(database, to: copy.database)
+            var damaged = log
+            damaged[offset] ^= 0x10
+            copy.write(damaged, to: copy.database + "-wal")
+            let opened = try open(copy)
+            #expect(opened.setAside.isEmpty)
+            #expect((10...20).contains(opened.store.position))
+            #expect(opened.store.status.rows == Int64(opened.store.position))
+            #expect(try IntegrityReport(path: copy.database).problems.isEmpty)
+            opened.store.close(deadline: soon)
+        }
+    }
+
+    @Test func `refuses what a later version wrote, and what is not ours`() throws {
+        let folder = try TemporaryFolder()
+        _ = try filled(folder)
+        do {
+            let connection = try Connection(path: folder.database, role: .writer)
+            try connection.execute("PRAGMA user_version = 99")
+        }
+        let before = folder.read(folder.database)
+        let newer = #expect(throws: StorageError.self) { _ = try open(folder) }
+        #expect(newer?.code == .newerSchema)
+        #expect(newer?.message.contains("version 99") == true)
+        #expect(folder.read(folder.database).count == before.count)
+        #expect(throws: StorageError.self) { _ = try IntegrityReport(path: folder.database) }
+
+        let other = try TemporaryFolder()
+        do {
+            let connection = try Connection(path: other.database, role: .writer)
+            try connection.execute("CREATE TABLE theirs(x)")
+        }
+        let foreign = #expect(throws: StorageError.self) { _ = try open(other) }
+        #expect(foreign?.code == .foreignFile)
+        #expect(other.names == ["store.db"])
+    }
+
+    @Test func `reports what a check finds`() throws {
+        let folder = try TemporaryFolder()
+        var bytes = try filled(folder)
+        let good = try IntegrityReport(path: folder.database)
+        #expect(good.problems.isEmpty)
+        #expect(good.rows == 5000 && good.position == 50 && good.lastSeq == 5000)
+        #expect(good.schemaVersion == 1)
+        for offset in bytes.count / 2..<bytes.count / 2 + 20_000 { bytes[offset] = 0x77 }
+        folder.write(bytes, to: folder.database)
+        let bad = try IntegrityReport(path: folder.database)
+        #expect(!bad.problems.isEmpty)
+        folder.write(Array("not a database, but long enough to look at".utf8), to: folder.database)
+        #expect(try !IntegrityReport(path: folder.database).problems.isEmpty)
+        #expect(throws: StorageError.self) {
+            _ = try IntegrityReport(path: folder.path + "/nothing.db")
+        }
+    }
+}
+
+/// SplitMix64, so that a failure can be repeated from the seed it printed.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,83 @@
+import Primitives
+import Testing
+
+@testable import Storage
+
+@Suite struct QuarantineTests {
+    private func entry(_ number: Int, bytes: Int = 10) -> QuarantineEntry {
+        QuarantineEntry(
+            received: start + Int64(number), code: "missing_type", detail: "event \(number)",
+            contentType: "application/json", raw: Bytes([UInt8](repeating: 65, count: bytes)),
+            preview: "{…}")
+    }
+
+    @Test func `lists what was refused, newest first, page by page, and never the raw bytes`()
+        throws
+    {
+        let folder = try TemporaryFolder()
+        let store = try openStore(folder)
+        for number in 1...5 { #expect(store.quarantine.add(entry(number))) }
+        #expect(try store.quarantined(limit: 10, deadline: soon).isEmpty)
+        try store.maintain(now: at, isIdle: true)
+        let first = try store.quarantined(limit: 2, deadline: soon)
+        #expect(first.map(\.detail) == ["event 5", "event 4"])
+        #expect(first.first?.rawBytes == 10)
+        let rest = try store.quarantined(before: first.last?.seq, limit: 9, deadline: soon)
+        #expect(rest.map(\.detail) == ["event 3", "event 2", "event 1"])
+        #expect(store.status.quarantined == 5)
+    }
+
+    @Test func `hands out raw bytes for another try, and remembers which have succeeded`() throws {
+        let folder = try TemporaryFolder()
+        let store = try openStore(folder)
+        for number in 1...4 { store.quarantine.add(entry(number, bytes: number * 100)) }
+        try store.maintain(now: at, isIdle: true)
+        let raw = try store.quarantinedRaw(limit: 10, byteLimit: 350, deadline: soon)
+        #expect(raw.map(\.raw.count) == [100, 200])
+        #expect(raw.first?.contentType == "application/json")
+        store.quarantine.markReplayed(raw.map(\.seq), at: start + 99)
+        store.quarantine.delete([4, 77])
+        try store.maintain(now: at, isIdle: true)
+        #expect(try store.quarantinedRaw(limit: 10, deadline: soon).map(\.raw.count) == [300])
+        #expect(
+            try store.quarantinedRaw(limit: 10, byteLimit: 1, deadline: soon).map(\.raw.count)
+                == [300])
+        let listed = try store.quarantined(limit: 10, deadline: soon)
+        #expect(listed.map(\.replayed) == [nil, start + 99, start + 99])
+        #expect(store.status.quarantined == 3)
+    }
+
+    @Test func `keeps to its limits, and counts what went`() throws {
+        let folder = try TemporaryFolder()
+        var options = EventStoreOptions()
+        options.quarantine = QuarantineLimits(rows: 10, bytes: 5000)
+        let store = try openStore(folder, options: options)
+        for number in 1...30 { store.quarantine.add(entry(number)) }
+        try store.maintain(now: at, isIdle: true)
+        #expect(store.status.quarantined == 10)
+        #expect(store.status.quarantineTrimmed == 20)
+        #expect(try store.quarantined(limit: 99, deadline: soon).last?.detail == "event 21")
+        store.quarantine.add(entry(31, bytes: 4950))
+        try store.maintain(now: at, isIdle: true)
+        #expect(store.status.quarantined == 6)
+        store.quarantine.add(entry(32, bytes: 6000))
+        try store.maintain(now: at, isIdle: true)
+        #expect(store.status.quarantined == 0)
+        store.close(deadline: soon)
+        #expect(try IntegrityReport(path: folder.database).problems.isEmpty)
+    }
+
+    @Test func `refuses what it cannot hold until the writer comes by`() throws {
+        let folder = try TemporaryFolder()
+        let store = try openStore(folder)
+        var accepted: UInt64 = 0
+        for number in 0..<40 where store.quarantine.add(entry(number, bytes: 1 << 20)) {
+            accepted += 1
+        }
+        #expect(accepted == 7)
+        #expect(store.status.quarantineDropped == 40 - accepted)
+        try store.maintain(now: at, isIdle: true)
+        #expect(store.quarantine.add(entry(99)))
+        #expect(store.status.quarantined == 7)
+    }
+}
