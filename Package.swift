@@ -66,8 +66,7 @@ let package = Package(
             "Service",
             [
                 "Query", "Events", "Redis", "Resilience", "HTTPClient", "Storage", "SQLite",
-                "HTTPServer", "Telemetry", "Container",
-                "Primitives",
+                "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
@@ -79,23 +78,22 @@ let package = Package(
         tests("ContainerTests", ["Container"]),
         tests("TelemetryTests", ["Telemetry", "Primitives"]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
-        tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry"]),
+        .target(
+            name: "TestSupport", dependencies: ["Primitives"], path: "Tests/TestSupport",
+            swiftSettings: settings),
+        tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry", "TestSupport"]),
         tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry"]),
         tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry"]),
-        // What several test targets need: a server that says exactly what a test tells it to.
-        .target(
-            name: "TestServer", dependencies: ["Primitives"], path: "Tests/TestServer",
-            swiftSettings: settings),
-        tests("HTTPClientTests", ["HTTPClient", "Primitives", "TestServer"]),
+        tests("HTTPClientTests", ["HTTPClient", "Primitives", "TestSupport"]),
         tests(
             "EventsTests",
             [
                 "Events", "Storage", "SQLite", "Redis", "Resilience", "Primitives", "Telemetry",
-                "TestServer",
+                "TestSupport",
             ]),
         tests("QueryTests", ["Query", "Storage", "SQLite", "Primitives", "Telemetry"]),
         tests("ServiceTests", ["Service", "Primitives"]),
-        tests("ProcessTests", ["Primitives", "TestServer"]),
+        tests("ProcessTests", ["Primitives", "TestSupport"]),
         tests("TidyTests", []),
     ],
     cxxLanguageStandard: .cxx17

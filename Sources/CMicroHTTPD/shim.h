@@ -57,7 +57,25 @@ static inline int millrace_connection_notice_is_start(enum MHD_ConnectionNotific
 static inline int millrace_request_ended_well(enum MHD_RequestTerminationCode code) {
     return code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 }
+// Without chunks and without a length; the connection closes. To a HEAD request libmicrohttpd would
+// send the last chunk of a chunked reply, and the client would take it for the next reply.
+static inline void millrace_response_without_length(struct MHD_Response *response) {
+    MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+}
 static const ssize_t millrace_stream_end = MHD_CONTENT_READER_END_OF_STREAM;
+static const ssize_t millrace_stream_error = MHD_CONTENT_READER_END_WITH_ERROR;
+
+// Bytes from the method to the end of the empty line behind the header fields; 0 if not known.
+static inline size_t millrace_header_bytes(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info ? info->header_size : 0;
+}
+// libmicrohttpd closes the connection a second from now, whatever state it is in. A connection whose
+// socket it has no reason to look at would not be seen to have ended otherwise.
+static inline void millrace_connection_expire(struct MHD_Connection *connection) {
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+}
 
 // sys/eventfd.h is not part of Swift's Glibc module, and accept4 needs _GNU_SOURCE there.
 int eventfd(unsigned int, int);
@@ -66,6 +84,8 @@ static inline int millrace_wake_descriptor(void) { return eventfd(0, 04000 | 020
 static inline int millrace_accept(int listener, struct sockaddr *address, socklen_t *size) {
     return accept4(listener, address, size, 04000 | 02000000);  // Not blocking, not inherited.
 }
+// poll.h has it for _GNU_SOURCE only: the peer will send no more.
+static const short millrace_peer_finished = 0x2000;
 static inline int millrace_listen_socket(int family) {
     return socket(family, SOCK_STREAM | 04000 | 02000000, 0);
 }

@@ -59,10 +59,15 @@ package enum MaskedPreview {
         _ members: [(key: String, value: JSONValue)], to preview: inout ByteBuffer
     ) {
         preview.append("{")
-        for (index, member) in members.enumerated() {
+        // A name that comes twice may be why the event was refused; readers of the preview would
+        // refuse it in turn.
+        var names: Set<String> = []
+        for member in members {
             if isFull(preview) { break }
-            if index > 0 { preview.append(",") }
-            preview.append(jsonString: cut(member.key))
+            let name = cut(member.key)
+            guard names.insert(name).inserted else { continue }
+            if names.count > 1 { preview.append(",") }
+            preview.append(jsonString: name)
             preview.append(":")
             append(member.value, to: &preview)
         }

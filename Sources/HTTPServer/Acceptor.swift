@@ -37,26 +37,34 @@ struct AcceptedSocket: Sendable {
         }
         if result != .YES { count.leave() }
     }
+
+    /// Ends a socket that no loop has taken.
+    func drop(count: ConnectionCount) {
+        close(descriptor)
+        count.leave()
+    }
 }
 
 /// The thread that accepts connections and deals them to the loops in turn. A listen socket that the
 /// loops shared would give all connections to one of them, and a loop without connections would spin
 /// when descriptors run out.
-final class Acceptor: @unchecked Sendable {  // `listener` is set before the thread starts.
-    /// As the kernel takes it; it cuts this to net.core.somaxconn.
-    private static let backlog: Int32 = 4096
-    /// A pause when the process has no descriptors left: nothing else would make the loop wait.
+final class Acceptor: @unchecked Sendable {  // One thread calls start and stop; see `run`.
+    /// Accepted in a row before the thread looks whether it is to stop.
+    private static let batchLimit = 256
+    /// A pause when the system has no more to give: nothing else would make the loop wait.
     private static let exhaustedPauseMicroseconds: UInt32 = 20_000
 
-    private let listener: Int32
+    /// -1 once it is closed, after the thread has ended.
+    private var listener: Int32
     private let stopDescriptor: Int32
     private let loops: [EventLoop]
     private let limit: Int
     private let count: ConnectionCount
     private let log: Logger
     private var thread: Thread?
-    /// Given up for a moment to refuse a client when descriptors run out.
+    /// Given up for a moment to refuse a client when descriptors run out. The thread's own.
     private var reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    /// The thread's own.
     private var warnedAt = MonotonicTime(nanoseconds: 0)
     let refused = Counter()
 
@@ -72,6 +80,7 @@ final class Acceptor: @unchecked Sendable {  // `listener` is set before the thr
     }
 
     deinit {
+        closeListener()
         close(stopDescriptor)
         close(reserve)
     }
@@ -84,6 +93,12 @@ final class Acceptor: @unchecked Sendable {  // `listener` is set before the thr
         _ = write(stopDescriptor, &one, 8)
         thread?.join()
         thread = nil
+        closeListener()
+    }
+
+    private func closeListener() {
+        if listener >= 0 { close(listener) }
+        listener = -1
     }
 
     private func run() {
@@ -94,15 +109,21 @@ final class Acceptor: @unchecked Sendable {  // `listener` is set before the thr
         ]
         while true {
             poll(&descriptors, 2, -1)
-            if descriptors[1].revents != 0 { break }
-            while let socket = acceptOne() {
+            if descriptors[1].revents != 0 { return }
+            for _ in 0..<Acceptor.batchLimit {
+                guard let socket = acceptOne() else { break }
+                guard count.enter(limit: limit) else {
+                    refuse(socket.descriptor)
+                    warn("the connection limit is reached", ["limit": .integer(Int64(limit))])
+                    continue
+                }
                 loops[next].add(socket)
                 next = (next + 1) % loops.count
             }
         }
-        close(listener)
     }
 
+    /// - Returns: nil when nobody waits, or nobody can be accepted now.
     private func acceptOne() -> AcceptedSocket? {
         var address = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -112,12 +133,8 @@ final class Acceptor: @unchecked Sendable {  // `listener` is set before the thr
             }
         }
         guard descriptor >= 0 else {
-            if errno == EMFILE || errno == ENFILE { refuseWithoutDescriptors() }
+            recover(from: errno)
             return nil
-        }
-        guard count.enter(limit: limit) else {
-            refuse(descriptor)
-            return acceptOne()
         }
         var one: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(4))
@@ -125,24 +142,24 @@ final class Acceptor: @unchecked Sendable {  // `listener` is set before the thr
             descriptor: descriptor, isIPv6: Int32(address.ss_family) == AF_INET6)
     }
 
+    private func recover(from error: Int32) {
+        switch error {
+        case EAGAIN, EINTR, ECONNABORTED, EPROTO: return
+        case EMFILE, ENFILE: refuseWithoutDescriptors()
+        default: warn("a connection cannot be accepted", ["errno": .integer(Int64(error))])
+        }
+        usleep(Acceptor.exhaustedPauseMicroseconds)
+    }
+
     /// Says why and closes. What the client sent is read first, or the kernel would answer its
     /// unread bytes with a reset that can overtake the reply.
     private func refuse(_ descriptor: Int32) {
         refused.add()
-        let body =
-            #"{"type":"about:blank","title":"Service Unavailable","status":503,"code":"too_many_connections","detail":"The connection limit is reached."}"#
-        let head =
-            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-            + "Retry-After: 1\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
-        var reply = head + body
-        reply.withUTF8 {
-            _ = send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-        }
+        BareReply.send(BareReply.tooManyConnections, to: descriptor)
         shutdown(descriptor, Int32(SHUT_WR))
         var scratch = [UInt8](repeating: 0, count: 4096)
         _ = recv(descriptor, &scratch, scratch.count, Int32(MSG_DONTWAIT))
         close(descriptor)
-        warn("the connection limit is reached", ["limit": .integer(Int64(limit))])
     }
 
     private func refuseWithoutDescriptors() {
@@ -151,7 +168,6 @@ final class Acceptor: @unchecked Sendable {  // `listener` is set before the thr
         if descriptor >= 0 { refuse(descriptor) }
         reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
         warn("the process has no file descriptors left", [:])
-        usleep(Acceptor.exhaustedPauseMicroseconds)
     }
 
     /// At most one warning a second.

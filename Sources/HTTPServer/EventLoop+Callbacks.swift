@@ -35,11 +35,16 @@ func connectionChanged(
 }
 
 /// The request line is there: what is returned becomes the request's context.
+///
+/// The query is cut off in libmicrohttpd's buffer, for it would store every parameter in the memory
+/// of the connection; when that is too small for them it queues an error page, forgets that it did,
+/// and is busy with the connection from then on without ever getting further (0.9.75).
 func targetSeen(
     _ context: UnsafeMutableRawPointer?, _ target: UnsafePointer<CChar>?, _ handle: OpaquePointer?
 ) -> UnsafeMutableRawPointer? {
     guard let handle, let socketContext = millrace_connection_context(handle) else { return nil }
     connection(socketContext)?.begin(target: bytes(target))
+    if let target, let query = strchr(target, Int32(UInt8(ascii: "?"))) { query[1] = 0 }
     return socketContext
 }
 
@@ -58,9 +63,11 @@ func handleAccess(
     _ requestContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> MHD_Result {
     guard let current = connection(requestContext?.pointee), let uploadCount else { return .NO }
+    current.loop.hasActivity = true
     let goesOn: Bool
     if current.phase == .header {
-        goesOn = current.headerComplete(method: bytes(method), version: bytes(version))
+        goesOn = current.headerComplete(
+            method: bytes(method), target: url, version: bytes(version))
     } else if uploadCount.pointee > 0 {
         current.loop.hasProgress = true
         goesOn = current.received(UnsafeRawBufferPointer(start: upload, count: uploadCount.pointee))
@@ -78,6 +85,7 @@ func requestCompleted(
 ) {
     guard let current = connection(requestContext?.pointee) else { return }
     requestContext?.pointee = nil
+    current.loop.hasActivity = true
     current.ended(well: millrace_request_ended_well(code) != 0)
 }
 

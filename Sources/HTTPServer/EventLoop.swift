@@ -14,17 +14,19 @@ import Telemetry
 /// A request that waits for its answer stays *parked* in libmicrohttpd's ready list at first: the
 /// handler is asked again on each run, for some ten nanoseconds, where suspending and resuming costs
 /// three system calls. After `longestParking` it is suspended.
-package final class EventLoop: @unchecked Sendable {  // Its own thread, but for `inbox`.
+package final class EventLoop: @unchecked Sendable {  // Its own thread, but for inbox and thread.
     /// A group commit takes well under a millisecond; what takes longer is worth a suspension.
     static let longestParking = Duration.milliseconds(5)
-    /// How often deadlines are looked at.
-    private static let reapInterval = Duration.milliseconds(250)
-    private static let heartbeatInterval = Duration.seconds(15)
-
+    /// Passes without a wait that may bring nothing. libmicrohttpd asks for one after the other
+    /// without end where a client fills a connection's memory with what is neither a header nor a
+    /// body, such as a chunk extension (0.9.75); `bodyGrace` ends that.
+    private static let patience = 64
     private struct Inbox {
         var tasks: [@Sendable () -> Void] = []
         var sockets: [AcceptedSocket] = []
         var isAwake = false
+        /// The loop has run for the last time: nothing more is taken.
+        var hasEnded = false
     }
 
     package let index: Int
@@ -37,6 +39,8 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     /// A body grew in this pass. While requests are parked libmicrohttpd always asks for another pass
     /// at once; this says whether there may be more to read that no event will announce.
     var hasProgress = false
+    /// libmicrohttpd called us in this pass.
+    var hasActivity = false
     /// Requests whose header is complete and whose body is not.
     var incomplete = 0
     /// Replies are queued that only another pass sends.
@@ -47,10 +51,14 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     private let inbox = Locked(Inbox())
     private let wakeDescriptor: Int32
     private var daemon: OpaquePointer?
-    private var connections: [ObjectIdentifier: HTTPConnection] = [:]
-    private var thread: pthread_t?
-    private var lastReap = MonotonicTime(nanoseconds: 0)
-    private var isStopping = false
+    private var descriptors: [pollfd] = []
+    /// Passes without a wait, one after the other, that brought nothing.
+    private var fruitless = 0
+    private(set) var connections: [ObjectIdentifier: HTTPConnection] = [:]
+    /// The `pthread_t` of the loop's thread; 0 while it does not run.
+    private let thread = Atomic<UInt>(0)
+    var lastReap = MonotonicTime(nanoseconds: 0)
+    private(set) var isStopping = false
     private var ids = UUIDv7Generator()
 
     init(index: Int, options: HTTPServerOptions, server: ServerContext, count: ConnectionCount) {
@@ -61,159 +69,134 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
         wakeDescriptor = millrace_wake_descriptor()
     }
 
-    deinit { close(wakeDescriptor) }
+    /// Sets libmicrohttpd up. Call once, before `run`.
+    /// - Returns: false if the system has no more to give.
+    func open() -> Bool {
+        daemon = millrace_daemon_start(
+            Unmanaged.passUnretained(self).toOpaque(), UInt32(options.maxConnections + 64),
+            options.connectionMemoryBytes, handleAccess, requestCompleted, connectionChanged,
+            targetSeen, keepEscapes)
+        guard let daemon else { return false }
+        descriptors = [
+            pollfd(fd: millrace_daemon_epoll(daemon), events: Int16(POLLIN), revents: 0),
+            pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        return true
+    }
+
+    deinit {
+        if let daemon { MHD_stop_daemon(daemon) }
+        close(wakeDescriptor)
+    }
 
     // MARK: Other threads
 
-    package var isCurrentThread: Bool { thread == pthread_self() }
+    package var isCurrentThread: Bool { thread.load(ordering: .relaxed) == pthread_self() }
 
     /// Runs `task` on the loop's thread, soon. Any thread.
-    package func enqueue(_ task: @escaping @Sendable () -> Void) {
-        let wasAsleep = inbox.withLock { inbox in
-            inbox.tasks.append(task)
-            defer { inbox.isAwake = true }
-            return !inbox.isAwake
-        }
-        if wasAsleep { wake() }
+    /// - Returns: false, with the task dropped, when the loop has ended.
+    @discardableResult
+    package func enqueue(_ task: @escaping @Sendable () -> Void) -> Bool {
+        put { $0.tasks.append(task) }
     }
 
+    /// Serves `socket` from now on; closes it if the loop has ended. Any thread.
     func add(_ socket: AcceptedSocket) {
-        let wasAsleep = inbox.withLock { inbox in
-            inbox.sockets.append(socket)
-            defer { inbox.isAwake = true }
-            return !inbox.isAwake
-        }
-        if wasAsleep { wake() }
+        if !put({ $0.sockets.append(socket) }) { socket.drop(count: openConnections) }
     }
 
-    private func wake() {
-        var one: UInt64 = 1
-        _ = write(wakeDescriptor, &one, 8)
+    private func put(_ addition: (inout Inbox) -> Void) -> Bool {
+        let (isTaken, wasAsleep) = inbox.withLock { inbox in
+            guard !inbox.hasEnded else { return (false, false) }
+            addition(&inbox)
+            defer { inbox.isAwake = true }
+            return (true, !inbox.isAwake)
+        }
+        if wasAsleep {
+            var one: UInt64 = 1
+            _ = write(wakeDescriptor, &one, 8)
+        }
+        return isTaken
     }
 
     // MARK: The loop
 
     /// Serves until `stop` and then until the last reply is out or `drainDeadline` has passed.
     func run() {
-        thread = pthread_self()
-        guard start() else { return server.log.critical("libmicrohttpd did not start") }
+        thread.store(pthread_self(), ordering: .relaxed)
         while !isFinished {
             waitForEvents()
             hasReplies = false
             takeInbox()
             now = .now()
             hasProgress = false
+            hasActivity = false
             MHD_run(daemon)
             server.onPassEnd(index)
-            if now.since(lastReap) >= EventLoop.reapInterval { reap() }
+            if now.since(lastReap) >= reapInterval { reap() }
         }
         shutDown()
     }
 
-    private func start() -> Bool {
-        // The header's bytes, one entry a field, and the reply's header share the memory of a
-        // connection. libmicrohttpd clears all of it after each request, so more is slower.
-        let memory = options.headerLimitBytes + (4 << 10)
-        daemon = millrace_daemon_start(
-            Unmanaged.passUnretained(self).toOpaque(), UInt32(options.maxConnections + 64), memory,
-            handleAccess, requestCompleted, connectionChanged, targetSeen, keepEscapes)
-        return daemon != nil
-    }
-
     private var isFinished: Bool {
         guard server.isDraining else { return false }
-        if !isStopping { beginDrain() }
+        guard isStopping else {
+            // Another pass takes the sockets that were accepted before.
+            isStopping = true
+            hasReplies = true
+            beginDrain()
+            return false
+        }
         return connections.isEmpty || server.drainDeadline.hasPassed
     }
 
     private func waitForEvents() {
-        var timeout: Int32 = Int32(EventLoop.reapInterval.wholeMilliseconds)
+        let shortWait = Int32(EventLoop.longestParking.wholeMilliseconds)
+        var timeout: Int32 = Int32(reapInterval.wholeMilliseconds)
         if hasReplies {
             timeout = 0
         } else if parked > 0 {
-            timeout =
-                hasProgress && incomplete > 0
-                ? 0 : Int32(EventLoop.longestParking.wholeMilliseconds)
+            timeout = hasProgress && incomplete > 0 ? 0 : shortWait
         } else {
             var wanted: UInt64 = 0
             if MHD_get_timeout(daemon, &wanted) == .YES {
                 timeout = Int32(min(wanted, UInt64(timeout)))
             }
+            fruitless = timeout > 0 || hasActivity ? 0 : fruitless + 1
+            if fruitless > EventLoop.patience { timeout = shortWait }
         }
-        guard timeout > 0 else { return }
-        var descriptors = [
-            pollfd(fd: millrace_daemon_epoll(daemon), events: Int16(POLLIN), revents: 0),
-            pollfd(fd: wakeDescriptor, events: Int16(POLLIN), revents: 0),
-        ]
-        poll(&descriptors, 2, timeout)
+        if timeout > 0 { poll(&descriptors, 2, timeout) }
     }
 
     private func takeInbox() {
+        guard inbox.withLock({ $0.isAwake }) else { return }
+        // Before the inbox is taken: who puts something in after that writes again, and reading then
+        // would swallow it and leave the loop asleep over a full inbox.
         var count: UInt64 = 0
-        let work = inbox.withLock { inbox -> Inbox in
-            guard inbox.isAwake else { return Inbox() }
+        _ = read(wakeDescriptor, &count, 8)
+        let work = inbox.withLock { inbox in
             defer { inbox = Inbox() }
             return inbox
         }
-        guard work.isAwake else { return }
-        _ = read(wakeDescriptor, &count, 8)
         for socket in work.sockets { socket.add(to: daemon, count: openConnections) }
         for task in work.tasks { task() }
     }
 
-    /// Cuts off who is too slow, looks after streams, and notices clients that left while their
-    /// connection was suspended.
-    private func reap() {
-        lastReap = now
-        for connection in connections.values where !connection.isCut {
-            let elapsed = now.since(connection.since)
-            switch connection.phase {
-            case .idle:
-                let limit =
-                    connection.request.target.isEmpty ? options.headerTimeout : options.idleTimeout
-                if elapsed > limit { connection.cut() }
-            case .header: if elapsed > options.headerTimeout { connection.cut() }
-            case .body: if isTooSlow(connection.bodyBytes, elapsed) { connection.cut() }
-            case .replying: if elapsed > .seconds(120) { connection.cut() }
-            case .streaming:
-                if elapsed > EventLoop.heartbeatInterval { connection.heartbeat() }
-            case .waiting: if connection.isSuspended { notice(connection) }
-            }
-        }
-    }
-
-    /// The first five seconds are free, so that a pause at the start is not held against anyone.
-    private func isTooSlow(_ bytes: Int, _ elapsed: Duration) -> Bool {
-        let seconds = elapsed.inSeconds - 5
-        return seconds > 0 && Double(bytes) < seconds * Double(options.bodyMinimumBytesPerSecond)
-    }
-
-    private func notice(_ connection: HTTPConnection) {
-        var byte: UInt8 = 0
-        let count = recv(connection.socket, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
-        if count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) {
-            connection.markAbandoned()
-        }
-    }
-
-    // MARK: Ending
-
-    private func beginDrain() {
-        isStopping = true
-        for connection in connections.values {
-            connection.finishStream()
-            if case .idle = connection.phase { connection.cut() }
-        }
-        hasReplies = true
-    }
-
     private func shutDown() {
-        for connection in connections.values { connection.cut() }
+        for connection in connections.values where !connection.isCut { connection.cut() }
+        // Resumes and closes what was cut: libmicrohttpd aborts the process when it is stopped with
+        // suspended connections.
         MHD_run(daemon)
         MHD_run(daemon)
         MHD_stop_daemon(daemon)
         daemon = nil
-        thread = nil
+        let rest = inbox.withLock { inbox in
+            defer { inbox = Inbox(hasEnded: true) }
+            return inbox
+        }
+        for socket in rest.sockets { socket.drop(count: openConnections) }
+        for task in rest.tasks { task() }
+        thread.store(0, ordering: .relaxed)
     }
 
     // MARK: What connections ask of their loop
@@ -247,7 +230,8 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
         if let given = request.headers.first("x-request-id"), EventLoop.isSane(given) {
             request.id.append(given)
         } else {
-            request.id.append(hex: request.trace.traceID.low, digits: 16)
+            // Not the trace's id: many requests may belong to one trace.
+            request.id.append(hex: request.trace.spanID, digits: 16)
         }
     }
 

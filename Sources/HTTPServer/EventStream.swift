@@ -82,7 +82,9 @@ package final class EventStream: Sendable {
     func read(into target: UnsafeMutableRawBufferPointer) -> Read {
         state.withLock { state in
             var written = 0
-            while written < target.count, let chunk = state.chunks.first {
+            var emptied = 0
+            while written < target.count, emptied < state.chunks.count {
+                let chunk = state.chunks[emptied]
                 let count = min(chunk.count - state.firstOffset, target.count - written)
                 let source = UnsafeRawBufferPointer(
                     rebasing: chunk.span[state.firstOffset..<state.firstOffset + count])
@@ -91,10 +93,11 @@ package final class EventStream: Sendable {
                 written += count
                 state.firstOffset += count
                 if state.firstOffset == chunk.count {
-                    state.chunks.removeFirst()
+                    emptied += 1
                     state.firstOffset = 0
                 }
             }
+            state.chunks.removeFirst(emptied)
             state.queuedBytes -= written
             if written > 0 { return .bytes(written) }
             return state.isFinished ? .end : .nothing

@@ -4,8 +4,8 @@ import Primitives
 import Synchronization
 import Telemetry
 
-/// One connection and the request on it. Everything but `complete`'s caller and `isAbandoned` runs
-/// on the thread of its event loop.
+/// One connection and the request on it. Everything but `claim` and `isAbandoned` runs on the thread
+/// of its event loop.
 package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but for the atomics.
     /// Where the request on the connection stands.
     enum Phase {
@@ -30,12 +30,14 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
             if oldValue == .body { loop.incomplete -= 1 }
         }
     }
-    /// When `phase` began.
-    var since: MonotonicTime
+    /// When `phase` began; of a streaming reply, when something was last sent.
+    private(set) var since: MonotonicTime
+    /// When the client last took a piece of a streaming reply.
+    private(set) var moved: MonotonicTime
     /// Bytes of the body, as they came, chunk framing left out.
-    var bodyBytes = 0
+    private(set) var bodyBytes = 0
     /// The body is over its limit: what comes is counted and thrown away.
-    var isOverLimit = false
+    private var isOverLimit = false
     /// libmicrohttpd keeps this connection out of its sets until it is resumed.
     private(set) var isSuspended = false
     /// It waits in libmicrohttpd's ready list.
@@ -44,17 +46,23 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     }
     /// The socket is shut down; libmicrohttpd will notice and close.
     private(set) var isCut = false
+    /// When the client was seen to have closed its side while its reply was awaited or streamed.
+    private var halfClosedAt: MonotonicTime?
+    private var walk: HeaderWalk?
     private var pending: Response?
     private var status = 0
     private var problemCode: String?
     private var stream: EventStream?
     private let number = Atomic<UInt64>(0)
     private let abandoned = Atomic<UInt64>(0)
+    /// The last request that somebody has begun to answer.
+    private let claimed = Atomic<UInt64>(0)
 
     init(loop: EventLoop, handle: OpaquePointer) {
         self.loop = loop
         self.handle = handle
         since = loop.now
+        moved = loop.now
         request.loopIndex = loop.index
     }
 
@@ -69,22 +77,34 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         enter(.header)
         bodyBytes = 0
         isOverLimit = false
+        halfClosedAt = nil
         status = 0
         problemCode = nil
     }
 
     /// The header is complete: refuse, or let the body come.
-    func headerComplete(method: UnsafeRawBufferPointer, version: UnsafeRawBufferPointer) -> Bool {
-        guard let handle else { return false }
+    func headerComplete(
+        method: UnsafeRawBufferPointer, target: UnsafeRawPointer?, version: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard let handle, !isCut else { return false }
         enter(.body)
         request.method = HTTPMethod(method)
         request.isHTTP10 = version.isEqual(to: "HTTP/1.0")
-        let context = Unmanaged.passUnretained(request).toOpaque()
-        millrace_each_header(handle, context, appendHeader)
+        walk = HeaderWalk(
+            method: method, target: target, targetCount: request.target.count, version: version)
+        millrace_each_header(handle, Unmanaged.passUnretained(self).toOpaque(), appendHeader)
         loop.correlate(request)
+        let headerBytes = millrace_header_bytes(handle)
+        guard leavesMemory(headerBytes) else {
+            refuse(BareReply.headerTooLarge, status: 431, code: "header_too_large")
+            return false
+        }
         do {
+            let start = method.baseAddress ?? UnsafeRawPointer(handle)
             try RequestGuard.check(
-                request, method: method, headerLimitBytes: loop.options.headerLimitBytes)
+                request, method: method,
+                isWhole: walk?.isWhole(headerEnd: start + headerBytes) ?? false,
+                headerLimitBytes: loop.options.headerLimitBytes)
         } catch {
             return queue(Problem(error).response(for: request))
         }
@@ -94,7 +114,27 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         return true
     }
 
+    /// The next field of the header.
+    fileprivate func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        walk?.field(name: name, value: value)
+        request.headers.append(name: name, value: value)
+    }
+
+    /// Whether the connection's memory still has room for the reply's header: without it
+    /// libmicrohttpd would close the connection and say nothing.
+    private func leavesMemory(_ headerBytes: Int) -> Bool {
+        let limit = loop.options.connectionMemoryBytes - HTTPServerOptions.replyHeaderBytes
+        var used = headerBytes + HTTPServerOptions.fieldBytes * request.headers.count
+        // Cookies are copied and taken apart, each as a field of its own.
+        if used > limit / 2, let cookies = request.headers.first("cookie") {
+            let count = cookies.count { $0 == UInt8(ascii: ";") || $0 == UInt8(ascii: ",") } + 1
+            used += cookies.count + HTTPServerOptions.fieldBytes * count
+        }
+        return used <= limit
+    }
+
     func received(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard !isCut else { return false }
         bodyBytes += bytes.count
         let limit = loop.options.bodyLimitBytes
         if bodyBytes > limit {
@@ -110,6 +150,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
 
     /// The request is complete, or libmicrohttpd asks again because it has had no reply.
     func proceed() -> Bool {
+        guard !isCut else { return false }
         if let response = pending {
             pending = nil
             loop.hasReplies = true
@@ -148,13 +189,15 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
 
     // MARK: Answering
 
+    /// The right to answer request `number`, given once. Any thread.
+    func claim(_ number: UInt64) -> Bool {
+        claimed.max(number, ordering: .relaxed).oldValue < number
+    }
+
     /// Takes the answer to request `number`, unless it is over. Loop thread.
     func complete(_ number: UInt64, _ response: Response) {
         guard number == self.number.load(ordering: .relaxed), phase == .waiting, pending == nil
-        else {
-            if case .stream(let stream) = response.body { stream.close() }
-            return
-        }
+        else { return response.discard() }
         pending = response
         if isParked || isSuspended { loop.hasReplies = true }
         if isSuspended, let handle {
@@ -169,22 +212,44 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
             || self.number.load(ordering: .relaxed) != number
     }
 
-    /// The client was seen to leave while its reply was awaited.
-    func markAbandoned() {
-        abandoned.store(number.load(ordering: .relaxed), ordering: .relaxed)
+    /// The client was seen to close its side while the connection was suspended: it has left, or it
+    /// has sent all that it had and waits. Nothing tells these apart but sending something, so a
+    /// stream sends its heartbeat at once, and for other replies it waits a while.
+    func clientFinished() {
+        guard let first = halfClosedAt else {
+            halfClosedAt = loop.now
+            abandoned.store(number.load(ordering: .relaxed), ordering: .relaxed)
+            return heartbeat()
+        }
+        let isLate = loop.now.since(first) > loop.options.halfClosedTimeout
+        if phase == .waiting, isLate { cut() }
     }
 
     var socket: Int32 { handle.map { millrace_connection_socket($0) } ?? -1 }
 
-    /// Ends the connection without a reply; libmicrohttpd closes it when it sees the end.
+    /// Ends the connection; libmicrohttpd closes it when it sees the end. Between passes of the loop.
     func cut() {
+        guard let handle else { return }
         isCut = true
         shutdown(socket, Int32(SHUT_RDWR))
-        if isSuspended, let handle {
-            isSuspended = false
-            isParked = true
-            MHD_resume_connection(handle)
-        }
+        millrace_connection_expire(handle)
+        loop.hasReplies = true
+        guard isSuspended else { return }
+        isSuspended = false
+        isParked = phase == .waiting
+        MHD_resume_connection(handle)
+    }
+
+    /// Ends the connection of a request that comes too slowly, and says so.
+    func refuseLate() {
+        refuse(BareReply.requestTimeout, status: 408, code: "request_timeout")
+        cut()
+    }
+
+    private func refuse(_ reply: Bytes, status: Int, code: String) {
+        self.status = status
+        problemCode = code
+        BareReply.send(reply, to: socket)
     }
 
     /// A streaming reply that had nothing to send is asked again.
@@ -209,10 +274,12 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     /// Called by libmicrohttpd for the next piece of a streaming reply.
     func read(into target: UnsafeMutableRawBufferPointer) -> Int {
         guard let stream, let handle else { return millrace_stream_end }
+        guard !isCut else { return millrace_stream_error }
         switch stream.read(into: target) {
         case .bytes(let count):
             since = loop.now
             loop.hasReplies = true
+            moved = loop.now
             return count
         case .end: return millrace_stream_end
         case .nothing:
@@ -265,6 +332,8 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         if case .stream(let stream) = response.body {
             self.stream = stream
             enter(.streaming)
+            moved = loop.now
+            if loop.isStopping { stream.finish() }
             let number = number.load(ordering: .relaxed)
             stream.attach { [self] in loop.enqueue { self.wakeStream(number) } }
         } else {
@@ -279,7 +348,7 @@ private func appendHeader(
     _ nameCount: Int, _ value: UnsafePointer<CChar>?, _ valueCount: Int
 ) -> MHD_Result {
     guard let context, let name else { return .YES }
-    Unmanaged<Request>.fromOpaque(context).takeUnretainedValue().headers.append(
+    Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue().append(
         name: UnsafeRawBufferPointer(start: name, count: nameCount),
         value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueCount))
     return .YES

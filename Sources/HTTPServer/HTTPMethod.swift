@@ -18,6 +18,22 @@ package enum HTTPMethod: UInt8, CaseIterable, Sendable {
     /// Methods are case-sensitive (RFC 9110, section 9.1).
     package init(_ text: UnsafeRawBufferPointer) {
         self =
-            HTTPMethod.allCases.first { $0 != .other && text.elementsEqual($0.name.utf8) } ?? .other
+            if text.isEqual(to: "GET") {
+                .get
+            } else if text.isEqual(to: "POST") {
+                .post
+            } else if text.isEqual(to: "HEAD") {
+                .head
+            } else if text.isEqual(to: "PUT") {
+                .put
+            } else if text.isEqual(to: "DELETE") {
+                .delete
+            } else if text.isEqual(to: "OPTIONS") {
+                .options
+            } else if text.isEqual(to: "PATCH") {
+                .patch
+            } else {
+                .other
+            }
     }
 }

@@ -53,6 +53,9 @@ package final class HTTPServer: Sendable {
         }
         acceptor = Acceptor(
             listener: listener, loops: loops, limit: options.maxConnections, count: count, log: log)
+        guard loops.allSatisfy({ $0.open() }) else {
+            throw ListenError(description: "libmicrohttpd did not start: memory or files are short")
+        }
     }
 
     package func start() {
@@ -62,7 +65,7 @@ package final class HTTPServer: Sendable {
         acceptor.start()
     }
 
-    /// Runs `task` on the thread of loop `index`.
+    /// Runs `task` on the thread of loop `index`; drops it if the server has stopped.
     package func enqueue(on index: Int, _ task: @escaping @Sendable () -> Void) {
         loops[index].enqueue(task)
     }

@@ -15,11 +15,28 @@ package struct HTTPServerOptions: Sendable {
     /// How long a connection may wait for its next request.
     package var idleTimeout = Duration.seconds(75)
     package var bodyMinimumBytesPerSecond = 1 << 10
+    /// Before this a body's rate is not looked at, so that a pause at its start is held against nobody.
+    package var bodyGrace = Duration.seconds(5)
+    /// How long a client may take over its reply; of a streaming reply, over each piece of it.
+    package var replyTimeout = Duration.seconds(120)
+    /// How long a reply is awaited for a client that has closed its side of the connection.
+    package var halfClosedTimeout = Duration.seconds(30)
+    /// How often a streaming reply without news sends a comment.
+    package var heartbeatInterval = Duration.seconds(15)
     /// Origins that browsers may call from; `*` is any. Empty: none.
     package var corsOrigins: [String] = []
     package var accessLog = AccessLog.Mode.errors
 
+    /// What libmicrohttpd needs for a field of a request's header beside its bytes (0.9.75).
+    static let fieldBytes = 64
+    /// What a reply's header may need.
+    static let replyHeaderBytes = 2 << 10
+
     package init() {}
+
+    /// Of each connection: the request's header, an entry for each of its fields, and the reply's
+    /// header. libmicrohttpd clears all of it after each request, so more is slower.
+    var connectionMemoryBytes: Int { headerLimitBytes + (4 << 10) }
 }
 
 /// Which finished requests are logged.

@@ -8,9 +8,9 @@ package enum ReplyCoding {
     /// `response`, compressed if it is large enough and the client takes gzip. On the thread that
     /// answers: a worker, for anything that is large.
     package static func apply(_ response: Response, _ headers: borrowing HeaderList) -> Response {
-        guard case .bytes(let bytes) = response.body, bytes.count > minimumBytes else {
-            return response
-        }
+        guard case .bytes(let bytes) = response.body, bytes.count > minimumBytes,
+            response.header("Content-Encoding") == nil
+        else { return response }
         var coded = response
         coded.add("Vary", "Accept-Encoding")
         guard let accepted = headers.first("accept-encoding"), accepts(accepted, "gzip") else {

@@ -58,6 +58,7 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
 
     /// Makes it ready for the next request on the connection.
     func reset() {
+        method = .other
         target.removeAll()
         headers.removeAll()
         body.removeAll()

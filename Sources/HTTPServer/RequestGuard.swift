@@ -13,11 +13,17 @@ package enum RequestGuard {
     /// - Parameters:
     ///   - request: with its target and headers.
     ///   - method: as it came.
+    ///   - isWhole: libmicrohttpd has seen all of the header, as `HeaderWalk` shows.
     package static func check(
-        _ request: Request, method: UnsafeRawBufferPointer, headerLimitBytes: Int
+        _ request: Request, method: UnsafeRawBufferPointer, isWhole: Bool = true,
+        headerLimitBytes: Int
     ) throws(Refusal) {
+        guard isWhole else {
+            throw bad(
+                "invalid_header", "The header has a folded line, a zero byte or extra spaces.")
+        }
         guard isToken(method) else { throw bad("invalid_method", "The method is not a token.") }
-        try checkTarget(request.target.span)
+        try checkTarget(request.target.span, request.method)
         guard request.headers.totalBytes + request.target.count <= headerLimitBytes else {
             throw Refusal(
                 status: 431, code: "header_too_large",
@@ -26,13 +32,16 @@ package enum RequestGuard {
         try checkFields(request)
     }
 
-    private static func checkTarget(_ target: UnsafeRawBufferPointer) throws(Refusal) {
+    private static func checkTarget(
+        _ target: UnsafeRawBufferPointer, _ method: HTTPMethod
+    ) throws(Refusal) {
         guard target.count <= 8192 else {
             throw Refusal(
                 status: 414, code: "target_too_long",
                 detail: "The request target is limited to 8192 bytes.")
         }
-        guard target.first == UInt8(ascii: "/") || target.isEqual(to: "*") else {
+        let isServer = method == .options && target.isEqual(to: "*")
+        guard target.first == UInt8(ascii: "/") || isServer else {
             throw bad("invalid_target", "The request target must begin with a slash.")
         }
         for byte in target where byte <= 0x20 || byte == 0x7F {
@@ -92,7 +101,8 @@ package enum RequestGuard {
     }
 
     private static func checkEncoding(_ value: UnsafeRawBufferPointer) throws(Refusal) {
-        guard value.trimmed.isEqualIgnoringCase(to: "chunked") else {
+        // As libmicrohttpd compares: with a space behind it, it would not take the body for chunked.
+        guard value.isEqualIgnoringCase(to: "chunked") else {
             throw Refusal(
                 status: 501, code: "unsupported_transfer_encoding",
                 detail: "The only Transfer-Encoding understood is chunked.")

@@ -22,12 +22,15 @@ package struct Responder: Sendable {
     package func respond(_ response: Response) {
         switch target {
         case .connection(let connection, let number):
+            // Only who answers first may look at the request: for anybody else it may by now be the
+            // next one.
+            guard connection.claim(number) else { return response.discard() }
             let response = ReplyCoding.apply(response, connection.request.headers)
             let loop = connection.loop
             if loop.isCurrentThread {
                 connection.complete(number, response)
-            } else {
-                loop.enqueue { connection.complete(number, response) }
+            } else if !loop.enqueue({ connection.complete(number, response) }) {
+                response.discard()
             }
         case .capture(let monitor): monitor.change { $0 = $0 ?? response }
         }
@@ -38,6 +41,9 @@ package struct Responder: Sendable {
     }
 
     /// Whether the client was seen to leave. Any thread; asked now and then by long work.
+    ///
+    /// A client that only closes its side of the connection looks the same and counts as gone. It
+    /// still gets whatever answer is given.
     package var isAbandoned: Bool {
         guard case .connection(let connection, let number) = target else { return false }
         return connection.isAbandoned(number)

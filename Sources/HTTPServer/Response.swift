@@ -47,6 +47,11 @@ package struct Response: Sendable {
         }?.value
     }
 
+    /// Lets go of what nobody will get.
+    func discard() {
+        if case .stream(let stream) = body { stream.close() }
+    }
+
     /// The body as text, for tests; a stream has none.
     package var bodyText: String {
         switch body {

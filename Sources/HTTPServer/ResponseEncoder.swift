@@ -32,8 +32,12 @@ enum ResponseEncoder {
                 Unmanaged.passRetained(bytes).toOpaque())
         case .stream:
             // The connection outlives its reply: `requestCompleted` comes before it is closed.
-            return MHD_create_response_from_callback(
+            let reply = MHD_create_response_from_callback(
                 UInt64.max, 4096, readStream, Unmanaged.passUnretained(connection).toOpaque(), nil)
+            if connection.request.method == .head, let reply {
+                millrace_response_without_length(reply)
+            }
+            return reply
         }
     }
 

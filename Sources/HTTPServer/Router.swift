@@ -85,6 +85,7 @@ package struct Router: Sendable {
     /// The index of the route of `request`; nil if there is none.
     package func match(_ request: Request) -> Route? {
         let path = request.rawPath
+        guard path.first == UInt8(ascii: "/") else { return nil }
         for route in routes where matches(route, path, request) { return route }
         return nil
     }

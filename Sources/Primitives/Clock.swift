@@ -25,7 +25,7 @@ package struct MonotonicTime: Comparable, Hashable, Sendable {
     /// The time from `earlier` to this; zero if `earlier` is later.
     package func since(_ earlier: MonotonicTime) -> Duration {
         nanoseconds <= earlier.nanoseconds
-            ? .zero : .nanoseconds(Int64(nanoseconds - earlier.nanoseconds))
+            ? .zero : .nanoseconds(Int64(clamping: nanoseconds - earlier.nanoseconds))
     }
 }
 

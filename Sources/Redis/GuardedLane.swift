@@ -10,6 +10,8 @@ final class GuardedLane: Sendable {
     let pool: RedisPool
     let durations = Histogram()
     let failures = Counter()
+    /// What a call or a check failed with last; kept after recovery.
+    let lastError: Locked<RedisError?>
     private let connector: RedisConnector
     private let suspicion = Atomic<Bool>(false)
     private let wakeProber: @Sendable () -> Void
@@ -17,17 +19,19 @@ final class GuardedLane: Sendable {
     init(
         _ lane: RedisLane, _ options: RedisLaneOptions, connector: RedisConnector,
         wakeProber: @escaping @Sendable () -> Void,
-        observer: @escaping @Sendable (BreakerChange) -> Void
+        observer: @escaping @Sendable (BreakerChange, RedisError?) -> Void
     ) {
         self.lane = lane
         self.connector = connector
         self.wakeProber = wakeProber
         let pool = RedisPool(limit: options.connectionLimit)
         self.pool = pool
+        let lastError = Locked<RedisError?>(nil)
+        self.lastError = lastError
         breaker = CircuitBreaker(name: lane.rawValue, options: options.breaker) { change in
             // What was open before an outage is dead or stuck after it.
             if change.to == .open { pool.removeIdle() }
-            observer(change)
+            observer(change, lastError.withLock { $0 })
             wakeProber()
         }
     }
@@ -35,6 +39,7 @@ final class GuardedLane: Sendable {
     /// A call ended its connection, so the prober checks the endpoint at once: with one caller and
     /// a timeout of 250 ms, five failures in a row alone would take longer than a second.
     var isSuspect: Bool { suspicion.load(ordering: .relaxed) }
+    func note(_ error: RedisError) { lastError.withLock { $0 = error } }
     func clearSuspicion() { suspicion.store(false, ordering: .relaxed) }
 
     /// Runs `body` with a connection, if the breaker lets it, and tells the breaker what the
@@ -48,7 +53,12 @@ final class GuardedLane: Sendable {
         }
         let connection = try borrow(deadline, &permit)
         defer { finish(connection, permit) }
-        return try body(RedisSession(connection, deadline: deadline))
+        do {
+            return try body(RedisSession(connection, deadline: deadline))
+        } catch {
+            if error.code.endsConnection || error.code.isServerFailure { note(error) }
+            throw error
+        }
     }
 
     /// - Throws: after the permit has been settled.
@@ -72,6 +82,7 @@ final class GuardedLane: Sendable {
             return try connector.connect(deadline)
         } catch {
             pool.giveBack(nil)
+            note(error)
             record(permit, .connectionFailure)
             throw error
         }

@@ -32,8 +32,8 @@ package final class GuardedRedis: Sendable {
                 lane, options(lane),
                 connector: RedisConnector(url, clientName: "\(clientName)-\(lane.rawValue)"),
                 wakeProber: { signal.change { $0.isRaised = true } },
-                observer: { change in
-                    GuardedRedis.log(change, endpoint, logger)
+                observer: { change, error in
+                    GuardedRedis.log(change, error, endpoint, logger)
                     observer(change)
                 })
         }
@@ -100,7 +100,8 @@ package final class GuardedRedis: Sendable {
             return RedisLaneStatus(
                 lane: lane.lane, breaker: lane.breaker.snapshot(at: now),
                 idleConnections: connections.idle, lentConnections: connections.lent,
-                failureCount: lane.failures.count, durations: lane.durations)
+                failureCount: lane.failures.count, lastError: lane.lastError.withLock { $0 },
+                durations: lane.durations)
         }
     }
 
@@ -117,7 +118,9 @@ package final class GuardedRedis: Sendable {
         return guarded
     }
 
-    private static func log(_ change: BreakerChange, _ endpoint: String, _ logger: Logger) {
+    private static func log(
+        _ change: BreakerChange, _ error: RedisError?, _ endpoint: String, _ logger: Logger
+    ) {
         logger.log(
             change.to == .open ? .warning : .notice, "redis breaker changed",
             [
@@ -125,6 +128,7 @@ package final class GuardedRedis: Sendable {
                 "from": .string(change.from.rawValue), "to": .string(change.to.rawValue),
                 "reason": .string(change.reason.rawValue),
                 "failure_rate": .real(change.failureRate), "slow_rate": .real(change.slowRate),
+                "last_error": .string(error?.description ?? ""),
             ])
     }
 }
@@ -137,6 +141,8 @@ package struct RedisLaneStatus: Sendable {
     package let lentConnections: Int
     /// Calls that counted as failures, since the start.
     package let failureCount: UInt64
+    /// What a call or a check failed with last; kept after recovery.
+    package let lastError: RedisError?
     /// Of all calls that reached Redis or tried to.
     package let durations: Histogram
 }

@@ -16,6 +16,7 @@ struct MetricsReport: Sendable {
     let tail: TailHub
     let queryDuration: Histogram
     let server: ServerSlot
+    let streams: StreamMetrics
     let log: Logger
 
     func text() -> Bytes {
@@ -24,6 +25,7 @@ struct MetricsReport: Sendable {
         addEvents(&text)
         addJournal(&text)
         addStore(&text)
+        streams.add(to: &text)
         addSinks(&text)
         addProcess(&text)
         return text.finish()
@@ -52,7 +54,7 @@ struct MetricsReport: Sendable {
     private func addEvents(_ text: inout MetricsText) {
         counter(&text, "millrace_events_accepted_total", "Events journaled.", intake.accepted.count)
         counter(
-            &text, "millrace_events_rejected_total", "Bad events in otherwise good batches.",
+            &text, "millrace_events_rejected_total", "Bad events.",
             intake.rejected.count)
         counter(
             &text, "millrace_events_refused_total",

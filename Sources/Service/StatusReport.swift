@@ -16,6 +16,7 @@ struct StatusReport: Sendable {
     let intake: EventIntake
     let tail: TailHub
     let server: ServerSlot
+    let streams: StreamReport
     let log: Logger
 
     func json() -> ByteBuffer {
@@ -49,7 +50,7 @@ struct StatusReport: Sendable {
             logger.add("queued_bytes", log.queuedBytes)
             logger.object("dropped") { $0.add("queue_full", log.dropped) }
         }
-        body.object("breakers") { _ in }
+        streams.add(to: &body)
         return body.finish()
     }
 
@@ -75,6 +76,7 @@ struct StatusReport: Sendable {
         body.add("committed_sequence", status.committedSequence)
         body.add(
             "unstored", status.committedSequence - min(store.position, status.committedSequence))
+        if let streams = streams.streams { body.add("unforwarded", streams.unforwarded) }
         body.add("commits", status.commits)
         body.add("failures", status.failures)
         body.add("sync_microseconds", status.syncMicroseconds)

@@ -15,6 +15,7 @@ struct MaskedPreviewTests {
             #"{"type":"signup","n":1.5,"ok":true,"x":null,"a":[1,"s",{"k":false}],"o":{}}"#,
             #"{"type":"string","n":"number","ok":"boolean","x":null,"a":["number","string",{"k":"boolean"}],"o":{}}"#
         ),
+        (#"{"a":1,"b":2,"a":"x"}"#, #"{"a":"number","b":"number"}"#),
         ("\"secret\"", "\"string\""), ("12345", "\"number\""), ("[]", "[]"),
         ("not json 4111111111111111", #"{"bytes":25}"#), ("{\"a\":", #"{"bytes":5}"#),
         ("", #"{"bytes":0}"#),

@@ -1,6 +1,6 @@
 import Primitives
 import Storage
-import TestServer
+import TestSupport
 import Testing
 
 @testable import Events

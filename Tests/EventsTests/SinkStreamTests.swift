@@ -2,7 +2,7 @@ import Primitives
 import Redis
 import Storage
 import Telemetry
-import TestServer
+import TestSupport
 import Testing
 
 @testable import Events

@@ -1,6 +1,6 @@
 import HTTPClient
 import Primitives
-import TestServer
+import TestSupport
 import Testing
 
 @Suite struct HTTPClientBoundsTests {
@@ -101,15 +101,4 @@ import Testing
     private final class WeakClient {
         weak var client: HTTPClient?
     }
-}
-
-/// Waits until `condition` holds; looks every few milliseconds.
-/// - Returns: false if it did not hold within `limit`, which is generous: it only ends a failure.
-func eventually(within limit: Duration = .seconds(10), _ condition: () -> Bool) -> Bool {
-    let deadline = Deadline.after(limit)
-    while !condition() {
-        if deadline.hasPassed { return false }
-        sleep(until: .after(.milliseconds(5)))
-    }
-    return true
 }

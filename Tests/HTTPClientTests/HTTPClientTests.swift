@@ -1,6 +1,6 @@
 import HTTPClient
 import Primitives
-import TestServer
+import TestSupport
 import Testing
 
 @Suite struct HTTPClientTests {

@@ -1,7 +1,7 @@
 import Glibc
 import HTTPClient
 import Primitives
-import TestServer
+import TestSupport
 import Testing
 
 /// Against `openssl s_server`, which Debian's ca-certificates brings along.

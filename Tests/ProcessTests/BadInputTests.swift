@@ -69,7 +69,8 @@ import Testing
         let service = try RunningService.start(["--access-log", "all", "--log-level", "trace"])
         let secret = BadEvent.secret
         let targets = [
-            "/\(secret)", "/events/\(secret)", "/events?\(secret)", "/events?ack=\(secret)",
+            "/\(secret)", "/events/\(secret)", "/events?type=a&type=\(secret)",
+            "/events?from=now&from=\(secret)",
             "/events?cursor=\(secret)", "/events?limit=\(secret)", "/events?from=\(secret)",
             "/query?metric=\(secret)", "/query?metric=count&interval=\(secret)",
             "/query?metric=count&tz=\(secret)", "/query?metric=count&where=\(secret)",

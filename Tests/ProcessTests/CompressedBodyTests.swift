@@ -14,7 +14,8 @@ import Testing
     }
 
     private func gzip(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.withUnsafeBytes { Array(gzipCompress($0).span) }
+        let packed = bytes.withUnsafeBytes { gzipCompress($0) }
+        return withExtendedLifetime(packed) { Array(packed.span) }
     }
 
     @Test func `gzip of one member and of many is one body`() throws {

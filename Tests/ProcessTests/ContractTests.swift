@@ -17,4 +17,34 @@ import Testing
         #expect(status == .exited(0), "\(findings)")
         #expect(try service.terminate() == .exited(0))
     }
+
+    @Test func `every described path allows the methods described for it and no others`() throws {
+        let service = try RunningService.start()
+        let described = paths(in: try service.get("/openapi.yaml").text)
+        #expect(described.count >= 10)
+        for (path, methods) in described {
+            let reply = try service.request("OPTIONS", path)
+            let allowed = (reply.header("Allow") ?? "").split(separator: ", ").map(String.init)
+            let implied = methods.contains("GET") ? ["HEAD", "OPTIONS"] : ["OPTIONS"]
+            #expect(reply.status == 204 && Set(allowed) == methods.union(implied), "\(path)")
+        }
+    }
+
+    /// The paths of an OpenAPI document in YAML and their methods, by indentation: two spaces in
+    /// front of a path, four in front of a method.
+    private func paths(in document: String) -> [String: Set<String>] {
+        var found: [String: Set<String>] = [:]
+        var path = ""
+        for line in document.split(separator: "\n") {
+            let name = line.drop { $0 == " " }.prefix { $0 != ":" }
+            switch line.prefix(while: { $0 == " " }).count {
+            case 0: path = ""
+            case 2 where name.hasPrefix("/"): path = String(name)
+            case 4 where !path.isEmpty && name != "parameters":
+                found[path, default: []].insert(name.uppercased())
+            default: continue
+            }
+        }
+        return found
+    }
 }

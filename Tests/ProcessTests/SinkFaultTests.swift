@@ -1,6 +1,6 @@
 internal import Glibc
 import Primitives
-import TestServer
+import TestSupport
 import Testing
 
 /// Sinks of the real program, without Redis, and a receiver of the tests' own.

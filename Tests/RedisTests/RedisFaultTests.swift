@@ -1,5 +1,6 @@
 import Primitives
 import Resilience
+import TestSupport
 import Testing
 
 @testable import Redis
@@ -57,6 +58,7 @@ struct RedisFaultTests {
         #expect(eventually { redis.mode() == .open })
         #expect(redis.attempt() == .breakerOpen)
         #expect(redis.breaker(.streams).snapshot(at: .now()).reason == .connectionFailures)
+        #expect(redis.status.first?.lastError?.code.endsConnection == true)
         proxy.set(.none)
         #expect(eventually { redis.mode() == .closed })
         #expect(redis.attempt(within: .seconds(5)) == nil)
@@ -88,8 +90,12 @@ struct RedisFaultTests {
         defer { redis.close() }
         #expect(redis.attempt() == nil)
         server.pause()
+        let stopped = MonotonicTime.now()
         #expect(redis.attempt(within: .milliseconds(250)) == .timeout)
         #expect(eventually { redis.mode() == .open })
+        // Within a second; the rest is a busy machine.
+        let openedAfter = redis.breaker(.streams).snapshot(at: .now()).changedAt.since(stopped)
+        #expect(openedAfter < .seconds(3))
         // Refused calls do not touch Redis, so they take no time.
         let start = MonotonicTime.now()
         for _ in 0..<1000 { #expect(redis.attempt() == .breakerOpen) }

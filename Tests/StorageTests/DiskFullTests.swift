@@ -94,11 +94,6 @@ final class SmallDisk {
         }
         #expect(error?.isRetryable == true)
         unlink(ballast)
-        system("ls -la \(disk.path); xxd \(path) | head -8; xxd \(path)-journal | head");
-        print(error!)
-        do { _ = try EventStore(path: path, now: start, log: .silent) } catch {
-            print("DBG", error)
-        }
         let opened = try EventStore.openSettingAside(path: path, now: start, log: .silent)
         #expect(opened.setAside.isEmpty)
         try opened.store.write([TestEvent(id: "1")])

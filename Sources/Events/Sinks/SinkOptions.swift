@@ -19,6 +19,9 @@ package struct SinkOptions: Sendable, Equatable {
     /// A receiver may ask for more; it is asked again after this.
     static let longestRetryAfter = Duration.seconds(3600)
 
+    /// The sink's consumer group, the same on every node.
+    package var streamGroup: String { "millrace-sink:\(name)" }
+
     package init(name: String, url: String, filter: SinkFilter = SinkFilter()) {
         self.name = name
         self.url = url

@@ -1,6 +1,6 @@
 import Primitives
 import Storage
-internal import Synchronization
+import Synchronization
 
 /// A sink's events as this node's store has them, in the order of storing: the source without
 /// Redis. One partition.

@@ -59,15 +59,12 @@ final class SinkStreamSource: SinkSource {
         node = streams.node
         hasFrames = Locked(streams.encoding == .frame)
         keys = StreamKeys(partitions: streams.partitions)
-        group = SinkStreamSource.group(of: options.name)
+        group = options.streamGroup
         let now = MonotonicTime.now()
         places = (0..<streams.partitions).map { _ in
             Locked(Place(nextClaim: now + claimAfter / 4, nextLook: now))
         }
     }
-
-    /// The consumer group of a sink, the same on every node.
-    package static func group(of sink: String) -> String { "millrace-sink:\(sink)" }
 
     var partitions: Int { places.count }
     var lost: UInt64 { lostCount.count }

@@ -26,6 +26,10 @@ package struct StreamOptions: Sendable {
     /// What events without a source get: it says nothing about them, so it chooses no partition.
     package var anonymousSource = Bytes("/anonymous")
 
+    /// Groups that must be there before acknowledged entries go: when Redis lost them, they would
+    /// otherwise miss what is sent again before they are made anew.
+    package var expectedGroups: [String] = []
+
     package init(node: String, group: String) {
         self.node = node
         self.group = group

@@ -24,23 +24,29 @@ final class EventIntake: Sendable {
     private let quarantine: QuarantineInbox
     private let decompressedLimitBytes: Int
     private let ackTimeout: Duration
-    private let storedWaiters: StoredWaiters
+    private let storedWaiters: PositionWaiters
+    /// Nil without Redis: nothing is ever streamed then, so there is nothing to wait for.
+    private let streamedWaiters: PositionWaiters?
     /// Runs a task on an event loop; set once the server exists.
     private let loops: Locked<HTTPServer?> = Locked(nil)
 
     init(
-        journal: Journal, store: EventStore, workers: WorkerPool, storedWaiters: StoredWaiters,
-        options: EventIntakeOptions
+        journal: Journal, store: EventStore, workers: WorkerPool, storedWaiters: PositionWaiters,
+        streamedWaiters: PositionWaiters? = nil, options: EventIntakeOptions
     ) {
         self.journal = journal
         self.workers = workers
         self.storedWaiters = storedWaiters
+        self.streamedWaiters = streamedWaiters
         limits = options.limits
         decompressedLimitBytes = options.decompressedLimitBytes
         ackTimeout = options.ackTimeout
         let (limits, quarantine) = (options.limits, store.quarantine)
         self.quarantine = quarantine
-        lanes = (0..<options.loops).map { _ in IntakeLane(limits: limits, quarantine: quarantine) }
+        let rejected = rejected
+        lanes = (0..<options.loops).map { _ in
+            IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
+        }
     }
 
     /// Tells where answers of loops go. Before the server starts.
@@ -102,7 +108,7 @@ final class EventIntake: Sendable {
     ) throws(Problem) {
         let lane =
             spareLanes.withLock { $0.popLast() }
-            ?? IntakeLane(limits: limits, quarantine: quarantine)
+            ?? IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
         defer { spareLanes.withLock { $0.append(lane) } }
         let receipt = try lane.take(request, format, parameters)
         enqueue(receipt, request, responder, on: lane)
@@ -141,14 +147,22 @@ final class EventIntake: Sendable {
 
     private func acknowledge(_ waiting: IntakeBatch.Waiting, _ last: UInt64) {
         accepted.add(waiting.receipt.accepted)
-        if waiting.receipt.rejected > 0 { rejected.add(waiting.receipt.rejected) }
-        guard waiting.receipt.parameters.ack == .stored else {
-            // Without Redis nothing is ever streamed, so there is nothing to wait for.
-            return waiting.responder.respond(waiting.receipt.response(reached: .journaled))
-        }
-        storedWaiters.add(last, waiting.receipt.ackDeadline) { isStored in
-            waiting.responder.respond(
-                waiting.receipt.response(reached: isStored ? .stored : .journaled))
+        let deadline = waiting.receipt.ackDeadline
+        switch (waiting.receipt.parameters.ack, streamedWaiters) {
+        case (.stored, _):
+            storedWaiters.add(last, deadline) { [self] isStored in
+                let reached: AckLevel =
+                    isStored
+                    ? .stored : streamedWaiters?.has(last) == true ? .streamed : .journaled
+                waiting.responder.respond(waiting.receipt.response(reached: reached))
+            }
+        case (.streamed, let streamedWaiters?):
+            streamedWaiters.add(last, deadline) { isStreamed in
+                waiting.responder.respond(
+                    waiting.receipt.response(reached: isStreamed ? .streamed : .journaled))
+            }
+        case (.streamed, nil), (.journaled, _):
+            waiting.responder.respond(waiting.receipt.response(reached: .journaled))
         }
     }
 

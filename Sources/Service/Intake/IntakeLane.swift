@@ -2,11 +2,13 @@ import Events
 import HTTPServer
 import Primitives
 import Storage
+import Telemetry
 
 /// What one thread needs to take in events: an event loop has one for good, a worker borrows one.
 final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the worker that holds it.
     private let decoder: EventDecoder
     private let quarantine: QuarantineInbox
+    private let rejected: Counter
     private var ids = UUIDv7Generator()
     private var free: [IntakeBatch] = []
     private(set) var current = IntakeBatch()
@@ -18,9 +20,11 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
     /// The source of events that name none, as long as there are no keys.
     static let anonymousSource = Bytes("/anonymous")
 
-    init(limits: EventLimits, quarantine: QuarantineInbox) {
+    /// - Parameter rejected: counts every refused event, also of bodies of which nothing is taken.
+    init(limits: EventLimits, quarantine: QuarantineInbox, rejected: Counter) {
         decoder = EventDecoder(limits: limits)
         self.quarantine = quarantine
+        self.rejected = rejected
     }
 
     /// Decodes the body of `request` into the current batch.
@@ -49,6 +53,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
             throw Problem(error)
         }
         let count = rejections.count
+        rejected.add(count)
         if count > 0, parameters.isStrict || accepted == 0 {
             current.records.rollback(to: mark)
             for entry in refused { quarantine.add(entry) }

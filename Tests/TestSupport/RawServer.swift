@@ -4,11 +4,6 @@ import Primitives
 /// A server on a free port of this machine that says exactly what a test tells it to, byte by
 /// byte. Everything it opened ends with it.
 package final class RawServer: Sendable {
-    package struct Failure: Error {
-        package let call: String
-        package let code: Int32
-    }
-
     private struct State {
         var connections: [RawConnection] = []
         var threads: [Thread] = []
@@ -25,7 +20,7 @@ package final class RawServer: Sendable {
     ///   closed when it returns.
     package init(_ handler: @escaping @Sendable (RawConnection) -> Void) throws {
         self.handler = handler
-        (listener, port) = try RawServer.listen()
+        (listener, port) = try Loopback.listen()
         let (listener, state) = (listener, state)
         let thread = Thread(name: "raw-server") {
             RawServer.accept(on: listener, state, handler)
@@ -79,25 +74,5 @@ package final class RawServer: Sendable {
                 if state.isClosed { connection.end() }
             }
         }
-    }
-
-    private static func listen() throws -> (descriptor: Int32, port: UInt16) {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw Failure(call: "socket", code: errno) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let code = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, size) == 0 && Glibc.listen(descriptor, 128) == 0
-                    && getsockname(descriptor, address, &size) == 0 ? 0 : errno
-            }
-        }
-        guard code == 0 else {
-            Glibc.close(descriptor)
-            throw Failure(call: "bind", code: code)
-        }
-        return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 }

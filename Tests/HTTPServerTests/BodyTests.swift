@@ -1,0 +1,134 @@
+import Glibc
+import Primitives
+import Testing
+
+@testable import HTTPServer
+
+@Suite struct BodyTests {
+    let server: TestServer
+
+    init() throws { server = try TestServer { $0.bodyLimitBytes = 1000 } }
+
+    private let chunkedHead = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    @Test func `takes a chunked body however it is cut`() throws {
+        let text = "5\r\nhello\r\n1;x=y\r\n \r\n00A\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n"
+        let bytes = Array((chunkedHead + text).utf8)
+        let wire = try server.connect()
+        for cut in stride(from: chunkedHead.utf8.count - 2, to: bytes.count, by: 1) {
+            try wire.send(Array(bytes[..<cut]))
+            // Long enough for the server to see the parts apart, mostly.
+            usleep(300)
+            try wire.send(Array(bytes[cut...]))
+            #expect(try wire.receive().text == "hello 0123456789", "cut at \(cut)")
+        }
+    }
+
+    @Test func `takes requests byte by byte`() throws {
+        let wire = try server.connect()
+        for body in ["5\r\nhello\r\n0\r\n\r\n", "0\r\n\r\n"] {
+            for byte in (chunkedHead + body).utf8 {
+                try wire.send([byte])
+                usleep(100)
+            }
+            #expect(try wire.receive().text == (body.count > 5 ? "hello" : ""))
+        }
+        for byte in "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello".utf8 {
+            try wire.send([byte])
+            usleep(100)
+        }
+        #expect(try wire.receive().text == "hello")
+    }
+
+    @Test(arguments: [
+        "g\r\n", "5\r\nhelloX", "-1\r\n", "\r\n", "5 \r\nhello\r\n", " 5\r\nhello\r\n",
+        "0x5\r\nhello\r\n", "ffffffffffffffffff\r\n", ";\r\n",
+    ])
+    func `refuses malformed chunks and closes`(_ body: String) throws {
+        let wire = try server.connect()
+        try wire.send(chunkedHead + body + "0\r\n\r\n")
+        let reply = try wire.receive()
+        #expect((400...413).contains(reply.status))
+        #expect(wire.isClosed())
+        #expect(server.seen.withLock { $0 }.isEmpty)
+    }
+
+    @Test func `says 413 to an announced body before it comes`() throws {
+        let wire = try server.connect()
+        try wire.send(
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n"
+                + "Expect: 100-continue\r\n\r\n")
+        let reply = try wire.receiveHead()
+        #expect(reply.status == 413)
+        #expect(reply.closesConnection)
+        #expect(wire.isClosed())
+        #expect(
+            try server.reply(
+                to: "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+                    + String(repeating: "x", count: 1000)
+            ).body.count == 1000)
+    }
+
+    @Test func `names the limit of a body`() throws {
+        let reply = try server.reply(
+            to: "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n")
+        let problem = try JSONValue.parse(reply.text)
+        #expect(problem["code"]?.text == "body_too_large")
+        #expect(problem["limit"] == .integer(1000))
+    }
+
+    @Test func `says 413 to a chunked body that turns out too large`() throws {
+        let chunk = "64\r\n" + String(repeating: "x", count: 100) + "\r\n"
+        let most = try server.reply(
+            to: chunkedHead + String(repeating: chunk, count: 10) + "0\r\n\r\n")
+        #expect(most.body.count == 1000)
+        let wire = try server.connect()
+        try wire.send(chunkedHead + String(repeating: chunk, count: 11) + "0\r\n\r\n")
+        let reply = try wire.receive()
+        #expect(reply.status == 413)
+        #expect(reply.problemCode == "body_too_large")
+        #expect(wire.isClosed())
+    }
+
+    @Test func `cuts off a chunked body that does not end`() throws {
+        let wire = try server.connect()
+        try wire.send(chunkedHead)
+        let chunk = Array(("ffff\r\n" + String(repeating: "x", count: 0xFFFF) + "\r\n").utf8)
+        #expect(throws: WireError.self) {
+            for _ in 0..<1000 { try wire.send(chunk) }
+        }
+    }
+
+    @Test func `says continue to who expects it`() throws {
+        let wire = try server.connect()
+        try wire.send(
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        #expect(try wire.receiveHead().status == 100)
+        try wire.send("hello")
+        #expect(try wire.receive().text == "hello")
+        #expect(try wire.ask("GET", "/hello").text == "hello")
+    }
+
+    @Test func `ignores the body of a GET`() throws {
+        let wire = try server.connect()
+        #expect(try wire.ask("GET", "/hello", body: "0123456789").text == "hello")
+        #expect(try wire.ask("GET", "/hello").text == "hello")
+    }
+
+    /// What libmicrohttpd can neither read on nor refuse must not keep a core busy.
+    @Test func `does not spin over a chunk extension without end`() throws {
+        let server = try TestServer {
+            $0.loops = 1
+            $0.bodyGrace = .milliseconds(800)
+        }
+        let wire = try server.connect()
+        try? wire.send(chunkedHead + "5;" + String(repeating: "x", count: 60_000))
+        usleep(100_000)
+        let before = server.loopCPUTime
+        usleep(400_000)
+        #expect(server.loopCPUTime - before < .milliseconds(100))
+        #expect(try server.connect().ask("GET", "/hello").text == "hello")
+        #expect(wire.isClosed())
+        eventually { server.server.openConnections == 0 }
+    }
+}

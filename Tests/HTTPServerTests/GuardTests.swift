@@ -1,0 +1,203 @@
+import Testing
+
+@testable import HTTPServer
+
+/// Every row of the request guard over a raw socket. Each request is followed by another one that
+/// must never be answered: the connection ends with a refusal.
+@Suite struct GuardTests {
+    let server: TestServer
+
+    init() throws { server = try TestServer() }
+
+    struct Row: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        var request: String
+        var status: Int
+        var code: String
+    }
+
+    private static func post(_ fields: String) -> String {
+        "POST /echo HTTP/1.1\r\nHost: a\r\n\(fields)\r\n\r\n"
+    }
+
+    private static func get(_ target: String) -> String {
+        "GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n"
+    }
+
+    static let framing: [Row] = [
+        Row(
+            testDescription: "Content-Length twice, the same",
+            request: post("Content-Length: 5\r\nContent-Length: 5") + "hello",
+            status: 400, code: "duplicate_content_length"),
+        Row(
+            testDescription: "Content-Length twice, different",
+            request: post("Content-Length: 5\r\ncontent-length: 6") + "hello",
+            status: 400, code: "duplicate_content_length"),
+        Row(
+            testDescription: "Content-Length before Transfer-Encoding",
+            request: post("Content-Length: 5\r\nTransfer-Encoding: chunked") + "0\r\n\r\n",
+            status: 400, code: "ambiguous_length"),
+        Row(
+            testDescription: "Transfer-Encoding before Content-Length",
+            request: post("Transfer-Encoding: chunked\r\nContent-Length: 5") + "0\r\n\r\n",
+            status: 400, code: "ambiguous_length"),
+        Row(
+            testDescription: "Transfer-Encoding gzip",
+            request: post("Transfer-Encoding: gzip"),
+            status: 501, code: "unsupported_transfer_encoding"),
+        Row(
+            testDescription: "Transfer-Encoding gzip, chunked",
+            request: post("Transfer-Encoding: gzip, chunked") + "0\r\n\r\n",
+            status: 501, code: "unsupported_transfer_encoding"),
+        Row(
+            testDescription: "Transfer-Encoding identity",
+            request: post("Transfer-Encoding: identity"),
+            status: 501, code: "unsupported_transfer_encoding"),
+        Row(
+            testDescription: "Transfer-Encoding chunked with a space behind",
+            request: post("Transfer-Encoding: chunked ") + "0\r\n\r\n",
+            status: 501, code: "unsupported_transfer_encoding"),
+        Row(
+            testDescription: "Transfer-Encoding twice",
+            request: post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked")
+                + "0\r\n\r\n",
+            status: 400, code: "invalid_transfer_encoding"),
+        Row(
+            testDescription: "Transfer-Encoding in HTTP/1.0",
+            request: "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            status: 400, code: "invalid_transfer_encoding"),
+        Row(
+            testDescription: "two Hosts",
+            request: get("/hello").replacing("Host: a", with: "Host: a\r\nHost: a"),
+            status: 400, code: "duplicate_host"),
+        Row(
+            testDescription: "no Host",
+            request: "GET /hello HTTP/1.1\r\nAccept: */*\r\n\r\n",
+            status: 400, code: "missing_host"),
+    ]
+
+    static let names: [Row] = [
+        ("a space before the colon", "X-A : b"), ("a tab before the colon", "X-A\t: b"),
+        ("a space inside a name", "X A: b"), ("an empty name", ": b"),
+        ("a bracket in a name", "X[A]: b"), ("UTF-8 in a name", "X-ä: b"),
+        ("a control character in a value", "X-A: b\u{1}c"),
+        ("DEL in a value", "X-A: b\u{7F}"), ("a bare CR in a value", "X-A: b\rX-B: c"),
+        ("a zero byte in a value", "X-A: b\0c"),
+        ("a zero byte at the end of a value", "X-A: b\0"),
+        ("a zero byte in a length", "Content-Length: 0\05"),
+        ("a folded value", "X-A: b\r\n c"), ("a fold with a tab", "X-A: b\r\n\tc: d"),
+        ("a folded length", "Content-Length: 1\r\n 5"),
+        ("a folded line that looks like a field", "X-A: b\r\n Transfer-Encoding: chunked"),
+    ].map { name, line in
+        Row(testDescription: name, request: post(line), status: 400, code: "invalid_header")
+    }
+
+    static let lines: [Row] =
+        [
+            ("G@T", "invalid_method"), ("GE(T", "invalid_method"), ("G\u{1}T", "invalid_method"),
+            ("\u{E9}GET", "invalid_method"), ("G:T", "invalid_method"),
+            ("GE\0T", "invalid_header"), ("GET ", "invalid_header"),
+        ].map { method, code in
+            Row(
+                testDescription: "the method \(method.debugDescription)",
+                request: "\(method) /hello HTTP/1.1\r\nHost: a\r\n\r\n", status: 400, code: code)
+        }
+        + [
+            ("/%00", "invalid_target"), ("/a%", "invalid_target"), ("/a%4", "invalid_target"),
+            ("/a%4g", "invalid_target"), ("/a%zz/b", "invalid_target"),
+            ("/%ff", "invalid_target"), ("/%c3", "invalid_target"),
+            ("/%ed%a0%80", "invalid_target"), ("/%c0%af", "invalid_target"),
+            ("/a\u{1}b", "invalid_target"), ("/a\tb", "invalid_target"),
+            ("/a\u{7F}", "invalid_target"), ("/a b", "invalid_target"),
+            ("/a\rb", "invalid_target"), ("hello", "invalid_target"),
+            ("*", "invalid_target"), ("http://a/hello", "invalid_target"),
+            ("?a=b", "invalid_target"), ("a:80", "invalid_target"),
+            ("/hello ", "invalid_target"), ("/hello\0.txt", "invalid_header"),
+            ("/hello?a=b\0c", "invalid_header"),
+        ].map { target, code in
+            Row(
+                testDescription: "the target \(target.debugDescription)", request: get(target),
+                status: 400, code: code)
+        }
+
+    @Test(arguments: framing + names + lines)
+    func `refuses as problem+json and closes`(_ row: Row) throws {
+        let wire = try server.connect()
+        try wire.send(row.request + "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+        let reply = try wire.receive()
+        #expect(reply.status == row.status)
+        #expect(reply.problemCode == row.code, "\(reply.text)")
+        #expect(reply.closesConnection)
+        #expect(try wire.receiveToEnd().isEmpty)
+        #expect(server.seen.withLock { $0 }.isEmpty)
+    }
+
+    @Test func `refuses bytes that are no UTF-8 where they lie raw in the path`() throws {
+        let reply = try server.reply(
+            to: Array("GET /a".utf8) + [0xFF] + Array(" HTTP/1.1\r\nHost: a\r\n\r\n".utf8))
+        #expect(reply.status == 400)
+        #expect(reply.problemCode == "invalid_target")
+    }
+
+    @Test func `refuses a target of more than 8 KiB`() throws {
+        let longest = "/" + String(repeating: "a", count: 8191)
+        #expect(try server.reply(to: GuardTests.get(longest)).status == 404)
+        let reply = try server.reply(to: GuardTests.get(longest + "a"))
+        #expect(reply.status == 414)
+        #expect(reply.problemCode == "target_too_long")
+    }
+
+    @Test func `does not choke on thousands of query parameters`() throws {
+        let query = (0..<4000).map { _ in "a" }.joined(separator: "&")
+        let wire = try server.connect()
+        #expect(try wire.ask("GET", "/hello?\(query)").status == 200)
+        #expect(try wire.ask("GET", "/hello?a=b").text == "hello")
+    }
+
+    /// What libmicrohttpd answers itself: not our page, but a 4xx or 5xx and the end.
+    @Test(arguments: [
+        post("Content-Length: -1"), post("Content-Length: +5") + "hello",
+        post("Content-Length: 5 ") + "hello", post("Content-Length: 0x5") + "hello",
+        post("Content-Length: 5, 5") + "hello", post("Content-Length: five") + "hello",
+        post("Content-Length: ") + "hello", post("Content-Length: 1e3"),
+        post("Content-Length: 99999999999999999999999999"),
+        post("Content-Length: 18446744073709551616"), post("Content-Length: 5.0"),
+        "GET /hello HTTP/2.0\r\nHost: a\r\n\r\n", "GET /hello HTTP/0.9\r\n\r\n",
+        "GET /hello HTTP/1.1x\r\nHost: a\r\n\r\n", "GET /hello http/1.1\r\nHost: a\r\n\r\n",
+        "GET /hello\r\n\r\n", "GET\t/hello\tHTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+        "GET /hello HTTP/1.1\r\n Host: a\r\n\r\n",
+    ])
+    func `ends what libmicrohttpd finds malformed`(_ request: String) throws {
+        let wire = try server.connect()
+        try wire.send(request + GuardTests.get("/hello"))
+        let received = String(decoding: try wire.receiveToEnd(), as: UTF8.self)
+        // For the worst it closes without a word.
+        let status = received.split(separator: " ").dropFirst().first ?? "closed"
+        #expect(status == "closed" || status.hasPrefix("4") || status.hasPrefix("5"))
+        #expect(!received.contains("\r\n\r\nhello"))
+        #expect(server.seen.withLock { $0 }.isEmpty)
+    }
+
+    @Test func `accepts the largest length that there is as too large`() throws {
+        for length in ["9223372036854775807", "18446744073709551615"] {
+            let reply = try server.reply(to: GuardTests.post("Content-Length: \(length)"))
+            #expect(reply.status == 413)
+            #expect(reply.problemCode == "body_too_large")
+        }
+    }
+
+    @Test func `takes what is unusual and allowed`() throws {
+        let host = "Host: a\r\n"
+        #expect(try server.reply(to: "\r\n\r\nGET /hello HTTP/1.1\r\n\(host)\r\n").status == 200)
+        #expect(try server.reply(to: "GET /hello HTTP/1.1\n\(host)\n").status == 200)
+        #expect(try server.reply(to: "GET /hello HTTP/1.1\r\nHost:\r\n\r\n").status == 200)
+        #expect(try server.reply(to: "GET /hello HTTP/1.1\r\n\(host)X-A:\t \r\n\r\n").status == 200)
+        #expect(try server.reply(to: "GET /hello HTTP/1.0\r\n\r\n").status == 200)
+        #expect(try server.reply(to: GuardTests.get("/items/%C3%A4%20b")).text == "ä b")
+        #expect(try server.reply(to: GuardTests.get("/items/ä")).text == "ä")
+        #expect(try server.reply(to: GuardTests.get("/items/%2F..%2f")).text == "/../")
+        #expect(try server.reply(to: GuardTests.get("/hello?a=%00%zz")).status == 200)
+        #expect(try server.reply(to: "FOO /hello HTTP/1.1\r\n\(host)\r\n").status == 405)
+    }
+}

@@ -1,0 +1,138 @@
+import Glibc
+import Primitives
+import Telemetry
+import Testing
+
+@testable import HTTPServer
+
+/// A server on a free port with routes for everything that a reply may be, answered at once, from
+/// another thread, late, never, or as a stream. Stopped when it is let go.
+final class TestServer: Sendable {
+    let server: HTTPServer
+    /// Requests to `/held`, in the order they came, for the test to answer.
+    let held = Monitor<[Responder]>([])
+    /// Streams that `/stream` has begun.
+    let streams = Monitor<[EventStream]>([])
+    /// Bodies that reached a handler.
+    let seen = Monitor<[String]>([])
+    private let workers = WorkerPool(name: "test", threads: 4, queueLimit: 100_000)
+
+    init(_ change: (inout HTTPServerOptions) -> Void = { _ in }) throws {
+        var options = HTTPServerOptions()
+        options.accessLog = .off
+        change(&options)
+        let router = Locked(Router())
+        server = try HTTPServer(options: options, log: .silent) { request, responder in
+            router.withLock { $0 }.handle(request, responder)
+        }
+        var routes = Router()
+        addPlain(to: &routes)
+        addLate(to: &routes)
+        router.withLock { $0 = routes }
+        server.start()
+    }
+
+    deinit {
+        server.stop(until: .after(.seconds(1)))
+        workers.close()
+    }
+
+    var port: UInt16 { server.port }
+
+    func connect(timeout: Duration = .seconds(20), receiveBytes: Int32? = nil) throws -> Wire {
+        try Wire(port: port, timeout: timeout, receiveBytes: receiveBytes)
+    }
+
+    /// What the thread of loop 0 has computed so far.
+    var loopCPUTime: Duration {
+        let time = Monitor<Duration?>(nil)
+        server.enqueue(on: 0) {
+            var spent = timespec()
+            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent)
+            time.change { $0 = .seconds(spent.tv_sec) + .nanoseconds(spent.tv_nsec) }
+        }
+        return time.wait(for: { $0 != nil }, then: { $0 ?? .zero }) ?? .zero
+    }
+
+    /// The reply to `text`, sent as it is on a connection of its own.
+    func reply(to text: String) throws -> WireReply { try reply(to: Array(text.utf8)) }
+
+    func reply(to bytes: [UInt8]) throws -> WireReply {
+        let wire = try connect()
+        try wire.send(bytes)
+        return try wire.receive()
+    }
+
+    private func addPlain(to routes: inout Router) {
+        routes.on(.get, "/hello") { _, responder in responder.respond(.text(200, "hello")) }
+        routes.on(.get, "/items/{id}") { request, responder in
+            responder.respond(.text(200, request.pathParameters[0]))
+        }
+        routes.on(.get, "/big") { request, responder in
+            let count = (try? request.parameters())?.first.flatMap { Int($0.value) } ?? 0
+            responder.respond(
+                Response(
+                    200, contentType: "text/plain",
+                    body: .bytes(Bytes(repeatElement(UInt8(ascii: "x"), count: count)))))
+        }
+        routes.on(.get, "/fixed") { _, responder in
+            responder.respond(Response(200, contentType: "text/plain", body: .fixed("fixed")))
+        }
+        routes.on(.get, "/empty") { _, responder in responder.respond(Response(204)) }
+        routes.on(.get, "/ids") { request, responder in
+            var text = ByteBuffer()
+            text.append(hex: request.trace.traceID.high, digits: 16)
+            text.append(hex: request.trace.traceID.low, digits: 16)
+            text.append(" ")
+            text.append(hex: request.trace.parentID, digits: 16)
+            responder.respond(.text(200, text.text))
+        }
+        routes.on(.post, "/echo") { [seen] request, responder in
+            let body = request.body.text
+            seen.change { $0.append(body) }
+            responder.respond(.text(200, body))
+        }
+    }
+
+    private func addLate(to routes: inout Router) {
+        routes.on(.post, "/later") { [workers] request, responder in
+            let body = request.body.text
+            _ = workers.submit { responder.respond(.text(200, body)) }
+        }
+        routes.on(.get, "/slow") { [workers] request, responder in
+            let wait = (try? request.parameters())?.first.flatMap { UInt32($0.value) } ?? 0
+            _ = workers.submit {
+                usleep(wait * 1000)
+                responder.respond(.text(200, "\(wait)"))
+            }
+        }
+        routes.on(.get, "/held") { [held] _, responder in held.change { $0.append(responder) } }
+        routes.on(.get, "/stream") { [streams] _, responder in
+            let stream = EventStream()
+            streams.change { $0.append(stream) }
+            responder.respond(
+                Response(200, contentType: "text/event-stream", body: .stream(stream)))
+        }
+    }
+}
+
+/// Waits until `condition` holds.
+func eventually(
+    within limit: Duration = .seconds(10), _ comment: Comment? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
+) {
+    let deadline = Deadline.after(limit)
+    while !deadline.hasPassed {
+        if condition() { return }
+        usleep(2000)
+    }
+    #expect(condition(), comment, sourceLocation: sourceLocation)
+}
+
+extension Monitor {
+    /// The value once `ready` holds for it.
+    func once(_ ready: (Value) -> Bool) throws -> Value {
+        let found = wait(until: .after(.seconds(10)), for: { ready($0) }, then: { $0 })
+        return try #require(found, "nothing came within ten seconds")
+    }
+}
