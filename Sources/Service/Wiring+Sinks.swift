@@ -21,7 +21,7 @@ extension Wiring {
             }
             let streams = SinkStreams(
                 url: url, node: configuration.node, partitions: configuration.partitions,
-                encoding: configuration.streamEncoding)
+                encoding: configuration.streamEncoding, claimAfter: configuration.streamClaimAfter)
             return Sinks(
                 configuration.sinks, streams: streams, store: try parts.resolve(),
                 userAgent: userAgent, log: try parts.resolve())

@@ -33,14 +33,14 @@ import Testing
         claimAfter: Duration = .seconds(60)
     ) -> Sinks {
         let streams = SinkStreams(
-            url: server.url(), node: name, partitions: partitions, encoding: .entry)
+            url: server.url(), node: name, partitions: partitions, encoding: .entry,
+            claimAfter: claimAfter)
         let redis = streams.connect(sinkCount: 1, log: .silent)
         let sinks = Sinks(
             [options], store: harness.store, redis: redis, userAgent: "test", log: .silent
         ) {
             SinkStreamSource(
-                $0, redis: redis, store: harness.store, streams: streams, claimAfter: claimAfter,
-                log: .silent)
+                $0, redis: redis, store: harness.store, streams: streams, log: .silent)
         }
         sinks.start()
         return sinks
@@ -128,7 +128,9 @@ import Testing
         #expect(try harness.wait { receiver.requestCount > 0 })
         stop(dead)
         receiver.obey { _, _ in .status(200) }
-        let other = node("b", options(receiver), partitions: 1, claimAfter: .milliseconds(400))
+        var patient = options(receiver)
+        patient.timeout = .milliseconds(100)
+        let other = node("b", patient, partitions: 1, claimAfter: .milliseconds(400))
         defer { stop(other) }
         try add(10..<20)
         #expect(try harness.wait { receiver.taken.count >= 20 })
@@ -138,7 +140,8 @@ import Testing
 
     @Test func `a batch in work is kept from being taken over`() throws {
         let streams = SinkStreams(
-            url: server.url(), node: "a", partitions: 1, encoding: .entry)
+            url: server.url(), node: "a", partitions: 1, encoding: .entry,
+            claimAfter: .seconds(60))
         let redis = streams.connect(sinkCount: 1, log: .silent)
         defer { redis.close() }
         let source = SinkStreamSource(

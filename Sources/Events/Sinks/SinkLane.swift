@@ -6,9 +6,6 @@ import Telemetry
 /// Carries the events of one partition to one sink: a thread that reads a batch, delivers it,
 /// settles it, and begins again. So a partition's events arrive in their order.
 final class SinkLane: Sendable {
-    /// A batch that is being delivered is kept alive this often, give or take the time of one
-    /// attempt: together well below `SinkStreamSource.claimAfter`.
-    static let heartbeat = Duration.seconds(10)
     private static let idleWait = Duration.milliseconds(500)
     private static let settleTime = Duration.seconds(10)
 
@@ -87,7 +84,7 @@ final class SinkLane: Sendable {
         let end = Deadline.after(time)
         while true {
             if let batch { keep(batch) }
-            let step = min(end, .after(SinkLane.heartbeat))
+            let step = min(end, .after(source.heartbeat))
             let isStopped = isStopping.wait(until: step, for: { $0 }, then: { $0 }) ?? false
             if isStopped { throw SinkDelivery.Stopped() }
             if end.hasPassed { return }
@@ -96,7 +93,7 @@ final class SinkLane: Sendable {
 
     private func keep(_ batch: SinkBatch) {
         let now = MonotonicTime.now()
-        guard now >= batch.keptAt + SinkLane.heartbeat else { return }
+        guard now >= batch.keptAt + source.heartbeat else { return }
         batch.keptAt = now
         // What cannot be told now is told at the next beat; there are several before it matters.
         do throws(SinkSourceError) { try source.keep(batch) } catch { note(error) }

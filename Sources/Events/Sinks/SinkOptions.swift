@@ -6,8 +6,7 @@ package struct SinkOptions: Sendable, Equatable {
     package var filter: SinkFilter
     /// Events in one request, at most.
     package var batchSize = 100
-    /// For one attempt, connection and reply included. Well below `SinkStreamSource.claimAfter`:
-    /// an entry must not look abandoned while it is being delivered.
+    /// For one attempt, connection and reply included.
     package var timeout = Duration.seconds(10)
     /// Sent with each request, and never shown.
     package var headers: [String: String] = [:]

@@ -7,12 +7,14 @@ import Storage
 /// the one before, so there is one batch of a partition on its way at a time.
 protocol SinkSource: Sendable {
     var partitions: Int { get }
+    /// How often it must be told that a batch is still being worked on.
+    var heartbeat: Duration { get }
 
     /// Waits for events.
     /// - Returns: nil if there are none until `deadline`.
     func next(_ partition: Int, until deadline: Deadline) throws(SinkSourceError) -> SinkBatch?
 
-    /// Says that the batch is still being worked on. Called about every `SinkLane.heartbeat`.
+    /// Says that the batch is still being worked on. Called about every `heartbeat`.
     func keep(_ batch: SinkBatch) throws(SinkSourceError)
 
     /// Every event of the batch is delivered or among `dead`: goes on behind it, once those are

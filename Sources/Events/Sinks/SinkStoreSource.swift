@@ -26,6 +26,8 @@ final class SinkStoreSource: SinkSource {
     }
 
     var partitions: Int { 1 }
+    /// Nobody else could take a batch.
+    var heartbeat: Duration { .seconds(10) }
     var lost: UInt64 { 0 }
     var lag: Int64? { max(0, store.status.lastSeq - position.load(ordering: .relaxed)) }
 

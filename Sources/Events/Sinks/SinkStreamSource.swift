@@ -14,9 +14,8 @@ import Telemetry
 /// Entries are acknowledged once delivered, and those with a dead letter once no power failure
 /// takes that from this node's store.
 final class SinkStreamSource: SinkSource {
-    /// How long an entry must lie with a node that says nothing before another takes it. An
-    /// attempt takes 30 s at most, and `SinkLane.heartbeat` is another 10.
-    static let claimAfter = Duration.seconds(60)
+    /// Beside two attempts, before an entry looks abandoned.
+    private static let margin = Duration.seconds(5)
     /// For sending a reply of some MiB, and for anything that does not block.
     static let answerLimit = Duration.seconds(1)
 
@@ -37,6 +36,7 @@ final class SinkStreamSource: SinkSource {
     let group: String
     let node: String
     let log: Logger
+    /// How long an entry must lie with a node that says nothing before another takes it.
     let claimAfter: Duration
     let lostCount = Counter()
     /// Entries hold many events each, so that few are read at a time.
@@ -49,12 +49,14 @@ final class SinkStreamSource: SinkSource {
     ///   - store: for dead letters.
     init(
         _ options: SinkOptions, redis: GuardedRedis, store: EventStore, streams: SinkStreams,
-        claimAfter: Duration = SinkStreamSource.claimAfter, log: Logger
+        log: Logger
     ) {
         self.options = options
         self.redis = redis
         self.store = store
         self.log = log
+        // A node is silent for an attempt and the heartbeat, a quarter of this.
+        let claimAfter = max(streams.claimAfter, options.timeout * 2 + SinkStreamSource.margin)
         self.claimAfter = claimAfter
         node = streams.node
         hasFrames = Locked(streams.encoding == .frame)
@@ -66,6 +68,7 @@ final class SinkStreamSource: SinkSource {
         }
     }
 
+    var heartbeat: Duration { claimAfter / 4 }
     var partitions: Int { places.count }
     var lost: UInt64 { lostCount.count }
 

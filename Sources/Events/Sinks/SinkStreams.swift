@@ -9,10 +9,15 @@ package struct SinkStreams: Sendable {
     package var partitions: Int
     /// What this node writes; others may write something else.
     package var encoding: StreamOptions.Encoding
+    /// How long an entry may lie with a node that says nothing before another takes it; longer for
+    /// sinks whose attempts take longer.
+    package var claimAfter: Duration
 
     package init(
-        url: RedisURL, node: String, partitions: Int, encoding: StreamOptions.Encoding
+        url: RedisURL, node: String, partitions: Int, encoding: StreamOptions.Encoding,
+        claimAfter: Duration
     ) {
+        self.claimAfter = claimAfter
         self.url = url
         self.node = node
         self.partitions = partitions

@@ -25,7 +25,7 @@ enum SinkForms {
         })
 
     static let batchSize = ValueForm<Int>.integer(1...10_000)
-    /// An entry of a stream counts as abandoned after a minute, so an attempt must be over by then.
+    /// A node that died is noticed after two attempts' time, so they should not be long.
     static let timeout = ValueForm<Duration>.duration(.milliseconds(100)...(.seconds(30)))
 
     static let headerValue = ValueForm<String>(
