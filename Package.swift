@@ -59,14 +59,17 @@ let package = Package(
         room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
         room("HTTPServer", ["Primitives", "Telemetry", "CMicroHTTPD"]),
         room("SQLite", ["Primitives", "CSQLite"]),
+        library("CCurl", nil, apt: "libcurl4-openssl-dev"),
+        room("HTTPClient", ["Primitives", "CCurl"]),
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
-        room("Events", ["Storage", "Primitives", "Telemetry"]),
+        room(
+            "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
         room("Query", ["Storage", "SQLite", "Primitives", "Telemetry"]),
         room(
             "Service",
             [
-                "Query", "Events", "Storage", "SQLite", "HTTPServer", "Telemetry", "Container",
-                "Primitives",
+                "Query", "Events", "Redis", "Resilience", "HTTPClient", "Storage", "SQLite",
+                "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
@@ -87,13 +90,22 @@ let package = Package(
         tests("ContainerTests", ["Container"]),
         tests("TelemetryTests", ["Telemetry", "Primitives"]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
-        tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry"]),
+        .target(
+            name: "TestSupport", dependencies: ["Primitives"], path: "Tests/TestSupport",
+            swiftSettings: settings),
+        tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry", "TestSupport"]),
         tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry"]),
         tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry"]),
-        tests("EventsTests", ["Events", "Storage", "Primitives", "Telemetry"]),
+        tests("HTTPClientTests", ["HTTPClient", "Primitives", "TestSupport"]),
+        tests(
+            "EventsTests",
+            [
+                "Events", "Storage", "SQLite", "Redis", "Resilience", "Primitives", "Telemetry",
+                "TestSupport",
+            ]),
         tests("QueryTests", ["Query", "Storage", "SQLite", "Primitives", "Telemetry"]),
         tests("ServiceTests", ["Service", "Primitives"]),
-        tests("ProcessTests", ["Primitives"]),
+        tests("ProcessTests", ["Primitives", "TestSupport"]),
         tests("TidyTests", []),
     ],
     cxxLanguageStandard: .cxx17

@@ -8,10 +8,10 @@ struct EventReader: ~Copyable {
     private let parser: JSONParser
     private var ids = UUIDv7Generator()
     /// Members that are no attribute, joined to an object as they were sent.
-    private var others = ByteBuffer(capacity: 1024)
+    var others = ByteBuffer(capacity: 1024)
 
     /// What has been read of an event.
-    private struct Draft {
+    struct Draft {
         var id: UnsafeRawBufferPointer?
         var type: UnsafeRawBufferPointer?
         var source: UnsafeRawBufferPointer?
@@ -50,7 +50,7 @@ struct EventReader: ~Copyable {
         do throws(EventFault) { _ = try members(of: text) } catch .notAnObject { return }
     }
 
-    private func members(of text: UnsafeRawBufferPointer) throws(EventFault) -> JSONMembers {
+    func members(of text: UnsafeRawBufferPointer) throws(EventFault) -> JSONMembers {
         do throws(JSONError) { return try parser.members(of: text) } catch {
             throw EventFault(error)
         }
@@ -106,7 +106,7 @@ struct EventReader: ~Copyable {
 
     /// Takes what plain events and CloudEvents have in common.
     /// - Returns: false if the member is none of it.
-    private func take(
+    func take(
         _ attribute: EventAttribute, _ member: JSONMember, into draft: inout Draft
     ) throws(EventFault) -> Bool {
         switch attribute {
@@ -162,7 +162,7 @@ struct EventReader: ~Copyable {
         if draft.hasBase64, draft.data != nil { throw .invalidData }
     }
 
-    private mutating func append(_ member: JSONMember) {
+    mutating func append(_ member: JSONMember) {
         others.reserve(member.rawKey.count + member.raw.count + 2)
         others.append(others.isEmpty ? UInt8(ascii: "{") : UInt8(ascii: ","))
         others.append(member.rawKey)

@@ -2,7 +2,7 @@ import Primitives
 import Storage
 import Telemetry
 
-/// Carries events from the journal into the store.
+/// Carries events into the store: from the journal, or with Redis from the streams.
 ///
 /// A transaction takes what is waiting, so batches grow under load and add no delay without it.
 ///
@@ -22,6 +22,8 @@ package final class EventWriter: Sendable {
     private static let gatherWait = Duration.milliseconds(40)
     /// A transaction of fewer events than this is followed by the next at once.
     private static let gatherEvents = 64
+    /// Between two looks around while the streams bring nothing.
+    private static let streamWait = Duration.milliseconds(100)
 
     private enum Turn: Int32 {
         /// Raw values are the threads' nice values.
@@ -39,10 +41,12 @@ package final class EventWriter: Sendable {
         var failure: String?
     }
 
-    private let journal: Journal
-    private let store: EventStore
+    let journal: Journal
+    let store: EventStore
     private let retention: Duration?
-    private let log: Logger
+    let log: Logger
+    /// Nil without Redis: then everything comes from the journal.
+    let streams: EventStreams?
     private let state = Monitor(State())
     private let threads: Locked<[Thread]> = Locked([])
     private let pressure: Locked<StorePressure>
@@ -58,10 +62,12 @@ package final class EventWriter: Sendable {
     /// - Parameters:
     ///   - retention: events older than this are deleted; nil keeps them.
     ///   - journalMaxBytes: the journal's cap.
+    ///   - streams: where events come from while Redis is well.
     package init(
         journal: Journal, store: EventStore, retention: Duration?, journalMaxBytes: Int,
-        log: Logger
+        streams: EventStreams? = nil, log: Logger
     ) {
+        self.streams = streams
         pressure = Locked(StorePressure(journalMaxBytes: journalMaxBytes))
         self.journal = journal
         self.store = store
@@ -103,21 +109,22 @@ package final class EventWriter: Sendable {
     /// Stores until it is the other thread's turn or everything is over.
     private func run(_ turn: Turn) {
         var delay = RetryDelay()
-        var reader = makeReader()
+        var reader: JournalReader?
         var schedule = RetentionSchedule(retention: retention)
         while !shouldEnd {
             do throws(EventWriterError) {
-                let isIdle = try writeBatch(from: reader)
+                let isIdle = try writeNext(&reader)
                 try maintain(isIdle: isIdle, &schedule)
                 succeeded()
                 delay = RetryDelay()
                 if handsOver(turn) { return }
-                if isIdle { waitForMore() } else { gather() }
+                if isIdle, reader != nil { waitForMore() }
+                if !isIdle, reader != nil { gather() }
             } catch {
                 failed(error)
                 pause(delay.next())
                 // What was read and not stored is read again.
-                reader = makeReader()
+                reader = nil
             }
         }
         store.close(deadline: .after(.seconds(2)))
@@ -139,7 +146,26 @@ package final class EventWriter: Sendable {
         return true
     }
 
-    private func makeReader() -> JournalReader { JournalReader(journal, from: store.position + 1) }
+    func makeReader() -> JournalReader { JournalReader(journal, from: store.position + 1) }
+
+    var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// Stores what is waiting.
+    /// - Parameter reader: of the journal; nil while events come by way of the streams.
+    /// - Returns: true when nothing was waiting.
+    private func writeNext(_ reader: inout JournalReader?) throws(EventWriterError) -> Bool {
+        if let streams, !isStopping, streams.carryEvents(stored: store.position) {
+            reader = nil
+            return try writeStreamed(streams, until: .after(EventWriter.streamWait))
+        }
+        let current = reader ?? makeReader()
+        reader = current
+        let isIdle = try writeBatch(from: current)
+        guard let streams else { return isIdle }
+        streams.ledger.storedDirectly(upTo: store.position)
+        // What the streams still bring is there already, but has to be acknowledged.
+        return isIdle && !isStopping ? try writeStreamed(streams, until: .after(.zero)) : isIdle
+    }
 
     /// - Returns: true when nothing was waiting.
     private func writeBatch(from reader: JournalReader) throws(EventWriterError) -> Bool {
@@ -153,27 +179,32 @@ package final class EventWriter: Sendable {
         do {
             let result = try store.write(position: reader.nextSequence - 1) {
                 (inserter) throws(StorageError) in
-                for record in records { try insert(record, with: inserter) }
+                for record in records { try insert(record.payload, with: inserter) }
             }
             lastBatchEvents.withLock { $0 = result.inserted + result.duplicates }
-            stored.add(result.inserted)
-            duplicates.add(result.duplicates)
+            count(result)
         } catch {
             throw .store(error)
         }
         return false
     }
 
-    private func insert(
-        _ record: JournalEntry, with inserter: EventInserter
+    func count(_ result: EventStore.WriteResult) {
+        stored.add(result.inserted)
+        duplicates.add(result.duplicates)
+    }
+
+    /// Inserts events that lie in the journal's form.
+    func insert(
+        _ events: UnsafeRawBufferPointer, with inserter: EventInserter
     ) throws(StorageError) {
-        var payload = EventPayload(record.payload)
+        var payload = EventPayload(events)
         while true {
             let row: EventRow?
             do throws(CorruptPayload) { row = try payload.next() } catch {
                 // The checksum was right, so a later version wrote it, or this one has a mistake.
                 unreadable.add()
-                setAside(record.payload, "unreadable_record", "not a sequence of events", inserter)
+                setAside(events, "unreadable_record", "not a sequence of events", inserter)
                 return
             }
             guard let row else { return }
@@ -187,7 +218,7 @@ package final class EventWriter: Sendable {
         }
     }
 
-    private func setAside(
+    func setAside(
         _ raw: UnsafeRawBufferPointer, _ code: String, _ detail: String, _ inserter: EventInserter
     ) {
         log.error("an event cannot be stored", ["code": .string(code), "detail": .string(detail)])

@@ -118,17 +118,24 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {  // One owner, by `~
     }
 
     /// Appends `value` in decimal digits.
+    // Inlined, so that no caller in another module pays for the generic form.
+    @inlinable
     package mutating func append(decimal value: some BinaryInteger) {
+        append(digitsOf: UInt64(value.magnitude), isNegative: value < 0)
+    }
+
+    @usableFromInline
+    package mutating func append(digitsOf magnitude: UInt64, isNegative: Bool) {
         var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)  // 24 bytes: 20 digits and a sign.
         withUnsafeMutableBytes(of: &digits) { digits in
-            var rest = UInt64(value.magnitude)
+            var rest = magnitude
             var start = digits.count
             repeat {
                 start -= 1
                 digits[start] = UInt8(truncatingIfNeeded: rest % 10) + 48
                 rest /= 10
             } while rest > 0
-            if value < 0 {
+            if isNegative {
                 start -= 1
                 digits[start] = UInt8(ascii: "-")
             }

@@ -4,10 +4,35 @@ import Primitives
 
 /// What the configuration means for each part.
 extension Configuration {
+    /// What is kept of the journal although nobody needs it, to be sent again should Redis lose it:
+    /// an eighth of the cap, 128 MiB unless it was changed.
+    private var journalRetainBytes: Int {
+        redisURL == nil ? 0 : min(128 << 20, journalMaxBytes / 8)
+    }
+
     var journalOptions: JournalOptions {
         JournalOptions(
             directory: dataDirectory + "/journal", maxBytes: journalMaxBytes,
+            retainBytes: journalRetainBytes,
             sync: journalSync == .always ? .always : .interval(journalSyncInterval))
+    }
+
+    /// Who calls `Journal.release`.
+    var journalConsumers: [String] {
+        redisURL == nil
+            ? [EventWriter.consumer] : [EventWriter.consumer, StreamForwarder.consumer]
+    }
+
+    var streamOptions: StreamOptions {
+        var options = StreamOptions(node: node, group: group)
+        options.partitions = partitions
+        options.encoding = streamEncoding
+        options.maxBytes = streamMaxBytes
+        options.maxAge = streamMaxAge
+        options.claimAfter = streamClaimAfter
+        options.expectedGroups = sinks.map(\.streamGroup)
+        options.anonymousSource = IntakeLane.anonymousSource
+        return options
     }
 
     var intakeOptions: EventIntakeOptions {

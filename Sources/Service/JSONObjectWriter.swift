@@ -49,6 +49,27 @@ struct JSONObjectWriter: ~Copyable {
         buffer.append("}")
     }
 
+    mutating func addNull(_ name: String) {
+        key(name)
+        buffer.append("null")
+    }
+
+    /// An array of objects, one for each of `items`.
+    mutating func array<Item>(
+        _ name: String, of items: [Item], _ body: (inout JSONObjectWriter, Item) -> Void
+    ) {
+        key(name)
+        buffer.append("[")
+        for (index, item) in items.enumerated() {
+            buffer.append(index == 0 ? "{" : ",{")
+            isFirst = true
+            body(&self, item)
+            buffer.append("}")
+        }
+        isFirst = false
+        buffer.append("]")
+    }
+
     consuming func finish() -> ByteBuffer {
         buffer.append("}\n")
         return buffer

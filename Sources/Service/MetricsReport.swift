@@ -11,10 +11,12 @@ struct MetricsReport: Sendable {
     let journal: Journal
     let store: EventStore
     let writer: EventWriter
+    let sinks: Sinks
     let intake: EventIntake
     let tail: TailHub
     let queryDuration: Histogram
     let server: ServerSlot
+    let streams: StreamMetrics
     let log: Logger
 
     func text() -> Bytes {
@@ -23,6 +25,8 @@ struct MetricsReport: Sendable {
         addEvents(&text)
         addJournal(&text)
         addStore(&text)
+        streams.add(to: &text)
+        addSinks(&text)
         addProcess(&text)
         return text.finish()
     }
@@ -118,7 +122,7 @@ struct MetricsReport: Sendable {
         text.sample(name, [:], value)
     }
 
-    private func gauge(
+    func gauge(
         _ text: inout MetricsText, _ name: String, _ help: String, _ value: some BinaryInteger
     ) {
         text.family(name, .gauge, help)

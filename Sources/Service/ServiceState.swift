@@ -17,11 +17,15 @@ final class ServiceState: Sendable {
     private let journal: Journal
     private let store: EventStore
     private let writer: EventWriter
+    private let streams: EventStreams?
 
-    init(journal: Journal, store: EventStore, writer: EventWriter) {
+    init(
+        journal: Journal, store: EventStore, writer: EventWriter, streams: EventStreams? = nil
+    ) {
         self.journal = journal
         self.store = store
         self.writer = writer
+        self.streams = streams
     }
 
     var isDraining: Bool { draining.load(ordering: .acquiring) }
@@ -36,8 +40,23 @@ final class ServiceState: Sendable {
             Component(
                 name: "store", word: failure == nil ? "ok" : "failed",
                 verdict: failure == nil ? .ok : .failed),
-            Component(name: "redis_streams", word: "disabled", verdict: .ok),
+            streamsComponent,
             Component(name: "redis_cache", word: "disabled", verdict: .ok),
         ]
+    }
+
+    /// The worse of the two lanes. Open, whatever the breakers say, while the writer does without
+    /// the streams: a server that answers and refuses is not there either.
+    private var streamsComponent: Component {
+        let name = "redis_streams"
+        guard let streams else { return Component(name: name, word: "disabled", verdict: .ok) }
+        let modes = streams.redis.status.map(\.breaker.mode)
+        let isOpen =
+            streams.isDegraded || modes.contains(.open) || modes.contains(.forcedOpen)
+        if isOpen { return Component(name: name, word: "open", verdict: .degraded) }
+        if modes.contains(.halfOpen) {
+            return Component(name: name, word: "half_open", verdict: .degraded)
+        }
+        return Component(name: name, word: "ok", verdict: .ok)
     }
 }

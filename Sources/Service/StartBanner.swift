@@ -15,7 +15,7 @@ package struct StartBanner: Sendable {
     /// One readable line, without its newline.
     package var line: String {
         """
-        millrace \(Version.current) listens on \(address) \
+        \(title) \(Version.current) listens on \(address) \
         (data \(configuration.dataDirectory), journal sync \(configuration.journalSync.rawValue), \
         retention \(retention), keys off, CORS \(cors), access log \
         \(configuration.accessLog.rawValue)). Try: curl \(address)/healthz; \
@@ -41,6 +41,9 @@ package struct StartBanner: Sendable {
             ])
     }
 
+    private var title: String {
+        configuration.role == .worker ? "millrace worker" : "millrace"
+    }
     private var retention: String { configuration.retention.map(DurationText.format) ?? "off" }
     private var cors: String {
         configuration.corsOrigins.isEmpty ? "off" : configuration.corsOrigins.joined(separator: ",")

@@ -12,9 +12,11 @@ struct StatusReport: Sendable {
     let journal: Journal
     let opened: EventStore.Opened
     let writer: EventWriter
+    let sinks: Sinks
     let intake: EventIntake
     let tail: TailHub
     let server: ServerSlot
+    let streams: StreamReport
     let log: Logger
 
     func json() -> ByteBuffer {
@@ -36,6 +38,7 @@ struct StatusReport: Sendable {
             events.add("tail_subscribers", tail.subscribers)
             events.add("tail_dropped", tail.dropped.count)
         }
+        body.object("sinks") { addSinks(&$0) }
         body.object("http") { http in
             let server = self.server.current
             http.add("connections", server?.openConnections ?? 0)
@@ -47,7 +50,7 @@ struct StatusReport: Sendable {
             logger.add("queued_bytes", log.queuedBytes)
             logger.object("dropped") { $0.add("queue_full", log.dropped) }
         }
-        body.object("breakers") { _ in }
+        streams.add(to: &body)
         return body.finish()
     }
 
@@ -73,6 +76,7 @@ struct StatusReport: Sendable {
         body.add("committed_sequence", status.committedSequence)
         body.add(
             "unstored", status.committedSequence - min(store.position, status.committedSequence))
+        if let streams = streams.streams { body.add("unforwarded", streams.unforwarded) }
         body.add("commits", status.commits)
         body.add("failures", status.failures)
         body.add("sync_microseconds", status.syncMicroseconds)
@@ -107,6 +111,7 @@ struct StatusReport: Sendable {
             quarantine.add("trimmed", status.quarantineTrimmed)
             quarantine.add("dropped", status.quarantineDropped)
         }
+        body.object("dead_letters") { addDeadLetters(&$0, status) }
     }
 }
 

@@ -3,6 +3,7 @@ import Events
 import HTTPServer
 import Primitives
 import Query
+import Redis
 import Storage
 import Telemetry
 
@@ -20,7 +21,10 @@ enum Wiring {
     ) -> Container {
         let container = Container()
         container.register(Logger.self) { _ in log }
-        addStorage(to: container, configuration, shutdown)
+        addStorage(to: container, configuration)
+        addStreams(to: container, configuration, shutdown)
+        addWriter(to: container, configuration, shutdown)
+        addSinks(to: container, configuration, shutdown)
         addIntake(to: container, configuration)
         addQueries(to: container, configuration)
         addReports(to: container, configuration)
@@ -28,9 +32,7 @@ enum Wiring {
         return container
     }
 
-    private static func addStorage(
-        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
-    ) {
+    private static func addStorage(to container: Container, _ configuration: Configuration) {
         let directory = configuration.dataDirectory
         container.register(DataDirectoryLock.self) { _ in
             try DataDirectoryLock(directory: directory)
@@ -51,8 +53,47 @@ enum Wiring {
             let store: EventStore = try parts.resolve()
             return try Journal(
                 options: configuration.journalOptions, minimumNextSequence: store.position + 1,
-                consumers: [EventWriter.consumer], log: try parts.resolve())
+                consumers: configuration.journalConsumers, log: try parts.resolve())
         }
+    }
+
+    /// Nothing, unless there is a Redis.
+    private static func addStreams(
+        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
+    ) {
+        guard let url = configuration.redisURL else { return }
+        container.register(
+            EventStreams.self, start: { $0.start() },
+            stop: { $0.stop(until: shutdown.withLock { $0 }) }
+        ) { parts in
+            let log: Logger = try parts.resolve()
+            let redis = GuardedRedis(
+                url, lanes: [.streams, .consumer], clientName: "millrace-\(configuration.node)",
+                logger: log)
+            return try EventStreams(
+                configuration.streamOptions, redis: redis, journal: try parts.resolve(),
+                store: try parts.resolve(), directory: configuration.dataDirectory,
+                journalMaxBytes: configuration.journalMaxBytes, log: log)
+        }
+        container.register(PositionWaiters.self, name: "streamed", stop: { $0.close() }) { parts in
+            let forwarder = try parts.resolve(EventStreams.self).forwarder
+            let waiters = PositionWaiters(reached: forwarder.forwardedSequence)
+            forwarder.onForwarded { waiters.reached($0) }
+            return waiters
+        }
+    }
+
+    /// What was registered under that name only if there is a Redis.
+    private static func ifStreaming<Value>(
+        _ parts: Container, _ configuration: Configuration, _ type: Value.Type = Value.self,
+        name: String? = nil
+    ) throws -> Value? {
+        configuration.redisURL == nil ? nil : try parts.resolve(Value.self, name: name)
+    }
+
+    private static func addWriter(
+        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
+    ) {
         container.register(
             EventWriter.self, start: { $0.start() },
             stop: { $0.stop(until: shutdown.withLock { $0 }) }
@@ -60,7 +101,8 @@ enum Wiring {
             EventWriter(
                 journal: try parts.resolve(), store: try parts.resolve(),
                 retention: configuration.retention,
-                journalMaxBytes: configuration.journalMaxBytes, log: try parts.resolve())
+                journalMaxBytes: configuration.journalMaxBytes,
+                streams: try ifStreaming(parts, configuration), log: try parts.resolve())
         }
     }
 
@@ -69,19 +111,21 @@ enum Wiring {
             WorkerPool(
                 name: "intake", threads: configuration.loops, queueLimit: intakeQueueLimit)
         }
-        container.register(StoredWaiters.self, stop: { $0.close() }) { parts in
+        container.register(PositionWaiters.self, name: "stored", stop: { $0.close() }) { parts in
             // Waiters are answered by the writer's commits, so it must outlive them.
             let _: EventWriter = try parts.resolve()
             let store: EventStore = try parts.resolve()
-            let waiters = StoredWaiters(stored: store.position)
-            _ = store.onCommit { waiters.stored($0.position) }
+            let waiters = PositionWaiters(reached: store.position)
+            _ = store.onCommit { waiters.reached($0.position) }
             return waiters
         }
         container.register(EventIntake.self) { parts in
             let writer: EventWriter = try parts.resolve()
             return EventIntake(
                 journal: try parts.resolve(), store: try parts.resolve(),
-                workers: try parts.resolve(name: "intake"), storedWaiters: try parts.resolve(),
+                workers: try parts.resolve(name: "intake"),
+                storedWaiters: try parts.resolve(name: "stored"),
+                streamedWaiters: try ifStreaming(parts, configuration, name: "streamed"),
                 hurry: { writer.hurry() },
                 options: configuration.intakeOptions)
         }
@@ -119,22 +163,31 @@ enum Wiring {
         container.register(ServiceState.self) { parts in
             ServiceState(
                 journal: try parts.resolve(), store: try parts.resolve(),
-                writer: try parts.resolve())
+                writer: try parts.resolve(), streams: try ifStreaming(parts, configuration))
+        }
+        container.register(BreakerRoutes.self) { parts in
+            let streams: EventStreams? = try ifStreaming(parts, configuration)
+            return BreakerRoutes(
+                redis: streams.map { [$0.redis] } ?? [], log: try parts.resolve())
         }
         container.register(ServerSlot.self) { _ in ServerSlot() }
         container.register(StatusReport.self) { parts in
             StatusReport(
                 started: .now(), configuration: configuration, state: try parts.resolve(),
                 journal: try parts.resolve(), opened: try parts.resolve(),
-                writer: try parts.resolve(), intake: try parts.resolve(),
-                tail: try parts.resolve(), server: try parts.resolve(), log: try parts.resolve())
+                writer: try parts.resolve(), sinks: try parts.resolve(),
+                intake: try parts.resolve(), tail: try parts.resolve(),
+                server: try parts.resolve(),
+                streams: StreamReport(streams: try ifStreaming(parts, configuration)),
+                log: try parts.resolve())
         }
         container.register(MetricsReport.self) { parts in
             MetricsReport(
                 started: .now(), state: try parts.resolve(), journal: try parts.resolve(),
                 store: try parts.resolve(), writer: try parts.resolve(),
-                intake: try parts.resolve(), tail: try parts.resolve(),
+                sinks: try parts.resolve(), intake: try parts.resolve(), tail: try parts.resolve(),
                 queryDuration: try parts.resolve(name: "query"), server: try parts.resolve(),
+                streams: StreamMetrics(streams: try ifStreaming(parts, configuration)),
                 log: try parts.resolve())
         }
     }
@@ -142,7 +195,9 @@ enum Wiring {
     private static func addServer(
         to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
     ) {
-        container.register(Router.self) { parts in try Routes.router(parts) }
+        container.register(Router.self) { parts in
+            try Routes.router(parts, role: configuration.role)
+        }
         container.register(
             HTTPServer.self, start: { $0.start() },
             stop: { $0.stop(until: shutdown.withLock { $0 }) }

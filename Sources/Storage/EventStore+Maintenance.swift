@@ -11,7 +11,8 @@ extension EventStore {
     /// How long a checkpoint may wait for readers once the log has grown over its limit.
     private static let readerWaitMilliseconds: Int32 = 100
 
-    /// What has to be done between batches: refused events, checkpoints, giving back space.
+    /// What has to be done between batches: refused events, what sinks hand over, checkpoints,
+    /// giving back space.
     /// The writer's thread only. Takes some tens of milliseconds when a checkpoint is due, next to
     /// nothing otherwise. Call it after each batch, and about every 100 ms without any.
     /// - Parameter isIdle: nothing is waiting to be written.
@@ -20,6 +21,10 @@ extension EventStore {
         let writer = try writer()
         defer { publish(writer) }
         if !quarantine.isEmpty { try drainQuarantine(writer) }
+        if isSinkWriteDue(writer, now: now, isIdle: isIdle) {
+            try drainSinks(writer)
+            writer.lastSinkWrite = now
+        }
         if let mode = dueCheckpoint(writer, now: now, isIdle: isIdle) {
             try checkpoint(writer, mode, now: now)
         }
@@ -51,6 +56,7 @@ extension EventStore {
             writer.checkpointedFrames = max(result.logFrames, 0)
             guard result.isComplete else { return false }
             writer.durablePosition = writer.counters.position
+            sinks.becomeDurable()
             if let now { writer.lastCompleteCheckpoint = now }
             return true
         } catch {

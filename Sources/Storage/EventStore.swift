@@ -23,6 +23,8 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     package let readers: ReaderPool
     /// Refused events and what became of them, handed over by any thread.
     package let quarantine = QuarantineInbox()
+    /// Dead letters and positions of sinks, handed over by any thread.
+    package let sinks = SinkInbox()
     /// How far commits have come, for threads that wait: `ack=stored`, tails.
     package let committed: Monitor<CommitPoint>
 
@@ -131,6 +133,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
         }
         do {
             try drainQuarantine(writer)
+            try drainSinks(writer)
             try checkpoint(writer, .truncate, now: nil)
         } catch {
             // Not lost: the journal still holds what no checkpoint has synced.
@@ -156,6 +159,8 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             status.durablePosition = UInt64(writer.durablePosition)
             status.quarantined = counters.quarantineRows
             status.quarantineTrimmed = counters.quarantineTrimmed
+            status.deadLetters = counters.deadLetterRows
+            status.deadLettersTrimmed = counters.deadLetterTrimmed
             status.freePages = writer.freePages
             status.isSyncFailed = writer.isSyncFailed
         }

@@ -16,6 +16,7 @@ package struct EventStoreOptions: Sendable {
     /// readers of old states.
     package var logLimitBytes = 96 << 20
     package var quarantine = QuarantineLimits()
+    package var deadLetters = DeadLetterLimits()
     package var schema = Schema.current
 
     package init() {}

@@ -11,7 +11,7 @@ package struct Schema: Sendable {
 
     package init(steps: [String]) { self.steps = steps }
 
-    package static let current = Schema(steps: [version1])
+    package static let current = Schema(steps: [version1, version2])
 
     package var version: Int { steps.count }
 
@@ -109,5 +109,20 @@ package struct Schema: Sendable {
             FROM event_rows r
                 LEFT JOIN event_types t ON t.id = r.type_id
                 LEFT JOIN event_sources s ON s.id = r.source_id;
+        """
+
+    /// What receivers of sinks refused for good, and how far each sink has come: a `seq`.
+    package static let version2 = """
+        CREATE TABLE dead_letters(
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            sink TEXT NOT NULL,
+            time INTEGER NOT NULL,
+            status INTEGER NOT NULL,
+            refusals INTEGER NOT NULL,
+            replayed INTEGER,
+            event BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX dead_letter_sink ON dead_letters(sink, seq);
+        CREATE TABLE sinks(name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
         """
 }

@@ -18,6 +18,12 @@ struct StoreCounters: Equatable {
     /// Refused events that went from quarantine to make room, ever.
     var quarantineTrimmed: Int64 = 0
 
+    var deadLetterRows: Int64 = 0
+    /// Bytes of the events among the dead letters.
+    var deadLetterBytes: Int64 = 0
+    /// Dead letters that went to make room, ever.
+    var deadLetterTrimmed: Int64 = 0
+
     private typealias Field = (
         name: String, path: any WritableKeyPath<StoreCounters, Int64> & Sendable
     )
@@ -25,6 +31,8 @@ struct StoreCounters: Equatable {
         ("journal_position", \.position), ("last_seq", \.lastSeq), ("event_count", \.rows),
         ("generation_horizon", \.generationHorizon), ("quarantine_count", \.quarantineRows),
         ("quarantine_bytes", \.quarantineBytes), ("quarantine_trimmed", \.quarantineTrimmed),
+        ("dead_letter_count", \.deadLetterRows), ("dead_letter_bytes", \.deadLetterBytes),
+        ("dead_letter_trimmed", \.deadLetterTrimmed),
     ]
 
     init() {}

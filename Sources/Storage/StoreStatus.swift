@@ -13,6 +13,10 @@ package struct StoreStatus: Sendable, Equatable {
     package var quarantineTrimmed: Int64 = 0
     /// Refused events that were lost because they came faster than they could be kept.
     package var quarantineDropped: UInt64 = 0
+    /// Events that receivers of sinks refused for good.
+    package var deadLetters: Int64 = 0
+    /// Dead letters that went to make room, ever.
+    package var deadLettersTrimmed: Int64 = 0
     /// Of the database file.
     package var fileBytes: Int64 = 0
     /// Of the write-ahead log.

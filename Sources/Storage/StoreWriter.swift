@@ -13,6 +13,7 @@ final class StoreWriter {
     var checkpointedFrames = 0
     var lastCheckpoint: MonotonicTime?
     var lastCompleteCheckpoint: MonotonicTime?
+    var lastSinkWrite: MonotonicTime?
     /// Below this minute every generation has been folded, as far as this process knows.
     var foldedTo = Generations.firstMinute
     var freePages: Int64 = 0
@@ -106,6 +107,7 @@ final class StoreWriter {
             "SELECT count(*) FROM event_types", "SELECT count(*) FROM meta",
             "SELECT minute FROM generations ORDER BY type_id DESC, minute DESC LIMIT 1",
             "SELECT max(seq) FROM quarantine", "SELECT seq FROM events LIMIT 1",
+            "SELECT max(seq) FROM dead_letters", "SELECT count(*) FROM sinks",
         ] { _ = try connection.integer(sql) }
     }
 

@@ -6,6 +6,8 @@ package struct StoredEvent: Sendable, Equatable {
     /// Its place in the order of storing, on this node only.
     package let seq: Int64
     package let id: String
+    /// The service gave it its id, which then stands for it without the source.
+    package let hasGeneratedID: Bool
     package let type: String
     package let source: String
     package let subject: String?
@@ -24,6 +26,7 @@ package struct StoredEvent: Sendable, Equatable {
         time = row.integer(1)
         type = try names.type(row.integer(2))
         source = try names.source(row.integer(3))
+        hasGeneratedID = row.isNull(5)
         id = row.textOrNil(5) ?? StoredEvent.uuid(row.key(4))
         subject = row.textOrNil(6)
         data = row.isNull(7) ? nil : Array(row.bytes(7))

@@ -20,6 +20,7 @@ final class RunningService: Sendable {
 
     /// How it was started, so that it can be started again.
     private struct Launch {
+        var command: String
         var arguments: [String]
         var environment: [String: String]
         var wrapper: [String]
@@ -30,6 +31,7 @@ final class RunningService: Sendable {
 
     /// Starts `millrace serve` and returns once `/healthz` answers.
     /// - Parameters:
+    ///   - command: another one than `serve`, which takes the same arguments.
     ///   - arguments: after `serve --host 127.0.0.1 --port 0 --data-dir …`.
     ///   - dataDirectory: another place for the data, a small tmpfs say; it is not removed.
     ///   - environment: added to this process's own, without any `MILLRACE_*` of that.
@@ -37,7 +39,7 @@ final class RunningService: Sendable {
     ///     `["prlimit", "--nofile=64"]`. Signals reach the wrapper if it does not `exec`.
     ///   - limit: generous, because sanitizers and busy machines are slow.
     static func start(
-        _ arguments: [String] = [], dataDirectory: String? = nil,
+        _ arguments: [String] = [], command: String = "serve", dataDirectory: String? = nil,
         environment: [String: String] = [:], wrapper: [String] = [],
         within limit: Duration = .seconds(60)
     ) throws -> RunningService {
@@ -45,7 +47,8 @@ final class RunningService: Sendable {
         return try RunningService(
             directory: directory, dataDirectory: dataDirectory ?? directory.file("data"),
             launch: Launch(
-                arguments: arguments, environment: environment, wrapper: wrapper, limit: limit))
+                command: command, arguments: arguments, environment: environment, wrapper: wrapper,
+                limit: limit))
     }
 
     /// Starts a successor on the same data directory; this one must have ended.
@@ -65,7 +68,7 @@ final class RunningService: Sendable {
         // A successor writes on in the same files, so only what is new tells its port.
         let earlier = readFile(directory.file("stdout"))?.count ?? 0
         process = try ChildProcess(
-            launch.wrapper + [try MillraceBinary.path(), "serve"]
+            launch.wrapper + [try MillraceBinary.path(), launch.command]
                 + ["--host", "127.0.0.1", "--port", "0", "--data-dir", dataDirectory]
                 + launch.arguments,
             environment: launch.environment, output: directory.file("stdout"),

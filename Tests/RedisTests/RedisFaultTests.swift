@@ -1,5 +1,6 @@
 import Primitives
 import Resilience
+import TestSupport
 import Testing
 
 @testable import Redis

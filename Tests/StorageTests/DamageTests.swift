@@ -166,7 +166,7 @@ import Testing
         let good = try IntegrityReport(path: folder.database)
         #expect(good.problems.isEmpty)
         #expect(good.rows == 5000 && good.position == 50 && good.lastSeq == 5000)
-        #expect(good.schemaVersion == 1)
+        #expect(good.schemaVersion == Schema.current.version)
         for offset in bytes.count / 2..<bytes.count / 2 + 20_000 { bytes[offset] = 0x77 }
         folder.write(bytes, to: folder.database)
         let bad = try IntegrityReport(path: folder.database)

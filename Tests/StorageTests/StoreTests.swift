@@ -14,18 +14,18 @@ import Testing
         #expect(bytes.withUnsafeBytes { crc32c($0) } == 3_838_911_344)
     }
 
-    @Test func `migrates a file of version 1 and keeps its events`() throws {
+    @Test func `migrates a file of an earlier version and keeps its events`() throws {
         let folder = try TemporaryFolder()
         let old = try openStore(folder)
         try old.write([TestEvent(id: "1")], position: 7)
         old.close(deadline: soon)
         var options = EventStoreOptions()
         options.schema = Schema(steps: [
-            Schema.version1, "CREATE TABLE rollups(x INTEGER) STRICT;",
+            Schema.version1, Schema.version2, "CREATE TABLE rollups(x INTEGER) STRICT;",
             "ALTER TABLE rollups ADD COLUMN y INTEGER; INSERT INTO rollups VALUES(1, 2);",
         ])
         let new = try openStore(folder, options: options)
-        #expect(try new.integer("PRAGMA user_version") == 3)
+        #expect(try new.integer("PRAGMA user_version") == 4)
         #expect(try new.integer("SELECT y FROM rollups") == 2)
         #expect(new.position == 7)
         #expect(try new.write([TestEvent(id: "1")]).duplicates == 1)
@@ -34,19 +34,34 @@ import Testing
         #expect(error?.code == .newerSchema)
     }
 
+    @Test func `a file of version 1 gets the tables of sinks`() throws {
+        let folder = try TemporaryFolder()
+        do {
+            let old = try Connection(path: folder.database, role: .writer)
+            try old.execute(Schema.version1)
+            try old.execute("PRAGMA user_version = 1")
+            try old.execute("PRAGMA application_id = \(0x4D52_4C43)")
+        }
+        let store = try openStore(folder)
+        #expect(try store.integer("PRAGMA user_version") == 2)
+        #expect(try store.openSinks(["a"]) == ["a": 0])
+        store.close(deadline: soon)
+    }
+
     @Test func `takes back a migration that fails`() throws {
         let folder = try TemporaryFolder()
         try openStore(folder).close(deadline: soon)
         var options = EventStoreOptions()
         options.schema = Schema(steps: [
-            Schema.version1, "CREATE TABLE half(x INTEGER) STRICT; INSERT INTO nowhere VALUES(1);",
+            Schema.version1, Schema.version2,
+            "CREATE TABLE half(x INTEGER) STRICT; INSERT INTO nowhere VALUES(1);",
         ])
         let error = #expect(throws: StorageError.self) {
             _ = try openStore(folder, options: options)
         }
-        #expect(error?.message.contains("migration to version 2") == true)
+        #expect(error?.message.contains("migration to version 3") == true)
         let store = try openStore(folder)
-        #expect(try store.integer("PRAGMA user_version") == 1)
+        #expect(try store.integer("PRAGMA user_version") == 2)
         #expect(try store.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'half'") == 0)
     }
 

@@ -25,6 +25,8 @@ struct MillraceCommand: ParsableCommand {
             configuration is refused.
             """,
         version: Version.current,
-        subcommands: [ServeCommand.self, CheckCommand.self, HealthcheckCommand.self],
+        subcommands: [
+            ServeCommand.self, WorkerCommand.self, CheckCommand.self, HealthcheckCommand.self,
+        ],
         defaultSubcommand: ServeCommand.self)
 }

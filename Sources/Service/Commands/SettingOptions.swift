@@ -4,13 +4,16 @@ import ArgumentParser
 struct SettingOptions: ParsableArguments {
     @OptionGroup(title: "Network") var network: NetworkOptions
     @OptionGroup(title: "Storage") var storage: StorageOptions
+    @OptionGroup(title: "Redis") var redis: RedisSettingOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Logging") var logging: LoggingOptions
     @OptionGroup(title: "Process") var process: ProcessOptions
 
     /// What was given, by the names of the settings.
     var given: [String: String] {
-        let groups: [any ParsableArguments] = [network, storage, limits, logging, process]
+        let groups: [any ParsableArguments] = [
+            network, storage, redis, limits, logging, process,
+        ]
         return groups.reduce(into: [:]) { given, group in
             given.merge(SettingFlag.given(in: group)) { _, last in last }
         }
@@ -33,6 +36,18 @@ struct StorageOptions: ParsableArguments {
     @Option(\.journalSyncInterval) var journalSyncInterval: SettingFlag?
     @Option(\.retention) var retention: SettingFlag?
     @Option(\.readers) var readers: SettingFlag?
+}
+
+struct RedisSettingOptions: ParsableArguments {
+    @Option(\.redisURL) var redisUrl: SettingFlag?
+    @Option(\.cacheRedisURL) var cacheRedisUrl: SettingFlag?
+    @Option(\.node) var node: SettingFlag?
+    @Option(\.group) var group: SettingFlag?
+    @Option(\.partitions) var partitions: SettingFlag?
+    @Option(\.streamEncoding) var streamEncoding: SettingFlag?
+    @Option(\.streamMaxBytes) var streamMaxBytes: SettingFlag?
+    @Option(\.streamMaxAge) var streamMaxAge: SettingFlag?
+    @Option(\.streamClaimAfter) var streamClaimAfter: SettingFlag?
 }
 
 struct LimitOptions: ParsableArguments {

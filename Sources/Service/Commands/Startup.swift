@@ -13,10 +13,12 @@ enum Startup {
         } catch { throw refused(error) }
     }
 
-    static func configuration(flags: [String: String]) throws -> Configuration {
+    static func configuration(
+        flags: [String: String], role: ServiceRole = .serve
+    ) throws -> Configuration {
         do {
             return try Configuration.load(
-                flags: flags, environment: ProcessEnvironment.variables())
+                flags: flags, environment: ProcessEnvironment.variables(), role: role)
         } catch { throw refused(error) }
     }
 

@@ -1,8 +1,12 @@
+import Events
 import HTTPServer
+import Redis
 import Telemetry
 
 /// What the service runs with: every setting, checked and typed. Fields are as in `Settings`.
 package struct Configuration: Sendable {
+    package let role: ServiceRole
+
     package let host: String
     /// 0: any free port.
     package let port: Int
@@ -33,13 +37,31 @@ package struct Configuration: Sendable {
     package let retention: Duration?
     package let readers: Int
 
+    /// Nil: events do not leave this node.
+    package let redisURL: RedisURL?
+    /// Nil: the cache uses `redisURL`.
+    package let cacheRedisURL: RedisURL?
+    /// This node's name; the host's if nobody said otherwise.
+    package let node: String
+    /// The consumer group of this node's store.
+    package let group: String
+    package let partitions: Int
+    package let streamEncoding: StreamOptions.Encoding
+    package let streamMaxBytes: Int
+    /// Nil: age removes nothing.
+    package let streamMaxAge: Duration?
+    package let streamClaimAfter: Duration
+
     package let logLevel: LogLevel
     package let logFormat: LogFormat
     package let accessLog: AccessLog.Mode
 
     package let shutdownTimeout: Duration
+    /// In the order of their names.
+    package let sinks: [SinkOptions]
 
-    init(_ values: ResolvedSettings) {
+    init(_ values: ResolvedSettings, role: ServiceRole) {
+        self.role = role
         host = values[\.host]
         port = values[\.port]
         insecureNoAuth = values[\.insecureNoAuth]
@@ -63,10 +85,23 @@ package struct Configuration: Sendable {
         journalSyncInterval = values[\.journalSyncInterval]
         retention = values[\.retention]
         readers = values[\.readers]
+        redisURL = values[\.redisURL]
+        cacheRedisURL = values[\.cacheRedisURL]
+        // A worker is often put beside a node, and with one name both would be one consumer.
+        let standard = role == .worker ? HostName.current + "-worker" : HostName.current
+        let node = values[\.node].isEmpty ? standard : values[\.node]
+        self.node = node
+        group = values[\.group].isEmpty ? node : values[\.group]
+        partitions = values[\.partitions]
+        streamEncoding = values[\.streamEncoding]
+        streamMaxBytes = values[\.streamMaxBytes]
+        streamMaxAge = values[\.streamMaxAge]
+        streamClaimAfter = values[\.streamClaimAfter]
         logLevel = values[\.logLevel]
         logFormat = values[\.logFormat]
         accessLog = values[\.accessLog]
         shutdownTimeout = values[\.shutdownTimeout]
+        sinks = values.sinks.map { $0.options(values) }
     }
 }
 
@@ -77,10 +112,11 @@ extension Configuration {
     ///   - environment: all variables; those that do not begin with `MILLRACE_` are not looked at.
     /// - Throws: everything that is wrong, together.
     package static func load(
-        flags: [String: String] = [:], environment: [String: String] = [:]
+        flags: [String: String] = [:], environment: [String: String] = [:],
+        role: ServiceRole = .serve
     ) throws(ConfigurationError) -> Configuration {
         let values = try SettingsResolver.resolve(flags: flags, environment: environment)
-        try ConfigurationCheck.run(values)
-        return Configuration(values)
+        try ConfigurationCheck.run(values, role: role)
+        return Configuration(values, role: role)
     }
 }

@@ -1,8 +1,12 @@
 /// What must hold between settings that are each right by themselves.
 enum ConfigurationCheck {
     /// - Throws: every rule that does not hold, with what would be right.
-    static func run(_ values: ResolvedSettings) throws(ConfigurationError) {
-        let problems = [access(values), bodies(values), events(values)].compactMap { $0 }
+    static func run(
+        _ values: ResolvedSettings, role: ServiceRole
+    ) throws(ConfigurationError) {
+        let problems = [
+            access(values), bodies(values), events(values), redis(values), work(values, role),
+        ].compactMap { $0 }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
     }
 
@@ -16,6 +20,24 @@ enum ConfigurationCheck {
             (the default) behind a proxy that authenticates, or, where the network itself is \
             trusted, as in a container whose port you publish yourself, say so with \
             --insecure-no-auth or MILLRACE_INSECURE_NO_AUTH=true
+            """
+    }
+
+    /// One command reads all partitions, which a cluster spreads over its servers.
+    private static func redis(_ values: ResolvedSettings) -> String? {
+        guard values[\.redisURL]?.isCluster == true else { return nil }
+        return """
+            \(values.cite(\.redisURL)): streams do not run on a Redis cluster; name a single \
+            server, or a proxy in front of one
+            """
+    }
+
+    /// Nothing else brings a worker events.
+    private static func work(_ values: ResolvedSettings, _ role: ServiceRole) -> String? {
+        guard role == .worker, values[\.redisURL] == nil else { return nil }
+        return """
+            redis-url: a worker gets its events from Redis; say where it is with --redis-url or \
+            MILLRACE_REDIS_URL, such as redis://127.0.0.1:6379
             """
     }
 

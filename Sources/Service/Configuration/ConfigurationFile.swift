@@ -54,8 +54,15 @@ struct ConfigurationFile {
     }
 
     /// The line that sets a setting, from 1; nil if it cannot be told.
-    func line(ofSetting name: String) -> Int? {
-        key(ofSetting: name).flatMap { YAMLLines.line(of: $0, in: text) }
+    func line(ofSetting name: String) -> Int? { key(ofSetting: name).flatMap(line) }
+
+    /// The line of a key, from 1; nil if it cannot be told.
+    func line(of key: [String]) -> Int? { YAMLLines.line(of: key, in: text) }
+
+    /// All keys below one of the top level, in alphabetical order.
+    func keys(of section: String) -> [[String]] {
+        keys.values.sorted().map { $0.split(separator: ".").map(String.init) }
+            .filter { $0.first == section }
     }
 
     private static func names(

@@ -6,9 +6,14 @@ struct ResolvedSettings: Sendable {
     }
 
     private let entries: [String: Entry]
+    /// Those that the file declares, by name; their values are among the entries.
+    let sinks: [SinkDeclaration]
 
     /// - Parameter entries: by names; a setting that is not among them has its default.
-    init(_ entries: [String: Entry]) { self.entries = entries }
+    init(_ entries: [String: Entry], sinks: [SinkDeclaration] = []) {
+        self.entries = entries
+        self.sinks = sinks
+    }
 
     func entry(_ row: SettingRow) -> Entry {
         entries[row.name] ?? Entry(text: row.defaultText, origin: .standard)

@@ -12,6 +12,8 @@ struct SettingRow: Sendable {
     /// Never printed, whatever it is.
     let isSecret: Bool
     let accepts: @Sendable (String) -> Bool
+    /// What is shown in the place of a value that holds secrets in part; nil shows all of it.
+    var mask: (@Sendable (String) -> String)?
 
     /// What every variable of ours begins with.
     static let variablePrefix = "MILLRACE_"

@@ -1,3 +1,4 @@
+import Events
 import HTTPServer
 import Primitives
 import Telemetry
@@ -73,6 +74,34 @@ struct Settings: Sendable {
         "Age at which events are deleted")
     let readers = Setting(
         "readers", .integer(1...64), default: "2", "Connections that read the store")
+
+    // Redis
+    let redisURL = Setting(
+        "redis-url", .redisURL, default: "", isSecret: true,
+        "Redis whose streams carry events between nodes; without it events stay on this node")
+    let cacheRedisURL = Setting(
+        "cache-redis-url", .redisURL, default: "", isSecret: true,
+        "Redis for the cache alone; otherwise the one of --redis-url")
+    let node = Setting(
+        "node", .nodeName, default: "", "This node's name; the host's unless said otherwise")
+    let group = Setting(
+        "group", .nodeName, default: "",
+        "Consumer group that fills this node's store; the node's name unless said otherwise")
+    let partitions = Setting(
+        "partitions", .integer(1...64), default: "4",
+        "Streams that events are spread over, the same on every node")
+    let streamEncoding = Setting(
+        "stream-encoding", ValueForm<StreamOptions.Encoding>.choice, default: "entry",
+        "entry: an event an entry, readable by any client; frame: a compressed batch an entry")
+    let streamMaxBytes = Setting(
+        "stream-max-bytes", .size(1 << 20...1 << 40), default: "1GiB",
+        "Memory of all streams above which the oldest entries go, read or not")
+    let streamMaxAge = Setting(
+        "stream-max-age", .durationOrOff(.seconds(1)...(.seconds(86_400 * 3650))), default: "off",
+        "Age at which entries go, read or not")
+    let streamClaimAfter = Setting(
+        "stream-claim-after", .duration(.milliseconds(100)...(.seconds(3600))), default: "30s",
+        "Time after which entries that another consumer of the group has left are taken over")
 
     // Logging
     let logLevel = Setting("log-level", .level, default: "info", "Least level that is logged")

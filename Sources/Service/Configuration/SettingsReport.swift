@@ -5,7 +5,10 @@ enum SettingsReport {
         _ values: ResolvedSettings, of rows: [SettingRow] = Settings.table.rows
     ) -> String {
         var lines = [["setting", "value", "from"]]
-        for row in rows {
+        let sinkRows = values.sinks.flatMap { sink in
+            sink.rows.values.sorted { $0.name < $1.name }
+        }
+        for row in rows + sinkRows {
             let entry = values.entry(row)
             lines.append([row.name, shown(entry.text, of: row), entry.origin.description])
         }
@@ -17,7 +20,7 @@ enum SettingsReport {
 
     private static func shown(_ text: String, of row: SettingRow) -> String {
         if text.isEmpty { return "-" }
-        return row.isSecret ? "********" : text
+        return row.isSecret ? "********" : row.mask?(text) ?? text
     }
 
     private static func pad(_ text: String, to width: Int) -> String {

@@ -2,8 +2,9 @@
 struct SettingsResolver {
     private let rows = Settings.table.rows
     private var sources: [SettingSource] = []
-    private var problems: [String] = []
     private var entries: [String: ResolvedSettings.Entry] = [:]
+    var problems: [String] = []
+    var sinks: [SinkDeclaration] = []
 
     /// - Parameters:
     ///   - flags: texts by the names of the settings.
@@ -18,7 +19,7 @@ struct SettingsResolver {
         try resolver.addFile()
         resolver.takeValues()
         guard resolver.problems.isEmpty else { throw ConfigurationError(resolver.problems) }
-        return ResolvedSettings(resolver.entries)
+        return ResolvedSettings(resolver.entries, sinks: resolver.sinks)
     }
 
     /// Opens the file that the sources so far name. Without one YAML costs nothing.
@@ -30,7 +31,9 @@ struct SettingsResolver {
             do {
                 let file = try ConfigurationFile(path: path, readBy: source.origin(row))
                 refuseUnknown(keysOf: file)
-                sources.append(.file(file))
+                let fileSource = SettingSource.file(file)
+                sources.append(fileSource)
+                takeSinks(of: file, from: fileSource)
             } catch {
                 throw ConfigurationError(problems + error.problems)
             }
@@ -46,7 +49,8 @@ struct SettingsResolver {
         }
     }
 
-    private mutating func take(_ row: SettingRow, from source: SettingSource) -> Bool {
+    /// - Returns: whether the source says something about the row, be it wrong.
+    mutating func take(_ row: SettingRow, from source: SettingSource) -> Bool {
         let text: String?
         do { text = try source.text(for: row) } catch {
             problems.append(
@@ -83,7 +87,8 @@ struct SettingsResolver {
     private mutating func refuseUnknown(keysOf file: ConfigurationFile) {
         // A file cannot name the file to read.
         let known = rows.map(\.name).filter { $0 != Settings.table.config.row.name }
-        for name in file.settingNames where !known.contains(name) {
+        let ofSinks = file.keys(of: SinkDeclaration.section).map { $0.joined(separator: "-") }
+        for name in file.settingNames where !known.contains(name) && !ofSinks.contains(name) {
             let origin = SettingOrigin.file(file.path, line: file.line(ofSetting: name))
             let key = file.key(ofSetting: name)?.joined(separator: ".") ?? name
             var problem = "\(key) (\(origin)): there is no such setting"
@@ -100,6 +105,7 @@ extension SettingRow {
     func quote(_ text: String) -> String {
         if isSecret { return "the hidden value" }
         if text.isEmpty { return "an empty value" }
+        let text = mask?(text) ?? text
         let shown = text.unicodeScalars.prefix(80).map { scalar in
             scalar.value < 0x20 || scalar.value == 0x7F ? "?" : Character(scalar)
         }

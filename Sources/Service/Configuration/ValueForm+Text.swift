@@ -1,3 +1,4 @@
+import Redis
 import Telemetry
 
 extension ValueForm where Value == LogLevel {
@@ -32,6 +33,37 @@ extension ValueForm where Value == String? {
         ValueForm(
             placeholder: "file", expectation: "the path of a file",
             parse: { $0.contains("\0") ? nil : .some($0.isEmpty ? nil : $0) })
+    }
+}
+
+extension ValueForm where Value == RedisURL? {
+    /// Where Redis is; an empty text is nowhere.
+    static var redisURL: ValueForm {
+        ValueForm(
+            placeholder: "url",
+            expectation: "a URL such as redis://127.0.0.1:6379, redis://user:password@host:6379/0 "
+                + "or unix:///run/redis.sock (special characters of a password percent-encoded)",
+            parse: { text in
+                if text.isEmpty { return .some(nil) }
+                return (try? RedisURL(parsing: text)).map { .some($0) }
+            })
+    }
+}
+
+extension ValueForm where Value == String {
+    /// The name of a node or a group; empty where something else stands in for it.
+    static var nodeName: ValueForm {
+        ValueForm(
+            placeholder: "name",
+            expectation: "a name of at most 128 letters, digits, '.', '_' and '-'",
+            parse: { text in
+                let isName =
+                    text.utf8.count <= 128
+                    && text.allSatisfy {
+                        $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0))
+                    }
+                return isName ? text : nil
+            })
     }
 }
 

@@ -24,21 +24,24 @@ final class EventIntake: Sendable {
     private let quarantine: QuarantineInbox
     private let decompressedLimitBytes: Int
     private let ackTimeout: Duration
-    private let storedWaiters: StoredWaiters
+    private let storedWaiters: PositionWaiters
+    /// Nil without Redis: nothing is ever streamed then, so there is nothing to wait for.
+    private let streamedWaiters: PositionWaiters?
     private let hurry: @Sendable () -> Void
     /// Runs a task on an event loop; set once the server exists.
     private let loops: Locked<HTTPServer?> = Locked(nil)
 
     /// - Parameter hurry: has what is journaled stored without delay.
     init(
-        journal: Journal, store: EventStore, workers: WorkerPool, storedWaiters: StoredWaiters,
-        hurry: @escaping @Sendable () -> Void,
+        journal: Journal, store: EventStore, workers: WorkerPool, storedWaiters: PositionWaiters,
+        streamedWaiters: PositionWaiters? = nil, hurry: @escaping @Sendable () -> Void,
         options: EventIntakeOptions
     ) {
         self.journal = journal
         self.workers = workers
         self.storedWaiters = storedWaiters
         self.hurry = hurry
+        self.streamedWaiters = streamedWaiters
         limits = options.limits
         decompressedLimitBytes = options.decompressedLimitBytes
         ackTimeout = options.ackTimeout
@@ -148,14 +151,23 @@ final class EventIntake: Sendable {
 
     private func acknowledge(_ waiting: IntakeBatch.Waiting, _ last: UInt64) {
         accepted.add(waiting.receipt.accepted)
-        guard waiting.receipt.parameters.ack == .stored else {
-            // Without Redis nothing is ever streamed, so there is nothing to wait for.
-            return waiting.responder.respond(waiting.receipt.response(reached: .journaled))
-        }
-        hurry()
-        storedWaiters.add(last, waiting.receipt.ackDeadline) { isStored in
-            waiting.responder.respond(
-                waiting.receipt.response(reached: isStored ? .stored : .journaled))
+        let deadline = waiting.receipt.ackDeadline
+        switch (waiting.receipt.parameters.ack, streamedWaiters) {
+        case (.stored, _):
+            hurry()
+            storedWaiters.add(last, deadline) { [self] isStored in
+                let reached: AckLevel =
+                    isStored
+                    ? .stored : streamedWaiters?.has(last) == true ? .streamed : .journaled
+                waiting.responder.respond(waiting.receipt.response(reached: reached))
+            }
+        case (.streamed, let streamedWaiters?):
+            streamedWaiters.add(last, deadline) { isStreamed in
+                waiting.responder.respond(
+                    waiting.receipt.response(reached: isStreamed ? .streamed : .journaled))
+            }
+        case (.streamed, nil), (.journaled, _):
+            waiting.responder.respond(waiting.receipt.response(reached: .journaled))
         }
     }
 

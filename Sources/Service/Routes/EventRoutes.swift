@@ -176,7 +176,7 @@ struct EventRoutes: Sendable {
         return time
     }
 
-    private static func limit(_ value: String) throws(Problem) -> Int {
+    static func limit(_ value: String) throws(Problem) -> Int {
         guard let limit = Int(value), limitRange.contains(limit) else {
             throw .parameter("limit", "limit is a whole number from 1 to \(limitRange.upperBound).")
         }

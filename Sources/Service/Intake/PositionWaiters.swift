@@ -1,10 +1,11 @@
 import Primitives
 import Storage
 
-/// Requests that want to be answered once their events are visible to `/query`.
+/// Requests that want to be answered once their events have come further than the journal: into
+/// the store, or to Redis; an instance for each.
 ///
-/// The store's commits wake them; one thread looks after their deadlines.
-final class StoredWaiters: Sendable {
+/// Whoever takes the events there wakes them; one thread looks after their deadlines.
+final class PositionWaiters: Sendable {
     private struct Waiter {
         let position: UInt64
         let deadline: Deadline
@@ -13,20 +14,20 @@ final class StoredWaiters: Sendable {
 
     private struct State {
         var waiters: [Waiter] = []
-        var stored: UInt64 = 0
+        var reached: UInt64 = 0
         var isClosed = false
     }
 
     private let state: Monitor<State>
     private let thread: Thread
 
-    init(stored: UInt64) {
-        let state = Monitor(State(stored: stored))
+    init(reached: UInt64) {
+        let state = Monitor(State(reached: reached))
         self.state = state
-        thread = Thread(name: "ack") { StoredWaiters.watch(state) }
+        thread = Thread(name: "ack") { PositionWaiters.watch(state) }
     }
 
-    /// Calls `done(true)` once the store has applied `position`, or `done(false)` at `deadline`.
+    /// Calls `done(true)` once `position` is reached, or `done(false)` at `deadline`.
     /// Any thread; `done` runs on another.
     func add(_ position: UInt64, _ deadline: Deadline, _ done: @escaping @Sendable (Bool) -> Void) {
         state.change { state in
@@ -34,14 +35,17 @@ final class StoredWaiters: Sendable {
         }
     }
 
-    /// The store has applied everything up to `position`.
-    func stored(_ position: UInt64) {
+    /// Everything up to `position` has come there.
+    func reached(_ position: UInt64) {
         let isAwaited = state.withLock { state in
-            state.stored = max(state.stored, position)
+            state.reached = max(state.reached, position)
             return !state.waiters.isEmpty
         }
         if isAwaited { state.change { _ in } }
     }
+
+    /// Whether everything up to `position` has come there.
+    func has(_ position: UInt64) -> Bool { state.withLock { $0.reached >= position } }
 
     /// Answers all that still wait with the level they have, and ends the thread.
     func close() {
@@ -55,11 +59,11 @@ final class StoredWaiters: Sendable {
             let count = state.withLock { $0.waiters.count }
             let isRipe: (inout State) -> Bool = { state in
                 state.isClosed || state.waiters.count > count
-                    || state.waiters.contains { $0.position <= state.stored }
+                    || state.waiters.contains { $0.position <= state.reached }
             }
             _ = state.wait(until: nearest, for: isRipe, then: { _ in })
-            let (ripe, stored, isClosed) = takeRipe(state)
-            for waiter in ripe { waiter.done(waiter.position <= stored) }
+            let (ripe, reached, isClosed) = takeRipe(state)
+            for waiter in ripe { waiter.done(waiter.position <= reached) }
             if isClosed { return }
         }
     }
@@ -67,13 +71,13 @@ final class StoredWaiters: Sendable {
     private static func takeRipe(_ state: Monitor<State>) -> ([Waiter], UInt64, Bool) {
         let now = Deadline(.now())
         return state.withLock { state in
-            let (stored, isClosed) = (state.stored, state.isClosed)
+            let (reached, isClosed) = (state.reached, state.isClosed)
             func isRipe(_ waiter: Waiter) -> Bool {
-                isClosed || waiter.position <= stored || waiter.deadline <= now
+                isClosed || waiter.position <= reached || waiter.deadline <= now
             }
             let ripe = state.waiters.filter(isRipe)
             state.waiters.removeAll(where: isRipe)
-            return (ripe, stored, isClosed)
+            return (ripe, reached, isClosed)
         }
     }
 }

@@ -1,13 +1,12 @@
-import Glibc
+internal import Glibc
 import Primitives
-import Testing
 
 /// Sockets on 127.0.0.1 for the tests' own servers.
-enum Loopback {
-    struct Failure: Error { let call: String, code: Int32 }
+package enum Loopback {
+    package struct Failure: Error { let call: String, code: Int32 }
 
     /// A listening socket on a port that was free.
-    static func listen() throws -> (descriptor: Int32, port: UInt16) {
+    package static func listen() throws -> (descriptor: Int32, port: UInt16) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw Failure(call: "socket", code: errno) }
         var address = address(port: 0)
@@ -30,7 +29,7 @@ enum Loopback {
     }
 
     /// - Returns: a connected socket; nil if nobody listens.
-    static func connect(to port: UInt16) -> Int32? {
+    package static func connect(to port: UInt16) -> Int32? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = address(port: port)
         let result = withUnsafePointer(to: &address) {
@@ -47,13 +46,13 @@ enum Loopback {
     }
 
     /// A port that was free a moment ago.
-    static func freePort() throws -> UInt16 {
+    package static func freePort() throws -> UInt16 {
         let listener = try listen()
         close(listener.descriptor)
         return listener.port
     }
 
-    static func setNoDelay(_ descriptor: Int32) {
+    package static func setNoDelay(_ descriptor: Int32) {
         var on: Int32 = 1
         setsockopt(
             descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on,
@@ -71,7 +70,7 @@ enum Loopback {
 
 /// Waits until `condition` holds; looks every few milliseconds.
 /// - Returns: false if it did not hold within `limit`, which is generous: it only ends a failure.
-func eventually(within limit: Duration = .seconds(10), _ condition: () -> Bool) -> Bool {
+package func eventually(within limit: Duration = .seconds(10), _ condition: () -> Bool) -> Bool {
     let deadline = Deadline.after(limit)
     while !condition() {
         if deadline.hasPassed { return false }

@@ -1,9 +1,9 @@
-import Glibc
+internal import Glibc
 import Primitives
 
 /// Stands between a client and a Redis and misbehaves as told. A thread for each connection.
-final class FaultProxy: Sendable {
-    enum Fault: Sendable {
+package final class FaultProxy: Sendable {
+    package enum Fault: Sendable {
         case none
         /// Each piece of an answer comes so much later.
         case delay(Duration)
@@ -24,7 +24,7 @@ final class FaultProxy: Sendable {
         case script([String: String])
     }
 
-    let port: UInt16
+    package let port: UInt16
     private let upstreamPort: UInt16
     private let listener: Int32
     private let fault = Locked(Fault.none)
@@ -32,7 +32,7 @@ final class FaultProxy: Sendable {
     private let acceptor = Locked<Thread?>(nil)
     private let connections = Locked<[Thread]>([])
 
-    init(to upstreamPort: UInt16, _ fault: Fault = .none) throws {
+    package init(to upstreamPort: UInt16, _ fault: Fault = .none) throws {
         self.upstreamPort = upstreamPort
         (listener, port) = try Loopback.listen()
         set(fault)
@@ -48,10 +48,10 @@ final class FaultProxy: Sendable {
     }
 
     /// What happens from now on, on connections that are open too.
-    func set(_ fault: Fault) { self.fault.withLock { $0 = fault } }
+    package func set(_ fault: Fault) { self.fault.withLock { $0 = fault } }
 
     /// Ends all connections and threads.
-    func stop() {
+    package func stop() {
         isClosed.withLock { $0 = true }
         acceptor.withLock { $0 }?.join()
         for thread in connections.withLock({ $0 }) { thread.join() }

@@ -1,0 +1,79 @@
+import Primitives
+import Storage
+
+/// Storing what came by way of the streams.
+extension EventWriter {
+    /// Attempts after which the events of a batch are stored one by one.
+    private static let attemptLimit = 5
+
+    /// Stores the next batch of the streams.
+    /// - Returns: true when none came until `deadline`.
+    func writeStreamed(
+        _ streams: EventStreams, until deadline: Deadline
+    ) throws(EventWriterError) -> Bool {
+        guard let batch = streams.queue.next(until: deadline) else {
+            return try !settle(streams)
+        }
+        do throws(StorageError) {
+            if batch.isSuspect { try storeOneByOne(batch) }
+            try store(batch, streams)
+        } catch {
+            batch.attempts += 1
+            // Only a mistake of ours is bound to one of its events; a disk's is not.
+            if error.code == .misuse, batch.attempts >= EventWriter.attemptLimit {
+                batch.isSuspect = true
+            }
+            streams.queue.putBack(batch)
+            throw .store(error)
+        }
+        streams.queue.stored(batch)
+        return false
+    }
+
+    private func store(
+        _ batch: StreamBatch, _ streams: EventStreams
+    ) throws(StorageError) {
+        let position = max(store.position, streams.ledger.position(afterStoring: batch))
+        let result = try store.write(position: position) { (inserter) throws(StorageError) in
+            for entry in batch.refused { inserter.quarantine(entry) }
+            if !batch.isSuspect { try insert(batch.payload.span, with: inserter) }
+        }
+        count(result)
+        streams.ledger.stored(batch)
+    }
+
+    /// Stores each event in a transaction of its own, and sets aside those that cannot be stored.
+    private func storeOneByOne(_ batch: StreamBatch) throws(StorageError) {
+        var events = EventPayload(batch.payload.span)
+        while true {
+            let start = events.offset
+            guard (try? events.skip()) == true else { return }
+            let event = UnsafeRawBufferPointer(
+                rebasing: batch.payload.span[start..<events.offset])
+            do throws(StorageError) {
+                let result = try store.write(position: nil) { (inserter) throws(StorageError) in
+                    try insert(event, with: inserter)
+                }
+                count(result)
+            } catch {
+                guard error.code == .misuse else { throw error }
+                try store.write(position: nil) { (inserter) throws(StorageError) in
+                    setAside(event, "given_up", error.message, inserter)
+                }
+            }
+        }
+    }
+
+    /// Notes how far the streams have come when that was learnt after the batch was stored.
+    /// - Returns: whether there was anything to note.
+    private func settle(_ streams: EventStreams) throws(EventWriterError) -> Bool {
+        let settled = streams.ledger.settled
+        guard settled > store.position else { return false }
+        do throws(StorageError) {
+            try store.write(position: settled) { _ in }
+        } catch {
+            throw .store(error)
+        }
+        return true
+    }
+}

@@ -1,0 +1,131 @@
+import Primitives
+import Resilience
+import Storage
+import Telemetry
+
+/// Carries the events of one partition to one sink: a thread that reads a batch, delivers it,
+/// settles it, and begins again. So a partition's events arrive in their order.
+final class SinkLane: Sendable {
+    private static let idleWait = Duration.milliseconds(500)
+    private static let settleTime = Duration.seconds(10)
+
+    private let partition: Int
+    private let source: any SinkSource
+    private let target: SinkTarget
+    private let log: Logger
+    private let isStopping: Monitor<Bool>
+    private let hasFailed = Locked(false)
+
+    /// - Parameter isStopping: the sinks' common switch.
+    init(
+        partition: Int, source: any SinkSource, target: SinkTarget, isStopping: Monitor<Bool>,
+        log: Logger
+    ) {
+        self.partition = partition
+        self.source = source
+        self.target = target
+        self.isStopping = isStopping
+        self.log = log
+    }
+
+    /// The thread's body: returns when the sinks are stopped.
+    func run() {
+        var failures = 0
+        while !isStopping.withLock({ $0 }) {
+            do throws(SinkSourceError) {
+                guard let batch = try source.next(partition, until: .after(SinkLane.idleWait))
+                else {
+                    recovered(&failures)
+                    continue
+                }
+                recovered(&failures)
+                deliver(batch)
+            } catch {
+                failed(error, &failures)
+                try? pause(Backoff.background.delay(afterFailures: failures))
+            }
+        }
+    }
+
+    /// Returns early only if the sinks are stopped; the batch is then read again after the start.
+    private func deliver(_ batch: SinkBatch) {
+        var delivery = SinkDelivery(target, log: log) {
+            [self] (time) throws(SinkDelivery.Stopped) in
+            try pause(time, keeping: batch)
+        }
+        do throws(SinkDelivery.Stopped) {
+            try delivery.deliver(batch.run)
+            try settle(batch, delivery.dead)
+        } catch {
+            log.debug(
+                "a sink stops with a batch on its way", ["sink": .string(target.options.name)])
+        }
+    }
+
+    private func settle(
+        _ batch: SinkBatch, _ dead: [DeadLetterEntry]
+    ) throws(SinkDelivery.Stopped) {
+        var failures = 0
+        while true {
+            do throws(SinkSourceError) {
+                try source.settle(batch, dead: dead, until: .after(SinkLane.settleTime))
+                return recovered(&failures)
+            } catch {
+                failed(error, &failures)
+                try pause(Backoff.background.delay(afterFailures: failures), keeping: batch)
+            }
+        }
+    }
+
+    /// Waits, in steps between which the source is told that the batch is still in work.
+    private func pause(
+        _ time: Duration, keeping batch: SinkBatch? = nil
+    ) throws(SinkDelivery.Stopped) {
+        let end = Deadline.after(time)
+        while true {
+            if let batch { keep(batch) }
+            let step = min(end, .after(source.heartbeat))
+            let isStopped = isStopping.wait(until: step, for: { $0 }, then: { $0 }) ?? false
+            if isStopped { throw SinkDelivery.Stopped() }
+            if end.hasPassed { return }
+        }
+    }
+
+    private func keep(_ batch: SinkBatch) {
+        let now = MonotonicTime.now()
+        guard now >= batch.keptAt + source.heartbeat else { return }
+        batch.keptAt = now
+        // What cannot be told now is told at the next beat; there are several before it matters.
+        do throws(SinkSourceError) { try source.keep(batch) } catch { note(error) }
+    }
+
+    private func recovered(_ failures: inout Int) {
+        failures = 0
+        let isNews = hasFailed.withLock { hasFailed in
+            defer { hasFailed = false }
+            return hasFailed
+        }
+        if isNews {
+            log.notice("a sink reads its events again", ["sink": .string(target.options.name)])
+        }
+    }
+
+    private func failed(_ error: SinkSourceError, _ failures: inout Int) {
+        failures += 1
+        note(error)
+    }
+
+    private func note(_ error: SinkSourceError) {
+        let isNews = hasFailed.withLock { hasFailed in
+            defer { hasFailed = true }
+            return !hasFailed
+        }
+        guard isNews else { return }
+        log.warning(
+            "a sink cannot read its events",
+            [
+                "sink": .string(target.options.name), "partition": .integer(Int64(partition)),
+                "error": .string(error.description),
+            ])
+    }
+}

@@ -1,0 +1,54 @@
+import Primitives
+import Storage
+
+/// Where a sink's events come from: this node's store, or streams whose consumer group nodes share.
+///
+/// A lane, which is a thread, serves each partition: it asks for the next batch once it has settled
+/// the one before, so there is one batch of a partition on its way at a time.
+protocol SinkSource: Sendable {
+    var partitions: Int { get }
+    /// How often it must be told that a batch is still being worked on.
+    var heartbeat: Duration { get }
+
+    /// Waits for events.
+    /// - Returns: nil if there are none until `deadline`.
+    func next(_ partition: Int, until deadline: Deadline) throws(SinkSourceError) -> SinkBatch?
+
+    /// Says that the batch is still being worked on. Called about every `heartbeat`.
+    func keep(_ batch: SinkBatch) throws(SinkSourceError)
+
+    /// Every event of the batch is delivered or among `dead`: goes on behind it, once those are
+    /// safe. Called again with the same arguments until it does not throw.
+    func settle(
+        _ batch: SinkBatch, dead: [DeadLetterEntry], until deadline: Deadline
+    ) throws(SinkSourceError)
+
+    /// Events (of a stream: entries) that are still to be delivered, wanted or not; nil if unknown.
+    var lag: Int64? { get }
+    /// Entries that were gone before they could be delivered, since start.
+    var lost: UInt64 { get }
+}
+
+/// Why a source cannot be read at the moment. Everything here may be tried again.
+struct SinkSourceError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Some events of one partition. The lane's thread only.
+final class SinkBatch {
+    let partition: Int
+    /// Those that the sink wants.
+    let run = EventRun()
+    /// From a store: all rows up to this have been looked at.
+    var position: Int64 = 0
+    /// From a stream: what to acknowledge.
+    var entries: [StreamEntryID] = []
+    /// When the source was last told that it is still being worked on.
+    var keptAt = MonotonicTime.now()
+    /// The ticket of dead letters that were handed over, so that a repeated `settle` does not.
+    var ticket: UInt64?
+
+    init(partition: Int) { self.partition = partition }
+}

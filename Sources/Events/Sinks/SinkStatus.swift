@@ -1,0 +1,35 @@
+import Primitives
+import Resilience
+import Telemetry
+
+/// What is to be said of one sink. Counts are since start.
+package struct SinkStatus: Sendable {
+    package let name: String
+    /// Scheme, host and port of the URL; the rest may be a secret.
+    package let origin: String
+    package let types: [String]
+    /// Events that the receiver took, and requests.
+    package let delivered: UInt64
+    package let batches: UInt64
+    package let failedAttempts: UInt64
+    package let refusals: UInt64
+    package let deadLetters: UInt64
+    /// Entries that were gone before they could be delivered.
+    package let lost: UInt64
+    /// What is still to be delivered; nil if unknown.
+    package let lag: Int64?
+    /// Why the last attempt failed; nil if it did not.
+    package let lastError: String?
+    package let breaker: BreakerSnapshot
+    package let durations: HistogramSnapshot
+}
+
+extension SinkOptions {
+    /// `https://hooks.example.com:8443`.
+    package var origin: String {
+        let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        guard parts.count >= 3 else { return "" }
+        let authority = parts[2].prefix { $0 != "?" && $0 != "#" }
+        return "\(parts[0])//\(authority)"
+    }
+}

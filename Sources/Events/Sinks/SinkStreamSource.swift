@@ -1,0 +1,182 @@
+import Primitives
+import Redis
+import Storage
+import Telemetry
+
+/// A sink's events as they come through the streams, shared with all nodes that have the sink: one
+/// consumer group a sink, one consumer a node.
+///
+/// DESIGN. After a start and after each failure a lane first reads what is pending for this node:
+/// a read whose answer was lost may have been carried out. Then it asks for new entries, and now
+/// and then for entries that another node has left lying for `claimAfter`. A batch that is being
+/// delivered is claimed anew every few seconds (`keep`), which sets its idle time back, so entries
+/// wait for ever with a node whose receiver fails, and are taken over only from one that has died.
+/// Entries are acknowledged once delivered, and those with a dead letter once no power failure
+/// takes that from this node's store.
+final class SinkStreamSource: SinkSource {
+    /// Beside two attempts, before an entry looks abandoned.
+    private static let margin = Duration.seconds(5)
+    /// For sending a reply of some MiB, and for anything that does not block.
+    static let answerLimit = Duration.seconds(1)
+
+    struct Place {
+        var hasGroup = false
+        /// What is pending for this node was read to its end.
+        var hasRecovered = false
+        var nextClaim: MonotonicTime
+        var claimCursor = "0-0"
+        var nextLook: MonotonicTime
+        var lag: Int64?
+    }
+
+    let redis: GuardedRedis
+    let store: EventStore
+    let options: SinkOptions
+    let keys: StreamKeys
+    let group: String
+    let node: String
+    let log: Logger
+    /// How long an entry must lie with a node that says nothing before another takes it.
+    let claimAfter: Duration
+    let lostCount = Counter()
+    /// Entries hold many events each, so that few are read at a time.
+    let hasFrames: Locked<Bool>
+    /// One a partition, touched by its lane; the lag by any thread.
+    private let places: [Locked<Place>]
+
+    /// - Parameters:
+    ///   - redis: with a consumer lane that has a connection for each partition and one to spare.
+    ///   - store: for dead letters.
+    init(
+        _ options: SinkOptions, redis: GuardedRedis, store: EventStore, streams: SinkStreams,
+        log: Logger
+    ) {
+        self.options = options
+        self.redis = redis
+        self.store = store
+        self.log = log
+        // A node is silent for an attempt and the heartbeat, a quarter of this.
+        let claimAfter = max(streams.claimAfter, options.timeout * 2 + SinkStreamSource.margin)
+        self.claimAfter = claimAfter
+        node = streams.node
+        hasFrames = Locked(streams.encoding == .frame)
+        keys = StreamKeys(partitions: streams.partitions)
+        group = options.streamGroup
+        let now = MonotonicTime.now()
+        places = (0..<streams.partitions).map { _ in
+            Locked(Place(nextClaim: now + claimAfter / 4, nextLook: now))
+        }
+    }
+
+    var heartbeat: Duration { claimAfter / 4 }
+    var partitions: Int { places.count }
+    var lost: UInt64 { lostCount.count }
+
+    var lag: Int64? {
+        var sum: Int64 = 0
+        for place in places {
+            guard let lag = place.withLock({ $0.lag }) else { return nil }
+            sum += lag
+        }
+        return sum
+    }
+
+    func next(_ partition: Int, until deadline: Deadline) throws(SinkSourceError) -> SinkBatch? {
+        var place = places[partition].withLock { $0 }
+        defer { places[partition].withLock { $0 = place } }
+        do throws(RedisError) {
+            if !place.hasGroup {
+                try makeGroup(partition)
+                place.hasGroup = true
+            }
+            try look(partition, &place)
+            return try read(partition, &place, until: deadline)
+        } catch {
+            place.hasRecovered = false
+            if error.code == .noGroup { place.hasGroup = false }
+            throw SinkSourceError(error.description)
+        }
+    }
+
+    /// Own pending entries, then those of the dead, then new ones.
+    private func read(
+        _ partition: Int, _ place: inout Place, until deadline: Deadline
+    ) throws(RedisError) -> SinkBatch? {
+        if !place.hasRecovered {
+            if let batch = try readEntries(partition, from: "0", block: nil) { return batch }
+            place.hasRecovered = true
+        }
+        let now = MonotonicTime.now()
+        if now >= place.nextClaim {
+            let batch = try claim(partition, &place.claimCursor)
+            let isDone = place.claimCursor == "0-0"
+            if isDone { place.nextClaim = now + claimAfter / 4 }
+            if let batch { return batch }
+        }
+        return try readEntries(partition, from: ">", block: deadline.remaining)
+    }
+
+    // MARK: After the delivery
+
+    func keep(_ batch: SinkBatch) throws(SinkSourceError) {
+        guard !batch.entries.isEmpty else { return }
+        var pipeline = RedisPipeline()
+        // JUSTID leaves the count of deliveries as it is.
+        pipeline.begin("XCLAIM", argumentCount: 5 + batch.entries.count)
+        pipeline.add(keys[batch.partition])
+        pipeline.add(group)
+        pipeline.add(node)
+        pipeline.add(literal: "0")
+        for entry in batch.entries { pipeline.add(entry) }
+        pipeline.add(literal: "JUSTID")
+        do throws(RedisError) {
+            try send(pipeline)
+        } catch {
+            // Redis may have lost the group; it must be there before entries it has not read go.
+            if error.code == .noGroup { remake(batch.partition) }
+            throw SinkSourceError(error.description)
+        }
+    }
+
+    func settle(
+        _ batch: SinkBatch, dead: [DeadLetterEntry], until deadline: Deadline
+    ) throws(SinkSourceError) {
+        if !dead.isEmpty { try save(dead, of: batch, until: deadline) }
+        guard !batch.entries.isEmpty else { return }
+        var pipeline = RedisPipeline()
+        pipeline.begin("XACK", argumentCount: 2 + batch.entries.count)
+        pipeline.add(keys[batch.partition])
+        pipeline.add(group)
+        for entry in batch.entries { pipeline.add(entry) }
+        do throws(RedisError) { try send(pipeline) } catch {
+            throw SinkSourceError(error.description)
+        }
+    }
+
+    private func save(
+        _ dead: [DeadLetterEntry], of batch: SinkBatch, until deadline: Deadline
+    ) throws(SinkSourceError) {
+        if batch.ticket == nil {
+            batch.ticket = store.sinks.settle(dead, sink: options.name, position: nil)
+        }
+        guard let ticket = batch.ticket,
+            store.sinks.waitUntilDurable(ticket, deadline: deadline)
+        else { throw SinkSourceError("dead letters wait to be stored") }
+    }
+
+    private func remake(_ partition: Int) {
+        do throws(RedisError) { try makeGroup(partition) } catch {
+            places[partition].withLock { $0.hasGroup = false }
+        }
+    }
+
+    private func send(_ pipeline: borrowing RedisPipeline) throws(RedisError) {
+        try redis.call(
+            .consumer, deadline: .after(SinkStreamSource.answerLimit)
+        ) { session throws(RedisError) in
+            for reply in try session.send(pipeline) {
+                if let error = reply.error { throw error }
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+import Primitives
+import Redis
+import Telemetry
+
+/// What the consumer does at the start, after failures, and for others that died.
+extension ConsumerRun {
+    /// Entries of one page of what is pending.
+    private static let pageCount = 500
+
+    /// Reads what is pending for this consumer and was not stored, or stored and not acknowledged.
+    func recover() throws(RedisError) {
+        // What waits is pending as well, and comes again.
+        consumer.queue.removeWaiting()
+        try acknowledge()
+        let delivered = try ensureGroups()
+        for partition in 0..<consumer.keys.count { try readPending(of: partition) }
+        // All that the group was given before is now on its way, so a partition in which nothing
+        // comes any more is settled too.
+        let batch = consumer.queue.take()
+        batch.era = era
+        batch.reach = delivered
+        guard try waitForRoom() else { return consumer.queue.giveBack(batch) }
+        hand(over: batch)
+    }
+
+    // MARK: Groups
+
+    /// Makes the group where it is missing, at the beginning of the stream.
+    /// - Returns: the last entry that the group was given, by partition.
+    private func ensureGroups() throws(RedisError) -> [StreamEntryID] {
+        let (delivered, missing) = try lookAtGroups()
+        guard !missing.isEmpty else { return delivered }
+        pipeline.removeAll()
+        for partition in missing {
+            pipeline.command(
+                "XGROUP", "CREATE", consumer.keys.names[partition], consumer.options.group, "0",
+                "MKSTREAM")
+        }
+        try consumer.redis.call(
+            .consumer, deadline: .after(ConsumerRun.answerLimit)
+        ) { session throws(RedisError) in
+            for reply in try session.send(pipeline) {
+                if let error = reply.error, error.code != .busyGroup { throw error }
+            }
+        }
+        consumer.log.notice(
+            "consumer group made",
+            [
+                "group": .string(consumer.options.group),
+                "partitions": .integer(Int64(missing.count)),
+            ])
+        // What the group had not read may have been trimmed while it was missing.
+        consumer.ledger.doubt(storeDirectlyUpTo: consumer.journal.committedSequence)
+        consumer.queue.ring()
+        return delivered
+    }
+
+    private func lookAtGroups() throws(RedisError) -> ([StreamEntryID], missing: [Int]) {
+        pipeline.removeAll()
+        for key in consumer.keys.names { pipeline.command("XINFO", "GROUPS", key) }
+        var delivered = Array(repeating: StreamEntryID.zero, count: consumer.keys.count)
+        var missing: [Int] = []
+        try consumer.redis.call(
+            .consumer, deadline: .after(ConsumerRun.answerLimit)
+        ) { session throws(RedisError) in
+            for (partition, reply) in try session.send(pipeline).enumerated() {
+                // No stream, no group; there is no class for that error.
+                if let error = reply.error, error.code != .otherServer { throw error }
+                let own = StreamGroupInfo.all(reply).first {
+                    $0.name == consumer.options.group
+                }
+                if let own {
+                    delivered[partition] = own.lastDelivered
+                } else {
+                    missing.append(partition)
+                }
+            }
+        }
+        return (delivered, missing)
+    }
+
+    // MARK: Own pending entries
+
+    private func readPending(of partition: Int) throws(RedisError) {
+        var after = StreamEntryID.zero
+        while try waitForRoom() {
+            let counts = try deliveries(of: partition, after: after)
+            let batch = consumer.queue.take()
+            let suspects = consumer.queue.take()
+            (batch.era, suspects.era) = (era, era)
+            suspects.isSuspect = true
+            let last = try readPage(of: partition, after: after, counts, batch, suspects)
+            consumer.redelivered.add(batch.entryCount + suspects.entryCount)
+            hand(over: suspects)
+            hand(over: batch)
+            guard let last else { return }
+            after = last
+        }
+    }
+
+    private func readPage(
+        of partition: Int, after: StreamEntryID, _ counts: [StreamEntryID: Int64],
+        _ batch: StreamBatch, _ suspects: StreamBatch
+    ) throws(RedisError) -> StreamEntryID? {
+        pipeline.removeAll()
+        pipeline.command(
+            "XREADGROUP", "GROUP", consumer.options.group, consumer.options.node, "COUNT",
+            "\(ConsumerRun.pageCount)", "STREAMS", consumer.keys.names[partition], "\(after)")
+        var last: StreamEntryID?
+        try consumer.redis.call(
+            .consumer, deadline: .after(ConsumerRun.answerLimit)
+        ) { session throws(RedisError) in
+            let reply = try session.single(pipeline)
+            for entry in reply.elements.first?.elements[1]?.elements ?? reply.elements {
+                last = take(entry, of: partition, counts, batch, suspects) ?? last
+            }
+        }
+        if let last { batch.reach[partition] = last }
+        return last
+    }
+
+    /// Puts an entry where its number of deliveries says.
+    private func take(
+        _ entry: RedisReply, of partition: Int, _ counts: [StreamEntryID: Int64],
+        _ batch: StreamBatch, _ suspects: StreamBatch
+    ) -> StreamEntryID? {
+        guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }) else {
+            return nil
+        }
+        let deliveries = counts[id] ?? 0
+        if deliveries > StreamOptions.deliveriesBeforeGivingUp, let fields = entry.elements[1],
+            !fields.isNull
+        {
+            suspects.add(id, of: partition)
+            decoder.giveUp(fields.elements, into: suspects)
+            return id
+        }
+        let isSuspect = deliveries > StreamOptions.deliveriesBeforeIsolation
+        return take(entry, of: partition, into: isSuspect ? suspects : batch)
+    }
+
+    /// How often each of the next pending entries was delivered; only those that stand out.
+    private func deliveries(
+        of partition: Int, after: StreamEntryID
+    ) throws(RedisError) -> [StreamEntryID: Int64] {
+        pipeline.removeAll()
+        pipeline.command(
+            "XPENDING", consumer.keys.names[partition], consumer.options.group, "\(after.next)",
+            "+", "\(ConsumerRun.pageCount)", consumer.options.node)
+        var counts: [StreamEntryID: Int64] = [:]
+        try consumer.redis.call(
+            .consumer, deadline: .after(ConsumerRun.answerLimit)
+        ) { session throws(RedisError) in
+            for entry in try session.single(pipeline).elements {
+                guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }),
+                    let count = entry.elements[3]?.integer,
+                    count > StreamOptions.deliveriesBeforeIsolation
+                else { continue }
+                counts[id] = count
+            }
+        }
+        return counts
+    }
+
+    /// Waits until the writer has room.
+    /// - Returns: false if it is to stop.
+    func waitForRoom() throws(RedisError) -> Bool {
+        while !consumer.isStopping {
+            if consumer.queue.waitForRoom(until: .after(.milliseconds(100))) { return true }
+            try acknowledge()
+        }
+        return false
+    }
+
+    // MARK: Entries of others
+
+    /// Takes over entries that another consumer of the group has left lying.
+    func claim() throws(RedisError) {
+        for partition in 0..<consumer.keys.count {
+            var cursor = "0-0"
+            repeat {
+                guard try waitForRoom() else { return }
+                cursor = try claimPage(of: partition, from: cursor)
+            } while cursor != "0-0"
+        }
+    }
+
+    /// - Returns: where the next page begins; `0-0` after the last.
+    private func claimPage(
+        of partition: Int, from cursor: String
+    ) throws(RedisError) -> String {
+        pipeline.removeAll()
+        pipeline.command(
+            "XAUTOCLAIM", consumer.keys.names[partition], consumer.options.group,
+            consumer.options.node, "\(consumer.options.claimAfter.wholeMilliseconds)", cursor,
+            "COUNT", "\(ConsumerRun.pageCount)")
+        let batch = consumer.queue.take()
+        batch.era = era
+        var next = "0-0"
+        var gone = 0
+        try consumer.redis.call(
+            .consumer, deadline: .after(ConsumerRun.answerLimit)
+        ) { session throws(RedisError) in
+            var reply = try session.single(pipeline).elements
+            next = reply.next()?.string ?? "0-0"
+            // No reach: entries between these may be another consumer's.
+            if let entries = reply.next()?.elements {
+                for entry in entries { _ = take(entry, of: partition, into: batch) }
+            }
+            gone = reply.next()?.elements.count ?? 0
+        }
+        consumer.claimed.add(batch.entryCount)
+        if gone > 0 { consumer.lost(gone, "trimmed while another consumer had them") }
+        hand(over: batch)
+        return next
+    }
+}

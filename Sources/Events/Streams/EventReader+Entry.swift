@@ -1,0 +1,39 @@
+import Primitives
+import Storage
+
+extension EventReader {
+    /// Reads the `event` of a stream entry: a CloudEvent whose attributes may be anything that a
+    /// plain event could bring, because it was judged when it was taken in, and a stricter look
+    /// here would lose what was acknowledged.
+    /// - Parameters:
+    ///   - hasGeneratedID: the service gave the event its id, as `origin` says.
+    ///   - now: the time of an event without one, in milliseconds since 1970; another producer's.
+    mutating func readEntry(
+        _ text: UnsafeRawBufferPointer, hasGeneratedID: Bool, now: Int64
+    ) throws(EventFault) -> EventRow {
+        let members = try members(of: text)
+        others.removeAll()
+        var draft = Draft()
+        for index in 0..<members.count {
+            let member = members[index]
+            let attribute = EventAttribute(member.key)
+            if try take(attribute, member, into: &draft) { continue }
+            // A plain event may have had a member of this name, which then comes second.
+            if attribute == .specversion, !draft.hasSpecversion {
+                draft.hasSpecversion = true
+                continue
+            }
+            append(member)
+        }
+        if !others.isEmpty { others.append(UInt8(ascii: "}")) }
+        guard let type = draft.type else { throw .missingType }
+        guard let source = draft.source else { throw .missingSource }
+        // With an id made here, every delivery would be another event.
+        guard let id = draft.id else { throw .missingID }
+        let generated = hasGeneratedID ? Key128(uuid: id) : nil
+        return EventRow(
+            identity: generated.map { .generated($0) } ?? .client(id), time: draft.time ?? now,
+            type: type, source: source, subject: draft.subject, data: draft.data,
+            extensions: others.isEmpty ? nil : others.span)
+    }
+}

@@ -1,0 +1,87 @@
+import Primitives
+import Redis
+import Telemetry
+
+/// What the forwarder does about a Redis that lost data or stays away.
+extension ForwarderRun {
+    /// Before anything is sent after a lost connection: does Redis still have what it acknowledged?
+    /// - Returns: whether there was reason to ask.
+    func verify() throws(ForwarderError) -> Bool {
+        let continuity = forwarder.continuity
+        guard continuity.isSuspect else { return false }
+        continuity.clearSuspicion()
+        let before = continuity.current
+        let look: StreamContinuity.Look
+        do throws(RedisError) {
+            look = try forwarder.redis.call(
+                .streams, deadline: .after(sendLimit)
+            ) { session throws(RedisError) in
+                try StreamContinuity.Look.take(forwarder.keys, session)
+            }
+        } catch {
+            continuity.suspect()
+            throw .redis(error)
+        }
+        let verdict = StreamContinuity.verdict(look, after: before)
+        continuity.accept(look)
+        let isRepartitioned = !note.ends.isEmpty && note.ends.count != forwarder.keys.count
+        if verdict == .lost || isRepartitioned {
+            rewind(isRepartitioned ? "partitions changed" : "redis lost data")
+        }
+        if !hasVerified { settleStart(look) }
+        return true
+    }
+
+    /// At the first look: what earlier runs of this node have sent lies below the last ids that the
+    /// streams have now, so the store has it once the consumer has come that far.
+    private func settleStart(_ look: StreamContinuity.Look) {
+        hasVerified = true
+        forwarder.ledger.forwarded(
+            upTo: note.position, ends: look.lastIDs, era: forwarder.ledger.era)
+    }
+
+    /// Begins again with the oldest record that the journal still has. Ids make what is sent twice
+    /// harmless.
+    private func rewind(_ reason: String) {
+        let journal = forwarder.journal.status
+        let from = min(note.position, journal.firstSequence - 1)
+        forwarder.losses.add()
+        forwarder.log.warning(
+            "events are sent to redis again",
+            [
+                "reason": .string(reason), "from_sequence": .integer(Int64(clamping: from + 1)),
+                "to_sequence": .integer(Int64(clamping: note.position)),
+            ])
+        forwarder.ledger.doubt(storeDirectlyUpTo: journal.committedSequence)
+        note.position = from
+        note.ends = Array(repeating: .zero, count: forwarder.keys.count)
+        noteChanged()
+        forwarder.publish(position: note.position, gaps: note.gaps.count)
+        restartReader()
+    }
+
+    /// Lets the oldest segments go once this consumer holds more than its share, as far as the
+    /// store has them, and notes which rows they became.
+    /// - Returns: whether the position was changed.
+    func letGoIfFull() -> Bool {
+        guard let end = forwarder.journal.releasePoint(keepingBytes: forwarder.holdLimitBytes),
+            end > note.position
+        else { return false }
+        let store = forwarder.store.status
+        let limit = min(end, store.durablePosition)
+        guard limit > note.position else { return false }
+        forwarder.log.warning(
+            "the journal lets go of events that redis has not been sent; the store has them",
+            [
+                "from_sequence": .integer(Int64(clamping: note.position + 1)),
+                "to_sequence": .integer(Int64(clamping: limit)),
+            ])
+        note.addGap(after: note.rows, upTo: store.lastSeq)
+        note.position = limit
+        if let rows = forwarder.marks.rows(behind: limit) { note.rows = max(note.rows, rows) }
+        noteChanged()
+        forwarder.publish(position: note.position, gaps: note.gaps.count)
+        restartReader()
+        return true
+    }
+}

@@ -1,0 +1,314 @@
+import Primitives
+import Redis
+import Storage
+import Telemetry
+
+/// The forwarder's thread and what belongs to it alone.
+final class ForwarderRun {
+    let forwarder: StreamForwarder
+    var note: ForwarderNote
+    var encoder: StreamEncoder
+    var reader: JournalReader
+    /// Redis has been looked at since the start.
+    var hasVerified = false
+    private var noteIsNew = false
+    private var nextNote: MonotonicTime
+    private var failuresInARow = 0
+    private(set) var sendLimit = ForwarderRun.sendLimits.lowerBound
+    /// Of the records in the pipeline: sequence, and commands up to its end.
+    private var records: [(sequence: UInt64, commands: Int)] = []
+    private var counts: [Int]
+
+    /// Between two notes of the position: what a crash sends again.
+    private static let noteInterval = Duration.seconds(1)
+    private static let idleWait = Duration.milliseconds(100)
+    /// What does not answer in this time counts as away: a full pipeline takes Redis some 10 ms.
+    /// After each timeout it doubles, so that a Redis that is only slow gets through.
+    private static let sendLimits = Duration.milliseconds(250)...Duration.seconds(2)
+    /// A pipeline is closed beyond this; the last record in it may go 1 MiB further.
+    private static let pipelineBytes = 1 << 20
+    private static let pipelineCommands = 2000
+
+    init(_ forwarder: StreamForwarder, _ note: ForwarderNote) {
+        self.forwarder = forwarder
+        self.note = note
+        encoder = StreamEncoder(forwarder.options, keys: forwarder.keys)
+        reader = JournalReader(forwarder.journal, from: note.position + 1)
+        counts = Array(repeating: 0, count: forwarder.keys.count)
+        nextNote = .now()
+    }
+
+    /// Until it is stopped and everything is sent, or the time for that is over.
+    func run() {
+        while !shouldEnd {
+            do throws(ForwarderError) {
+                let hasLooked = try verify()
+                let isBusy = note.gaps.isEmpty ? try sendRecords() : try sendGap()
+                // Where nothing was asked of Redis, nothing is known of it.
+                if isBusy || hasLooked { succeeded() }
+                hold()
+                if !isBusy { waitForMore() }
+            } catch {
+                failed(error)
+                hold()
+            }
+        }
+        writeNote()
+    }
+
+    private var shouldEnd: Bool {
+        let (isStopping, deadline) = forwarder.state.withLock { ($0.isStopping, $0.stopDeadline) }
+        guard isStopping else { return false }
+        return deadline.hasPassed || forwarder.pulse.failing(at: .now()) != nil
+            || (note.gaps.isEmpty && note.position >= forwarder.journal.committedSequence)
+    }
+
+    // MARK: Sending
+
+    /// Sends what is waiting, as one pipeline.
+    /// - Returns: whether there was anything.
+    private func sendRecords() throws(ForwarderError) -> Bool {
+        let era = forwarder.ledger.era
+        guard try encodeRecords() else { return false }
+        let sent = try send()
+        guard sent.records > 0 else { throw sent.failure ?? .redis(nothingSent) }
+        note.position = records[sent.records - 1].sequence
+        noteEnds(sent.ends)
+        if forwarder.ledger.forwarded(upTo: note.position, ends: note.ends, era: era) {
+            forwarder.queue.ring()
+        }
+        advanced()
+        if let failure = sent.failure { throw failure }
+        forwarder.forwarded.add(encoder.eventCount)
+        return true
+    }
+
+    private var nothingSent: RedisError { RedisError(.unexpectedReply, "nothing was acknowledged") }
+
+    private func encodeRecords() throws(ForwarderError) -> Bool {
+        encoder.removeAll()
+        records.removeAll(keepingCapacity: true)
+        let entries: [JournalEntry]
+        do throws(JournalError) {
+            entries = try reader.next(maxBytes: ForwarderRun.pipelineBytes / 2)
+        } catch {
+            throw .journal(error)
+        }
+        for entry in entries {
+            if !encoder.add(entry.payload, sequence: entry.sequence) { setAside(entry) }
+            records.append((entry.sequence, encoder.pipeline.commandCount))
+        }
+        encoder.finish()
+        if forwarder.options.encoding == .frame {
+            // A frame holds events of many records, so all of them are acknowledged at its end.
+            for index in records.indices { records[index].commands = encoder.pipeline.commandCount }
+        }
+        if entries.isEmpty, reader.nextSequence - 1 > note.position {
+            // What is missing was stepped over.
+            note.position = reader.nextSequence - 1
+            advanced()
+        }
+        return !entries.isEmpty
+    }
+
+    /// What Redis said to a pipeline.
+    struct Sent {
+        /// Acknowledged from the first on without a hole.
+        var records = 0
+        var ends: [StreamEntryID]
+        var failure: ForwarderError?
+    }
+
+    private func send() throws(ForwarderError) -> Sent {
+        do throws(RedisError) {
+            return try forwarder.redis.call(
+                .streams, deadline: .after(sendLimit)
+            ) { session throws(RedisError) in
+                look(at: try session.send(encoder.pipeline))
+            }
+        } catch {
+            throw .redis(error)
+        }
+    }
+
+    private func look(at replies: RedisReplies) -> Sent {
+        var sent = Sent(ends: Array(repeating: .zero, count: counts.count))
+        for index in counts.indices { counts[index] = 0 }
+        var latest = Array(repeating: RedisReply?.none, count: counts.count)
+        var index = 0
+        for reply in replies {
+            if let error = reply.error {
+                sent.failure = .redis(error)
+                break
+            }
+            let partition = Int(encoder.partitions[index])
+            latest[partition] = reply
+            counts[partition] += 1
+            index += 1
+            while sent.records < records.count, records[sent.records].commands <= index {
+                sent.records += 1
+            }
+        }
+        // Records without events ask for nothing.
+        while sent.records < records.count, records[sent.records].commands <= index {
+            sent.records += 1
+        }
+        for (partition, reply) in latest.enumerated() {
+            sent.ends[partition] = reply?.bytes.flatMap { StreamEntryID($0) } ?? .zero
+        }
+        forwarder.continuity.acknowledged(sent.ends, counts: counts)
+        return sent
+    }
+
+    /// Some rows of the store that Redis was not sent, in their order.
+    private func sendGap() throws(ForwarderError) -> Bool {
+        guard let gap = note.gaps.first else { return false }
+        encoder.removeAll()
+        records.removeAll(keepingCapacity: true)
+        let tail: EventTail
+        do throws(StorageError) {
+            tail = try forwarder.store.events(
+                after: gap.after, limit: ForwarderRun.pipelineCommands,
+                deadline: .after(.seconds(5)))
+        } catch {
+            throw .store(error)
+        }
+        var last = gap.after
+        for event in tail.events where event.seq <= gap.upTo {
+            event.withRow { encoder.add($0, row: event.seq) }
+            last = event.seq
+        }
+        encoder.finish()
+        if !encoder.pipeline.isEmpty {
+            records = [(note.position, encoder.pipeline.commandCount)]
+            let sent = try send()
+            noteEnds(sent.ends)
+            if let failure = sent.failure { throw failure }
+            forwarder.forwarded.add(encoder.eventCount)
+        }
+        if tail.events.isEmpty || last >= gap.upTo || !tail.hasMore {
+            note.gaps.removeFirst()
+        } else {
+            note.gaps[0].after = last
+        }
+        advanced()
+        return true
+    }
+
+    // MARK: After sending
+
+    private func noteEnds(_ ends: [StreamEntryID]) {
+        if note.ends.count != ends.count { note.ends = Array(repeating: .zero, count: ends.count) }
+        for index in ends.indices { note.ends[index] = max(note.ends[index], ends[index]) }
+    }
+
+    func advanced() {
+        noteIsNew = true
+        if let rows = forwarder.marks.rows(behind: note.position) {
+            note.rows = max(note.rows, rows)
+        }
+        forwarder.publish(position: note.position, gaps: note.gaps.count)
+    }
+
+    /// Begins to read again behind the position.
+    func restartReader() {
+        reader = JournalReader(forwarder.journal, from: note.position + 1)
+    }
+
+    private func hold() {
+        if noteIsNew, MonotonicTime.now() >= nextNote { writeNote() }
+        if letGoIfFull() { writeNote() }
+        forwarder.journal.release(upTo: note.position, by: StreamForwarder.consumer)
+    }
+
+    private func writeNote() {
+        guard noteIsNew else { return }
+        nextNote = .now() + ForwarderRun.noteInterval
+        note.runID = forwarder.continuity.runID
+        do throws(JournalError) {
+            try note.write(in: forwarder.directory)
+            noteIsNew = false
+        } catch {
+            forwarder.log.warning(
+                "the forwarder's position cannot be noted", ["error": .string(error.message)])
+        }
+    }
+
+    func noteChanged() { noteIsNew = true }
+
+    private func succeeded() {
+        if forwarder.pulse.failing(at: .now()) != nil {
+            forwarder.log.notice("events go to redis streams")
+        }
+        failuresInARow = 0
+        sendLimit = ForwarderRun.sendLimits.lowerBound
+        forwarder.pulse.succeeded()
+    }
+
+    private func failed(_ error: ForwarderError) {
+        if forwarder.pulse.failed(error.description) {
+            forwarder.log.warning(
+                "events do not go to redis streams", ["error": .string(error.description)])
+        }
+        if error.isTimeout { sendLimit = min(sendLimit * 2, ForwarderRun.sendLimits.upperBound) }
+        if error.asksForLook { forwarder.continuity.suspect() }
+        restartReader()
+        // The breaker keeps its own time; asking it often costs nothing. Before it has opened, it
+        // needs failures to judge by.
+        failuresInARow += 1
+        let isBreakers = error.isForBreaker || failuresInARow < 10
+        let pause = Duration.milliseconds(isBreakers ? 40 : 1000)
+        _ = forwarder.state.wait(
+            until: .after(pause), for: { $0.isStopping }, then: { _ in })
+    }
+
+    private func waitForMore() {
+        guard !forwarder.state.withLock({ $0.isStopping }) else { return }
+        _ = forwarder.journal.waitForCommitted(
+            after: note.position, until: .after(ForwarderRun.idleWait))
+    }
+
+    /// A checksum was right, and still this is no event: the store sets it aside when it takes the
+    /// journal itself; on the way through the streams it must be done here.
+    private func setAside(_ entry: JournalEntry) {
+        forwarder.log.error(
+            "a journal record cannot be read",
+            ["sequence": .integer(Int64(clamping: entry.sequence))])
+        forwarder.store.quarantine.add(
+            QuarantineEntry(
+                received: WallClock.nowMilliseconds(), code: "unreadable_record",
+                detail: "not a sequence of events", contentType: "application/octet-stream",
+                raw: Bytes(entry.payload), preview: "null"))
+    }
+}
+
+/// What keeps the forwarder from sending.
+enum ForwarderError: Error, CustomStringConvertible {
+    case redis(RedisError)
+    case journal(JournalError)
+    case store(StorageError)
+
+    var description: String {
+        switch self {
+        case .redis(let error): error.description
+        case .journal(let error): error.description
+        case .store(let error): error.description
+        }
+    }
+
+    /// The connection ended, or the server is not what it was.
+    var asksForLook: Bool {
+        guard case .redis(let error) = self else { return false }
+        return error.code.endsConnection || error.code.isServerFailure
+    }
+
+    var isTimeout: Bool {
+        if case .redis(let error) = self { error.code == .timeout } else { false }
+    }
+
+    /// The breaker counts it or made it.
+    var isForBreaker: Bool {
+        guard case .redis(let error) = self else { return false }
+        return error.code == .breakerOpen || error.code.isTransient
+    }
+}

@@ -1,0 +1,66 @@
+import Primitives
+import Storage
+
+/// Entries read from the streams, decoded and on their way into the store.
+/// Owned by one thread at a time: the consumer's fills it, the writer's stores it, and back.
+package final class StreamBatch: @unchecked Sendable {  // Handed from owner to owner.
+    /// The events, in the journal's form.
+    var payload = ByteBuffer(capacity: 256 << 10)
+    private(set) var eventCount = 0
+    /// What has to be acknowledged once this is stored, by partition.
+    private(set) var entries: [[StreamEntryID]]
+    /// By partition: everything up to here that the group has given this consumer is stored once
+    /// this batch is. `.zero` says nothing.
+    var reach: [StreamEntryID]
+    /// The ledger's era when it was read: afterwards `reach` means nothing.
+    var era: UInt64 = 0
+    /// Entries that cannot be read, or were given up.
+    var refused: [QuarantineEntry] = []
+    /// Entries that are pending and no longer in the stream.
+    var goneCount = 0
+    /// Its events are stored one by one: one of them may have been what failed again and again.
+    var isSuspect = false
+    /// Times that storing it failed.
+    var attempts = 0
+
+    /// A batch that stood out is not paid for ever.
+    private static let keptBytes = 4 << 20
+
+    init(partitions: Int) {
+        entries = Array(repeating: [], count: partitions)
+        reach = Array(repeating: .zero, count: partitions)
+    }
+
+    var entryCount: Int { entries.reduce(0) { $0 + $1.count } }
+    var isEmpty: Bool { entryCount == 0 }
+    /// Nothing in it would change anything.
+    var saysNothing: Bool { isEmpty && !reach.contains { $0 != .zero } }
+
+    func removeAll() {
+        payload.removeAll()
+        payload.shrink(above: StreamBatch.keptBytes)
+        eventCount = 0
+        for index in entries.indices {
+            entries[index].removeAll(keepingCapacity: true)
+            reach[index] = .zero
+        }
+        refused.removeAll()
+        goneCount = 0
+        isSuspect = false
+        attempts = 0
+    }
+
+    func append(_ event: EventRow) {
+        payload.append(event: event)
+        eventCount += 1
+    }
+
+    /// Appends events that are in the journal's form already.
+    func append(payload events: UnsafeRawBufferPointer, count: Int) {
+        payload.append(events)
+        eventCount += count
+    }
+
+    /// Counts an entry as read: it will be acknowledged with the batch.
+    func add(_ entry: StreamEntryID, of partition: Int) { entries[partition].append(entry) }
+}

@@ -1,0 +1,84 @@
+import Primitives
+import Redis
+import Storage
+import Telemetry
+
+/// Reads the streams as one consumer of this node's group and hands what it reads to the writer.
+///
+/// DESIGN. One thread. It asks all partitions at once, decodes what comes into a batch, and puts
+/// the batch in a short queue; once the writer has committed it, its entries are acknowledged with
+/// the next read. An entry is so pending in Redis until it is in the store.
+///
+/// A read whose answer was lost may still have been carried out: its entries are pending and were
+/// never seen. So after every failure, as after a start, it reads what is pending for it, from the
+/// beginning and once, before it asks for anything new. (Asking with an id in every round would
+/// reset the idle times by which other consumers know what they may claim.)
+///
+/// Entries that other consumers of the group have left are claimed after a while (`claimAfter`).
+package final class StreamConsumer: Sendable {
+    struct State {
+        var isStopping = false
+    }
+
+    let redis: GuardedRedis
+    let journal: Journal
+    let options: StreamOptions
+    let keys: StreamKeys
+    let ledger: StreamLedger
+    let queue: StreamQueue
+    let continuity: StreamContinuity
+    let pulse = StreamPulse()
+    let log: Logger
+    let state = Monitor(State())
+    private let thread: Locked<Thread?> = Locked(nil)
+    /// Since the start: entries read for the first time, read again because they were pending,
+    /// taken over from other consumers, not there any more, and without an event.
+    package let read = Counter()
+    package let redelivered = Counter()
+    package let claimed = Counter()
+    package let lost = Counter()
+    package let unreadable = Counter()
+
+    init(_ parts: StreamParts) {
+        redis = parts.redis
+        journal = parts.journal
+        options = parts.options
+        keys = parts.keys
+        ledger = parts.ledger
+        queue = parts.queue
+        continuity = parts.continuity
+        log = parts.log
+    }
+
+    /// Attempts that failed since the start, and why it fails now; nil while it does not.
+    package var failures: UInt64 { pulse.failures }
+    package var error: String? { pulse.error }
+
+    func start() {
+        let started = Thread(name: "consume") { [self] in ConsumerRun(self).run() }
+        thread.withLock { $0 = started }
+    }
+
+    /// Acknowledges what is stored and ends the thread; what waits stays pending in Redis.
+    func stop() {
+        state.change { $0.isStopping = true }
+        queue.close()
+        let running = thread.withLock { thread -> Thread? in
+            defer { thread = nil }
+            return thread
+        }
+        running?.join()
+    }
+
+    var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// Entries that Redis gave and no longer has: this node's own come from its journal.
+    func lost(_ count: Int, _ reason: String) {
+        lost.add(count)
+        log.error(
+            "stream entries are gone unread",
+            ["count": .integer(Int64(count)), "reason": .string(reason)])
+        ledger.doubt(storeDirectlyUpTo: journal.committedSequence)
+        queue.ring()
+    }
+}

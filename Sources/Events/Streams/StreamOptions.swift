@@ -1,0 +1,62 @@
+import Primitives
+
+/// How this node uses the streams.
+package struct StreamOptions: Sendable {
+    /// What an entry of a stream holds.
+    package enum Encoding: String, CaseIterable, Sendable {
+        /// One event: fields `id`, `type`, `event` (CloudEvents JSON) and `origin`.
+        case entry
+        /// A batch: fields `frame` (gzip of events in the journal's form), `count` and `origin`.
+        case frame
+    }
+
+    /// Streams that events are spread over.
+    package var partitions = 4
+    /// This node's name: its consumer's in the group, and the first part of `origin`.
+    package var node: String
+    /// The consumer group that fills this node's store.
+    package var group: String
+    package var encoding = Encoding.entry
+    /// All partitions together; above it the oldest entries go, read or not.
+    package var maxBytes = 1 << 30
+    /// Entries older than this go, read or not; nil keeps them.
+    package var maxAge: Duration?
+    /// How long an entry may lie with another consumer of the group before this one takes it.
+    package var claimAfter = Duration.seconds(30)
+    /// What events without a source get: it says nothing about them, so it chooses no partition.
+    package var anonymousSource = Bytes("/anonymous")
+
+    /// Groups that must be there before acknowledged entries go: when Redis lost them, they would
+    /// otherwise miss what is sent again before they are made anew.
+    package var expectedGroups: [String] = []
+
+    package init(node: String, group: String) {
+        self.node = node
+        self.group = group
+    }
+
+    /// Deliveries after which an entry is stored by itself, so that it cannot hold up others.
+    static let deliveriesBeforeIsolation = 5
+    /// Deliveries after which an entry is not even tried: it may be what ends the process.
+    static let deliveriesBeforeGivingUp = 20
+}
+
+/// The keys of the streams, prepared.
+struct StreamKeys: Sendable {
+    let names: [String]
+    private let bytes: [Bytes]
+
+    init(partitions: Int) {
+        // The braces are a hash tag: in a cluster each partition has a slot of its own.
+        names = (0..<partitions).map { "millrace:{\($0)}:events" }
+        bytes = names.map { Bytes($0) }
+    }
+
+    var count: Int { names.count }
+    subscript(partition: Int) -> UnsafeRawBufferPointer { bytes[partition].span }
+
+    /// The partition of a key that Redis names; nil if it is none of ours.
+    func partition(of key: UnsafeRawBufferPointer) -> Int? {
+        bytes.firstIndex { $0.count == key.count && $0.span.elementsEqual(key) }
+    }
+}

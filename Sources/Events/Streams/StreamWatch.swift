@@ -1,0 +1,93 @@
+import Primitives
+import Redis
+import Telemetry
+
+/// Looks at the streams about once a second: for `/status`, for lost data, and to trim what nobody
+/// needs any more.
+package final class StreamWatch: Sendable {
+    struct State {
+        var isStopping = false
+        var status = StreamStatus()
+    }
+
+    let redis: GuardedRedis
+    let journal: Journal
+    let options: StreamOptions
+    let keys: StreamKeys
+    let ledger: StreamLedger
+    let queue: StreamQueue
+    let continuity: StreamContinuity
+    let log: Logger
+    let state = Monitor(State())
+    private let thread: Locked<Thread?> = Locked(nil)
+    /// Since the start: entries that were trimmed once all groups had acknowledged them, and those
+    /// that a cap took although a group had not.
+    package let trimmed = Counter()
+    package let cut = Counter()
+
+    static let interval = Duration.seconds(1)
+
+    init(_ parts: StreamParts) {
+        redis = parts.redis
+        journal = parts.journal
+        options = parts.options
+        keys = parts.keys
+        ledger = parts.ledger
+        queue = parts.queue
+        continuity = parts.continuity
+        log = parts.log
+    }
+
+    func start() {
+        let started = Thread(name: "watch") { [self] in WatchRun(self).run() }
+        thread.withLock { $0 = started }
+    }
+
+    func stop() {
+        state.change { $0.isStopping = true }
+        let running = thread.withLock { thread -> Thread? in
+            defer { thread = nil }
+            return thread
+        }
+        running?.join()
+    }
+
+    /// The last look.
+    package var status: StreamStatus { state.withLock { $0.status } }
+}
+
+/// The streams at one moment, as `/status` shows them.
+package struct StreamStatus: Sendable {
+    package struct Partition: Sendable {
+        package var key = ""
+        package var length: Int64 = 0
+        /// Entries that this node's group has not been given; nil if Redis cannot tell.
+        package var lag: Int64?
+        /// Entries that this node's group was given and has not acknowledged.
+        package var pending: Int64 = 0
+        /// Groups that read it, other nodes', sinks' and strangers' among them.
+        package var groups = 0
+        package var bytes: Int64 = 0
+    }
+
+    /// Empty before the first look.
+    package var partitions: [Partition] = []
+    /// What it says of itself; nil before the first look.
+    package var facts: RedisServerFacts?
+    /// When the last look succeeded; nil before the first.
+    package var seenAt: MonotonicTime?
+
+    package init() {}
+
+    package var length: Int64 { partitions.reduce(0) { $0 + $1.length } }
+    package var pending: Int64 { partitions.reduce(0) { $0 + $1.pending } }
+    /// Of all partitions; nil if Redis cannot tell of one.
+    package var lag: Int64? {
+        var sum: Int64 = 0
+        for partition in partitions {
+            guard let lag = partition.lag else { return nil }
+            sum += lag
+        }
+        return sum
+    }
+}

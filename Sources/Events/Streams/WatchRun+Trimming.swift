@@ -1,0 +1,117 @@
+import Primitives
+import Redis
+import Telemetry
+
+/// Trimming: what every group has acknowledged goes; what is above a cap goes too, and loudly.
+extension WatchRun {
+    /// After a cut this share of the byte cap is used, so that not every second cuts again.
+    private static let keptShare = 0.9
+
+    func trim() throws(RedisError) {
+        pipeline.removeAll()
+        var places: [Int] = []
+        for (index, partition) in partitions.enumerated() {
+            guard let end = acknowledgedEnd(of: partition), let first = partition.stream.firstID,
+                first < end
+            else { continue }
+            pipeline.begin("XTRIM", argumentCount: 6)
+            pipeline.add(watch.keys[index])
+            pipeline.add(literal: "MINID")
+            // Whole nodes only: taking entries out of a node costs more than it frees. The limit
+            // that comes with it would let a busy stream grow.
+            pipeline.add(literal: "~")
+            pipeline.add(end)
+            pipeline.add(literal: "LIMIT")
+            pipeline.add(literal: "0")
+            places.append(index)
+        }
+        for (_, count) in try trimmed(places) { watch.trimmed.add(count) }
+        try cutByAge()
+        try cutByBytes()
+    }
+
+    /// Below it every group has acknowledged everything. Nil while this node's own group or
+    /// that of one of its sinks is not there: it would then miss what goes.
+    private func acknowledgedEnd(of partition: Partition) -> StreamEntryID? {
+        let expected = [watch.options.group] + watch.options.expectedGroups
+        let names = partition.groups.map(\.name)
+        guard expected.allSatisfy(names.contains) else { return nil }
+        var end: StreamEntryID?
+        for (group, pending) in zip(partition.groups, partition.firstPending) {
+            let own = pending ?? group.lastDelivered.next
+            end = min(end ?? own, own)
+        }
+        return end
+    }
+
+    private func trimmed(_ places: [Int]) throws(RedisError) -> [(partition: Int, count: Int)] {
+        guard !places.isEmpty else { return [] }
+        var counts: [(partition: Int, count: Int)] = []
+        try watch.redis.call(
+            .streams, deadline: .after(WatchRun.callLimit)
+        ) { session throws(RedisError) in
+            for (place, reply) in zip(places, try session.send(pipeline)) {
+                if let error = reply.error { throw error }
+                counts.append((place, Int(reply.integer ?? 0)))
+            }
+        }
+        return counts
+    }
+
+    // MARK: Caps
+
+    private func cutByAge() throws(RedisError) {
+        guard let maxAge = watch.options.maxAge else { return }
+        let oldest = WallClock.nowMilliseconds() - maxAge.wholeMilliseconds
+        let end = StreamEntryID(milliseconds: UInt64(clamping: oldest), number: 0)
+        var places: [Int] = []
+        pipeline.removeAll()
+        for (index, partition) in partitions.enumerated() {
+            guard let first = partition.stream.firstID, first < end else { continue }
+            addExactTrim(index, "MINID", "\(acknowledgedEnd(of: partition) ?? .zero)")
+            addExactTrim(index, "MINID", "\(end)")
+            places += [index, index]
+        }
+        try cut(places, reason: "max-age")
+    }
+
+    private func cutByBytes() throws(RedisError) {
+        let bytes = partitions.reduce(0) { $0 + $1.bytes }
+        guard bytes > Int64(watch.options.maxBytes) else { return }
+        let share = Double(watch.options.maxBytes) * WatchRun.keptShare / Double(bytes)
+        var places: [Int] = []
+        pipeline.removeAll()
+        for (index, partition) in partitions.enumerated() where partition.stream.length > 0 {
+            addExactTrim(index, "MINID", "\(acknowledgedEnd(of: partition) ?? .zero)")
+            addExactTrim(index, "MAXLEN", "\(Int(Double(partition.stream.length) * share))")
+            places += [index, index]
+        }
+        try cut(places, reason: "max-bytes")
+    }
+
+    private func addExactTrim(_ partition: Int, _ strategy: String, _ threshold: String) {
+        pipeline.command("XTRIM", watch.keys.names[partition], strategy, "=", threshold)
+    }
+
+    /// Sends pairs of trims: first what all groups have acknowledged, then what the cap says. What
+    /// the second takes, some group had not read.
+    private func cut(_ places: [Int], reason: String) throws(RedisError) {
+        let counts = try trimmed(places)
+        for pair in stride(from: 0, to: counts.count - 1, by: 2) {
+            watch.trimmed.add(counts[pair].count)
+            let count = counts[pair + 1].count
+            guard count > 0 else { continue }
+            watch.cut.add(count)
+            watch.log.error(
+                "a cap of the streams cut entries that a group had not read",
+                [
+                    "cap": .string(reason), "entries": .integer(Int64(count)),
+                    "stream": .string(watch.keys.names[counts[pair].partition]),
+                    "groups": .string(
+                        partitions[counts[pair].partition].groups.map(\.name)
+                            .joined(separator: ",")),
+                ])
+            doubt()
+        }
+    }
+}

@@ -1,0 +1,214 @@
+import Primitives
+import Redis
+import Telemetry
+
+/// The watch's thread and what belongs to it alone.
+final class WatchRun {
+    /// What one look found in one partition.
+    struct Partition {
+        var stream = StreamInfo()
+        var groups: [StreamGroupInfo] = []
+        /// The oldest entry that each group was given and has not acknowledged; same order.
+        var firstPending: [StreamEntryID?] = []
+        var bytes: Int64 = 0
+    }
+
+    let watch: StreamWatch
+    var partitions: [Partition] = []
+    var pipeline = RedisPipeline()
+    private var seenRunID: String?
+    private var nextCensus: MonotonicTime = .now()
+
+    static let callLimit = Duration.milliseconds(250)
+    /// Between two searches for consumers that are gone.
+    private static let censusInterval = Duration.seconds(60)
+
+    init(_ watch: StreamWatch) { self.watch = watch }
+
+    func run() {
+        while true {
+            // The lane's breaker and the other threads tell of what goes wrong; here it only means
+            // that there is nothing new to show.
+            do throws(RedisError) {
+                try look()
+                try trim()
+                try takeCensus()
+            } catch {
+                watch.log.debug("streams not seen", ["error": .string(error.description)])
+            }
+            let isStopping = watch.state.wait(
+                until: .after(StreamWatch.interval), for: { $0.isStopping }, then: { _ in true })
+            if isStopping == true { return }
+        }
+    }
+
+    // MARK: Looking
+
+    private func look() throws(RedisError) {
+        let before = watch.continuity.current
+        try readStreams()
+        try readPending()
+        var look = StreamContinuity.Look(partitions: watch.keys.count)
+        look.runID = before.runID
+        look.replicationID = before.replicationID
+        for (index, partition) in partitions.enumerated() {
+            look.lastIDs[index] = partition.stream.lastID
+            look.added[index] = partition.stream.added
+        }
+        // Whoever sends next finds out what it means.
+        if StreamContinuity.verdict(look, after: before) != .same { watch.continuity.suspect() }
+        try readFacts()
+        publish()
+    }
+
+    private func readStreams() throws(RedisError) {
+        pipeline.removeAll()
+        for key in watch.keys.names {
+            pipeline.command("XINFO", "STREAM", key)
+            pipeline.command("XINFO", "GROUPS", key)
+            pipeline.command("MEMORY", "USAGE", key)
+        }
+        var found = Array(repeating: Partition(), count: watch.keys.count)
+        try watch.redis.call(
+            .streams, deadline: .after(WatchRun.callLimit)
+        ) { session throws(RedisError) in
+            for (index, reply) in try session.send(pipeline).enumerated() {
+                // Without the stream there is an error of no class of its own, and nothing to see.
+                if let error = reply.error {
+                    guard error.code == .otherServer || error.code == .noPermission else {
+                        throw error
+                    }
+                    continue
+                }
+                switch index % 3 {
+                case 0: found[index / 3].stream = StreamInfo(reply)
+                case 1: found[index / 3].groups = StreamGroupInfo.all(reply)
+                default: found[index / 3].bytes = reply.integer ?? 0
+                }
+            }
+        }
+        partitions = found
+    }
+
+    private func readPending() throws(RedisError) {
+        pipeline.removeAll()
+        var places: [(partition: Int, group: Int)] = []
+        for (index, partition) in partitions.enumerated() {
+            partitions[index].firstPending = Array(repeating: nil, count: partition.groups.count)
+            for (group, info) in partition.groups.enumerated() where info.pending > 0 {
+                pipeline.command("XPENDING", watch.keys.names[index], info.name)
+                places.append((index, group))
+            }
+        }
+        guard !places.isEmpty else { return }
+        try watch.redis.call(
+            .streams, deadline: .after(WatchRun.callLimit)
+        ) { session throws(RedisError) in
+            for (place, reply) in zip(places, try session.send(pipeline)) {
+                if let error = reply.error { throw error }
+                let first = reply.elements[1]?.bytes.flatMap { StreamEntryID($0) }
+                partitions[place.partition].firstPending[place.group] = first
+            }
+        }
+    }
+
+    /// At the first look, and whenever another server answers.
+    private func readFacts() throws(RedisError) {
+        let runID = watch.continuity.runID
+        guard seenRunID != runID else { return }
+        let facts = try watch.redis.readFacts(.streams, deadline: .after(WatchRun.callLimit))
+        seenRunID = runID
+        watch.log.info(
+            "redis streams server",
+            [
+                "version": .string(facts.version ?? "unknown"),
+                "role": .string(facts.role ?? "unknown"),
+                "maxmemory_policy": .string(facts.maxMemoryPolicy ?? "unknown"),
+                "appendonly": .string(facts.isAppendOnly.map { $0 ? "yes" : "no" } ?? "unknown"),
+                "appendfsync": .string(facts.appendFsync ?? "unknown"),
+            ])
+        for warning in facts.warnings {
+            watch.log.warning("redis may lose events", ["reason": .string(warning)])
+        }
+        watch.state.withLock { $0.status.facts = facts }
+    }
+
+    private func publish() {
+        let shown = partitions.enumerated().map { index, partition in
+            let own = partition.groups.first { $0.name == watch.options.group }
+            return StreamStatus.Partition(
+                key: watch.keys.names[index], length: partition.stream.length, lag: own?.lag,
+                pending: own?.pending ?? 0, groups: partition.groups.count,
+                bytes: partition.bytes)
+        }
+        watch.state.withLock { state in
+            state.status.partitions = shown
+            state.status.seenAt = .now()
+        }
+    }
+
+    // MARK: Consumers that are gone
+
+    /// Removes consumers of this node's group that have nothing pending and were idle for an hour.
+    /// One with entries pending is never removed: they would go with it.
+    private func takeCensus() throws(RedisError) {
+        guard MonotonicTime.now() >= nextCensus else { return }
+        nextCensus = .now() + WatchRun.censusInterval
+        var idle: [(partition: Int, name: String)] = []
+        pipeline.removeAll()
+        for key in watch.keys.names {
+            pipeline.command("XINFO", "CONSUMERS", key, watch.options.group)
+        }
+        try watch.redis.call(
+            .streams, deadline: .after(WatchRun.callLimit)
+        ) { session throws(RedisError) in
+            for (index, reply) in try session.send(pipeline).enumerated() {
+                for consumer in reply.elements {
+                    guard let name = WatchRun.idleConsumer(consumer),
+                        name != watch.options.node
+                    else { continue }
+                    idle.append((index, name))
+                }
+            }
+        }
+        for (partition, name) in idle { try remove(name, from: partition) }
+    }
+
+    private func remove(_ name: String, from partition: Int) throws(RedisError) {
+        pipeline.removeAll()
+        pipeline.command(
+            "XGROUP", "DELCONSUMER", watch.keys.names[partition], watch.options.group, name)
+        let lost = try watch.redis.call(
+            .streams, deadline: .after(WatchRun.callLimit)
+        ) { session throws(RedisError) in
+            try session.single(pipeline).integer ?? 0
+        }
+        watch.log.info(
+            "idle consumer removed",
+            [
+                "stream": .string(watch.keys.names[partition]), "consumer": .string(name),
+                "pending": .integer(lost),
+            ])
+        if lost > 0 { doubt() }
+    }
+
+    /// The name of a consumer that may go.
+    private static func idleConsumer(_ reply: RedisReply) -> String? {
+        var elements = reply.elements
+        var name: String?
+        var isIdle = false
+        var hasPending = true
+        while let field = elements.next(), let value = elements.next() {
+            if field.equals("name") { name = value.string }
+            if field.equals("pending") { hasPending = value.integer != 0 }
+            if field.equals("idle") { isIdle = (value.integer ?? 0) > 3_600_000 }
+        }
+        return isIdle && !hasPending ? name : nil
+    }
+
+    /// This node's own records may be among what is gone; its journal has them.
+    func doubt() {
+        watch.ledger.doubt(storeDirectlyUpTo: watch.journal.committedSequence)
+        watch.queue.ring()
+    }
+}

@@ -1,0 +1,77 @@
+import HTTPServer
+import Primitives
+import Redis
+import Resilience
+import Telemetry
+
+/// `PUT /admin/breakers/{name}`: an operator forces a breaker open, switches it off, or lets it
+/// decide for itself again.
+struct BreakerRoutes: Sendable {
+    private static let limitBytes = 4 << 10
+
+    /// Every Redis that calls are made to.
+    let redis: [GuardedRedis]
+    let log: Logger
+
+    func register(on router: inout Router) {
+        router.on(.put, "/admin/breakers/{name}") { request, responder in
+            do throws(Problem) {
+                responder.respond(try put(request))
+            } catch {
+                responder.respond(error, request)
+            }
+        }
+    }
+
+    private func put(_ request: Request) throws(Problem) -> Response {
+        _ = try request.checkedParameters([])
+        let name = request.pathParameters.first ?? ""
+        guard let (redis, lane) = find(name) else {
+            throw Problem(404, "unknown_breaker", "There is no breaker of that name.")
+        }
+        let control = try BreakerRoutes.control(request)
+        redis.breaker(lane).apply(control, at: .now())
+        log.notice(
+            "breaker set by an operator",
+            ["breaker": .string(lane.rawValue), "state": .string(control.rawValue)])
+        var body = JSONObjectWriter()
+        body.add("name", lane.rawValue)
+        if let status = redis.status.first(where: { $0.lane == lane }) {
+            StreamReport.add(status, to: &body)
+        }
+        return .json(200, body.finish())
+    }
+
+    private func find(_ name: String) -> (GuardedRedis, RedisLane)? {
+        for redis in redis {
+            let lane = redis.status.first { $0.lane.rawValue == name }?.lane
+            if let lane { return (redis, lane) }
+        }
+        return nil
+    }
+
+    private static func control(_ request: Request) throws(Problem) -> BreakerControl {
+        guard request.mediaType == "application/json" else {
+            throw Problem(
+                415, "unsupported_media_type", "Content-Type must be application/json.")
+        }
+        guard request.body.count <= limitBytes else {
+            throw Problem(
+                413, "body_too_large", "The body is limited to \(limitBytes) bytes.",
+                limit: limitBytes)
+        }
+        guard let value = try? JSONValue.parse(request.body.span, maxDepth: 2) else {
+            throw Problem(400, "invalid_json", "The body is not valid JSON.")
+        }
+        guard case .object(let members) = value, members.count == 1 else { throw invalid }
+        switch value["state"]?.text {
+        case "forced_open": return .forcedOpen
+        case "disabled": return .disabled
+        case "auto": return .automatic
+        default: throw invalid
+        }
+    }
+
+    private static let invalid = Problem(
+        422, "invalid_state", "The body is {\"state\": \"forced_open\", \"disabled\" or \"auto\"}.")
+}

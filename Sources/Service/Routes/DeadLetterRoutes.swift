@@ -1,0 +1,168 @@
+import Events
+import HTTPServer
+import Primitives
+import Storage
+
+/// `GET /events/dead-letters`, what receivers of sinks refused for good, and
+/// `POST /events/dead-letters/replay`, which delivers it again.
+struct DeadLetterRoutes: Sendable {
+    private static let defaultLimit = 100
+
+    let store: EventStore
+    let sinks: Sinks
+    let workers: WorkerPool
+    let queryTimeout: Duration
+    let replayTimeout: Duration
+
+    func register(on router: inout Router) {
+        router.on(.get, "/events/dead-letters") { request, responder in
+            work(request, responder) { () throws(Problem) in try list(request) }
+        }
+        router.on(.post, "/events/dead-letters/replay") { request, responder in
+            work(request, responder) { () throws(Problem) in try replay(request) }
+        }
+    }
+
+    /// Reads the parameters on the event loop, then answers on a worker.
+    private func work(
+        _ request: Request, _ responder: Responder,
+        _ prepare: () throws(Problem) -> @Sendable () throws(Problem) -> Response
+    ) {
+        do throws(Problem) {
+            let answer = try prepare()
+            let isQueued = workers.submit {
+                do throws(Problem) {
+                    responder.respond(try answer())
+                } catch {
+                    responder.respond(error, request)
+                }
+            }
+            guard isQueued else { throw .overloaded }
+        } catch {
+            responder.respond(error, request)
+        }
+    }
+
+    // MARK: GET /events/dead-letters
+
+    private func list(
+        _ request: Request
+    ) throws(Problem) -> @Sendable () throws(Problem) -> Response {
+        var limit = DeadLetterRoutes.defaultLimit
+        var before: Int64?
+        var sink: String?
+        for (name, value) in try request.checkedParameters(["sink", "limit", "cursor"]) {
+            switch name {
+            case "sink": sink = try DeadLetterRoutes.sink(value)
+            case "limit": limit = try EventRoutes.limit(value)
+            default:
+                guard let seq = Int64(value), seq > 0 else { throw .badCursor }
+                before = seq
+            }
+        }
+        let (wanted, start, count, store) = (sink, before, limit, store)
+        let deadline = Deadline.after(queryTimeout)
+        return { () throws(Problem) in
+            do throws(StorageError) {
+                let letters = try store.deadLetters(
+                    sink: wanted, before: start, limit: count + 1, deadline: deadline)
+                return DeadLetterRoutes.response(letters, limit: count)
+            } catch {
+                throw Problem(error)
+            }
+        }
+    }
+
+    private static func sink(_ value: String) throws(Problem) -> String {
+        guard SinkForms.isName(value) else {
+            throw .parameter("sink", "sink is the name of a sink: 1 to 63 of a-z 0-9 - _.")
+        }
+        return value
+    }
+
+    private static func response(_ letters: [DeadLetter], limit: Int) -> Response {
+        var body = ByteBuffer(capacity: 512 * (letters.count + 1))
+        body.append(#"{"dead_letters":["#)
+        for (index, letter) in letters.prefix(limit).enumerated() {
+            if index > 0 { body.append(",") }
+            append(letter, to: &body)
+        }
+        body.append(#"],"next":"#)
+        if letters.count > limit {
+            body.append(jsonString: "\(letters[limit - 1].seq)")
+        } else {
+            body.append("null")
+        }
+        body.append("}\n")
+        return .json(200, body)
+    }
+
+    private static func append(_ letter: DeadLetter, to body: inout ByteBuffer) {
+        body.append(#"{"seq":"#)
+        body.append(decimal: letter.seq)
+        body.append(#","sink":"#)
+        body.append(jsonString: letter.sink)
+        body.append(#","time":""#)
+        body.append(timestamp: letter.time)
+        body.append(#"","status":"#)
+        body.append(decimal: letter.status)
+        body.append(#","refusals":"#)
+        body.append(decimal: letter.refusals)
+        body.append(#","replayed":"#)
+        if let replayed = letter.replayed {
+            body.append(jsonString: Timestamp.format(replayed))
+        } else {
+            body.append("null")
+        }
+        body.append(#","event":"#)
+        body.append(letter.event.span)
+        body.append("}")
+    }
+
+    // MARK: POST /events/dead-letters/replay
+
+    private func replay(
+        _ request: Request
+    ) throws(Problem) -> @Sendable () throws(Problem) -> Response {
+        var sink: String?
+        for (_, value) in try request.checkedParameters(["sink"]) {
+            sink = try DeadLetterRoutes.sink(value)
+        }
+        guard let sink else { throw .parameter("sink", "sink is required: the name of a sink.") }
+        let (sinks, timeout) = (sinks, replayTimeout)
+        return { () throws(Problem) in
+            do throws(SinkReplayError) {
+                let replay = try sinks.replay(sink, deadline: .after(timeout))
+                return try DeadLetterRoutes.response(replay)
+            } catch {
+                throw Problem(error)
+            }
+        }
+    }
+
+    private static func response(_ replay: SinkReplay) throws(SinkReplayError) -> Response {
+        if replay.delivered == 0, replay.refused == 0, let failure = replay.failure {
+            throw .unreachable(failure)
+        }
+        var body = ByteBuffer(capacity: 96)
+        body.append(#"{"delivered":"#)
+        body.append(decimal: replay.delivered)
+        body.append(#","refused":"#)
+        body.append(decimal: replay.refused)
+        body.append(#","complete":"#)
+        body.append(replay.isComplete ? "true}\n" : "false}\n")
+        return .json(200, body)
+    }
+}
+
+extension Problem {
+    init(_ error: SinkReplayError) {
+        switch error {
+        case .unknownSink: self.init(404, "unknown_sink", "There is no sink of that name.")
+        case .busy: self.init(409, "replay_running", "The sink's dead letters are being replayed.")
+        case .unreachable:
+            self.init(503, "sink_unreachable", "The sink's receiver does not take events.")
+        case .store(let error): self.init(error)
+        }
+    }
+}

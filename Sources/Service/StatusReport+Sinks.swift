@@ -1,0 +1,39 @@
+import Events
+import Primitives
+import Storage
+
+extension StatusReport {
+    /// One object a sink. The rest of a sink's URL may be a secret, so only its origin is told.
+    func addSinks(_ body: inout JSONObjectWriter) {
+        for sink in sinks.statuses {
+            body.object(sink.name) { StatusReport.add(sink, to: &$0) }
+        }
+    }
+
+    private static func add(_ sink: SinkStatus, to body: inout JSONObjectWriter) {
+        body.add("url", sink.origin)
+        body.add("types", sink.types)
+        body.add("delivered", sink.delivered)
+        body.add("batches", sink.batches)
+        body.add("failed_attempts", sink.failedAttempts)
+        body.add("refusals", sink.refusals)
+        body.add("dead_letters", sink.deadLetters)
+        body.add("lost", sink.lost)
+        if let lag = sink.lag { body.add("lag", lag) }
+        if let error = sink.lastError { body.add("last_error", error) }
+        body.object("breaker") { breaker in
+            breaker.add("state", sink.breaker.mode.rawValue)
+            breaker.add("failure_rate", sink.breaker.failureRate)
+            breaker.add("opened", sink.breaker.openedCount)
+            breaker.add("reason", sink.breaker.reason.rawValue)
+            breaker.add(
+                "changed_seconds_ago",
+                MonotonicTime.now().since(sink.breaker.changedAt).inSeconds)
+        }
+    }
+
+    func addDeadLetters(_ body: inout JSONObjectWriter, _ status: StoreStatus) {
+        body.add("rows", status.deadLetters)
+        body.add("trimmed", status.deadLettersTrimmed)
+    }
+}

@@ -1,0 +1,138 @@
+import Primitives
+import SQLite
+
+extension EventStore {
+    /// Positions alone are written this seldom: more often would double the transactions.
+    static let sinkPositionInterval = Duration.milliseconds(200)
+    /// Rows looked at for one call of `read(after:)`: some milliseconds.
+    private static let sinkExaminedLimit: Int64 = 10_000
+
+    /// Where sinks that read this store go on. One that has never been here begins behind what is
+    /// stored now, and that is written down before any further event is, so whatever is stored from
+    /// now on reaches it, crash or not. Before the writer's thread starts.
+    package func openSinks(_ names: [String]) throws(StorageError) -> [String: Int64] {
+        let writer = try writer()
+        let table = DeadLetterTable(connection: writer.connection)
+        return try writer.transact { (counters) throws(StorageError) in
+            var positions: [String: Int64] = [:]
+            do throws(SQLiteError) {
+                for name in names {
+                    if let position = try table.position(of: name) {
+                        // Never beyond the newest: the file may be a copy that was put back.
+                        positions[name] = min(position, counters.lastSeq)
+                    } else {
+                        positions[name] = counters.lastSeq
+                        try table.setPosition(counters.lastSeq, of: name)
+                    }
+                }
+            } catch {
+                throw StorageError(error, path)
+            }
+            return positions
+        }
+    }
+
+    /// What `read(after:)` came to.
+    package struct SinkRead: Sendable {
+        /// Everything up to here has been looked at: go on after it.
+        package var lastSeq: Int64
+        /// There was more than could be looked at or taken.
+        package var hasMore: Bool
+    }
+
+    /// Appends events stored after `seq` to `run`, in the order of storing. Any thread that may
+    /// block. Looks at 10,000 rows at most.
+    /// - Parameters:
+    ///   - limit: events.
+    ///   - byteLimit: ends once `run` has passed it.
+    ///   - isWanted: by the event's type; asked once for each type.
+    package func read(
+        after seq: Int64, into run: EventRun, limit: Int, byteLimit: Int,
+        isWanted: (String) -> Bool, deadline: Deadline
+    ) throws(StorageError) -> SinkRead {
+        try readers.withReader(until: deadline) { (connection) throws(SQLiteError) in
+            let names = EventNames(connection)
+            var wanted: [Int64: Bool] = [:]
+            let select = try connection.cached(
+                """
+                SELECT \(StoredEvent.columns) FROM event_rows WHERE seq > ?1
+                ORDER BY seq LIMIT ?2
+                """)
+            defer { select.reset() }
+            select.bind(1, seq)
+            select.bind(2, EventStore.sinkExaminedLimit)
+            var read = SinkRead(lastSeq: seq, hasMore: false)
+            var examined: Int64 = 0
+            while try select.step() {
+                if run.count >= limit || run.byteCount >= byteLimit {
+                    read.hasMore = true
+                    return read
+                }
+                read.lastSeq = select.integer(0)
+                examined += 1
+                let type = select.integer(2)
+                if wanted[type] == nil { wanted[type] = isWanted(try names.type(type)) }
+                if wanted[type] == true { run.append(try StoredEvent(select, names: names)) }
+            }
+            read.hasMore = examined == EventStore.sinkExaminedLimit
+            return read
+        }
+    }
+
+    // MARK: Dead letters
+
+    /// Dead letters, newest first. Any thread that may block.
+    /// - Parameters:
+    ///   - sink: only those of this one.
+    ///   - seq: only those below it: the `seq` of the last one seen; nil starts anew.
+    package func deadLetters(
+        sink: String? = nil, before seq: Int64? = nil, limit: Int, deadline: Deadline
+    ) throws(StorageError) -> [DeadLetter] {
+        try readers.withReader(until: deadline) { (connection) throws(SQLiteError) in
+            try DeadLetterTable(connection: connection)
+                .list(sink: sink, before: seq ?? .max, limit: limit)
+        }
+    }
+
+    /// Dead letters of a sink that were not delivered after all, oldest first. Any thread that may
+    /// block.
+    /// - Parameters:
+    ///   - seq: only those above it.
+    ///   - byteLimit: ends before their bytes pass it, but returns at least one.
+    package func waitingDeadLetters(
+        sink: String, after seq: Int64 = 0, limit: Int, byteLimit: Int, deadline: Deadline
+    ) throws(StorageError) -> [DeadLetter] {
+        try readers.withReader(until: deadline) { (connection) throws(SQLiteError) in
+            try DeadLetterTable(connection: connection)
+                .waiting(sink: sink, after: seq, limit: limit, byteLimit: byteLimit)
+        }
+    }
+
+    /// Writes down what sinks have handed over. What fails stays in the inbox for the next time.
+    func drainSinks(_ writer: StoreWriter) throws(StorageError) {
+        let pending = sinks.pending()
+        guard !pending.isEmpty else { return }
+        let table = DeadLetterTable(connection: writer.connection)
+        try writer.transact { (counters) throws(StorageError) in
+            do throws(SQLiteError) {
+                for letter in pending.letters { try table.insert(letter, &counters) }
+                for (seqs, time) in pending.replayed { try table.markReplayed(seqs, at: time) }
+                try table.trim(to: options.deadLetters, &counters)
+                for (sink, position) in pending.positions {
+                    try table.setPosition(position, of: sink)
+                }
+            } catch {
+                throw StorageError(error, path)
+            }
+        }
+        sinks.discard(pending)
+    }
+
+    /// Whether what waits in the inbox is to be written now.
+    func isSinkWriteDue(_ writer: StoreWriter, now: MonotonicTime, isIdle: Bool) -> Bool {
+        guard !sinks.isEmpty else { return false }
+        guard !sinks.isUrgent, !isIdle else { return true }
+        guard let last = writer.lastSinkWrite else { return true }
+        return now.since(last) >= EventStore.sinkPositionInterval
+    }
+}

@@ -1,0 +1,129 @@
+import Glibc
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Redis
+
+/// A real `redis-server` in a process of its own, on a free port and a folder of its own.
+final class RedisServer: @unchecked Sendable {  // One test drives it.
+    struct Failure: Error { let message: String }
+
+    let port: UInt16
+    let folder: String
+    private let arguments: [String]
+    private var process: pid_t = 0
+
+    /// - Parameter arguments: as on redis-server's command line, after the port and the folder.
+    init(_ arguments: [String] = []) throws {
+        var template = Array("/tmp/millrace-redis-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Failure(message: "mkdtemp failed") }
+        folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        self.arguments = arguments
+        // A port that was free may be taken by now; Redis then ends at once, and another is tried.
+        for _ in 0..<5 {
+            let candidate = try Loopback.freePort()
+            if let started = try RedisServer.spawn(candidate, folder, arguments) {
+                port = candidate
+                process = started
+                return
+            }
+        }
+        throw Failure(message: "redis-server does not start")
+    }
+
+    deinit {
+        kill()
+        if let remover = RedisServer.spawn("/bin/rm", ["rm", "-rf", folder]) {
+            waitpid(remover, nil, 0)
+        }
+    }
+
+    var socketPath: String { folder + "/socket" }
+
+    func url(user: String? = nil, password: String? = nil, database: Int = 0) -> RedisURL {
+        RedisURL(
+            endpoints: [.tcp(host: "127.0.0.1", port: port)], user: user,
+            password: password.map { RedisPassword($0) }, database: database)
+    }
+
+    /// Ends it at once, as `kill -9`; what it did not write is gone.
+    func kill() {
+        guard process != 0 else { return }
+        Glibc.kill(process, SIGKILL)
+        waitpid(process, nil, 0)
+        process = 0
+    }
+
+    /// Stops it in mid-work: its sockets stay open and the kernel still accepts for it.
+    func pause() { Glibc.kill(process, SIGSTOP) }
+    func resume() { Glibc.kill(process, SIGCONT) }
+
+    /// Starts it again on its old port after `kill`.
+    func start(withData: Bool = true) throws {
+        if !withData {
+            guard
+                let remover = RedisServer.spawn(
+                    "/bin/sh", ["sh", "-c", "rm -rf \(folder)/*.rdb \(folder)/appendonlydir"])
+            else { throw Failure(message: "no shell") }
+            waitpid(remover, nil, 0)
+        }
+        guard let started = try RedisServer.spawn(port, folder, arguments) else {
+            throw Failure(message: "redis-server does not start again")
+        }
+        process = started
+    }
+
+    /// - Returns: the process, once it answers; nil if it ended.
+    private static func spawn(
+        _ port: UInt16, _ folder: String, _ arguments: [String]
+    ) throws -> pid_t? {
+        let base = [
+            "redis-server", "--port", String(port), "--bind", "127.0.0.1", "--dir", folder,
+            "--unixsocket", folder + "/socket", "--save", "", "--logfile", folder + "/log",
+        ]
+        guard let process = spawn("/usr/bin/redis-server", base + arguments) else {
+            throw Failure(message: "no /usr/bin/redis-server: apt-get install redis-server")
+        }
+        let url = RedisURL(endpoints: [.tcp(host: "127.0.0.1", port: port)])
+        let connector = RedisConnector(url, clientName: "test")
+        var hasEnded = false
+        let isUp = eventually {
+            hasEnded = waitpid(process, nil, WNOHANG) == process
+            return hasEnded || answers(connector)
+        }
+        if isUp, !hasEnded { return process }
+        if !hasEnded {
+            Glibc.kill(process, SIGKILL)
+            waitpid(process, nil, 0)
+        }
+        return nil
+    }
+
+    /// Whether Redis answers, be it with an error of its own.
+    private static func answers(_ connector: RedisConnector) -> Bool {
+        do {
+            _ = try connector.connect(.after(.milliseconds(500)))
+            return true
+        } catch {
+            return !error.code.endsConnection && error.code != .loading
+        }
+    }
+
+    private static func spawn(_ path: String, _ arguments: [String]) -> pid_t? {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        // Descriptors of tests that run beside this one must not live on in the child.
+        for descriptor in 3..<512 as Range<Int32> {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        var texts = arguments.map { strdup($0) }
+        defer { for text in texts { free(text) } }
+        texts.append(nil)
+        var process: pid_t = 0
+        return posix_spawn(&process, path, &actions, nil, texts, environ) == 0 ? process : nil
+    }
+}

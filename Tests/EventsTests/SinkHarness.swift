@@ -1,0 +1,100 @@
+import Glibc
+import Primitives
+import Storage
+import Telemetry
+import Testing
+
+@testable import Events
+
+/// A store in a folder of its own and sinks that read it. The test's thread is the store's writer.
+final class SinkHarness {
+    let folder: String
+    private(set) var store: EventStore
+    private(set) var sinks: Sinks
+    private let options: [SinkOptions]
+
+    init(_ options: [SinkOptions], limits: DeadLetterLimits = DeadLetterLimits()) throws {
+        var template = Array("/tmp/millrace-sinks-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        self.options = options
+        (store, sinks) = try SinkHarness.open(folder, options)
+        sinks.start()
+    }
+
+    deinit {
+        sinks.stop(until: .after(.milliseconds(1)))
+        store.close(deadline: .after(.seconds(1)))
+        for suffix in ["", "-wal", "-shm"] { unlink(folder + "/store.db" + suffix) }
+        rmdir(folder)
+    }
+
+    private static func open(
+        _ folder: String, _ options: [SinkOptions]
+    ) throws -> (EventStore, Sinks) {
+        let store = try EventStore(path: folder + "/store.db", now: 1, log: .silent)
+        let sinks = try Sinks(options, store: store, userAgent: "millrace/test", log: .silent)
+        return (store, sinks)
+    }
+
+    var status: SinkStatus { sinks.statuses[0] }
+
+    /// Stores events `e<number>` in one transaction.
+    func store(_ numbers: Range<Int>, type: String = "order.paid", data: String = "{}") throws {
+        try store.write(position: nil) { (inserter) throws(StorageError) in
+            for number in numbers {
+                let held = (Bytes("e\(number)"), Bytes(type), Bytes("/test"), Bytes(data))
+                defer { withExtendedLifetime(held) {} }
+                _ = try inserter.insert(
+                    EventRow(
+                        identity: .client(held.0.span), time: 1_431_857_100_000,
+                        type: held.1.span, source: held.2.span, subject: nil, data: held.3.span,
+                        extensions: nil))
+            }
+        }
+    }
+
+    /// What the writer's thread does between batches.
+    func maintain() throws { try store.maintain(now: .now(), isIdle: true) }
+
+    /// Waits, doing the writer's work meanwhile.
+    func wait(until isSo: () -> Bool, within limit: Duration = .seconds(15)) throws -> Bool {
+        let deadline = Deadline.after(limit)
+        while !isSo() {
+            if deadline.hasPassed { return false }
+            try maintain()
+            sleep(until: .after(.milliseconds(5)))
+        }
+        try maintain()
+        return true
+    }
+
+    func deadLetters() throws -> [DeadLetter] {
+        try store.deadLetters(limit: 1000, deadline: .after(.seconds(5)))
+    }
+
+    /// Replays on another thread, and does the writer's work meanwhile.
+    func replay(_ name: String) throws -> SinkReplay {
+        let outcome: Locked<Result<SinkReplay, SinkReplayError>?> = Locked(nil)
+        let sinks = sinks
+        let thread = Thread(name: "replay") {
+            do throws(SinkReplayError) {
+                let replay = try sinks.replay(name, deadline: .after(.seconds(10)))
+                outcome.withLock { $0 = .success(replay) }
+            } catch { outcome.withLock { $0 = .failure(error) } }
+        }
+        defer { thread.join() }
+        try #require(try wait { outcome.withLock { $0 != nil } })
+        return try #require(outcome.withLock { $0 }).get()
+    }
+
+    /// Stops the sinks and the store and opens both again, as a restart does.
+    func restart(saving: Bool = true) throws {
+        sinks.stop(until: .after(.seconds(1)))
+        if saving { store.close(deadline: .after(.seconds(1))) }
+        (store, sinks) = try SinkHarness.open(folder, options)
+        sinks.start()
+    }
+}
+
+func names(_ numbers: Range<Int>) -> [String] { numbers.map { "e\($0)" } }

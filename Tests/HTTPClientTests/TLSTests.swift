@@ -1,0 +1,102 @@
+import Glibc
+import HTTPClient
+import Primitives
+import TestSupport
+import Testing
+
+/// Against `openssl s_server`, which Debian's ca-certificates brings along.
+@Suite struct TLSTests {
+    private func code(_ url: String, _ client: HTTPClient) -> HTTPClientError.Code? {
+        do throws(HTTPClientError) {
+            _ = try client.post(url, body: Bytes("[]"), deadline: .after(.seconds(10)))
+            return nil
+        } catch { return error.code }
+    }
+
+    @Test func `a server without TLS is not taken for one with it`() throws {
+        let server = try RawServer { connection in
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            connection.hang()
+        }
+        #expect(code("https://127.0.0.1:\(server.port)/", HTTPClient()) == .tls)
+    }
+
+    @Test func `a certificate counts only if it is trusted and names the host`() throws {
+        let server = try TLSServer()
+        var options = HTTPClientOptions()
+        #expect(code("https://localhost:\(server.port)/", HTTPClient(options)) == .tls)
+        options.certificateFile = server.certificatePath
+        let client = HTTPClient(options)
+        // What comes back through the encryption is the request's own lines, reversed.
+        let trusted = code("https://localhost:\(server.port)/", client)
+        #expect(trusted == .protocolViolation)
+        #expect(code("https://127.0.0.1:\(server.port)/", client) == .tls)
+    }
+}
+
+/// A TLS server that sends each line back reversed, with a certificate that it signed itself, for `localhost`.
+private final class TLSServer {
+    let port: UInt16
+    let folder: String
+    private var pid: pid_t = 0
+
+    var certificatePath: String { folder + "/certificate.pem" }
+
+    init() throws {
+        var template = Array("/tmp/millrace-tls-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let free = try RawServer { _ in }
+        port = free.port
+        free.close()
+        let make = try TLSServer.spawn([
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
+            folder + "/key.pem", "-out", folder + "/certificate.pem",
+        ])
+        var status: Int32 = 0
+        waitpid(make, &status, 0)
+        try #require(status == 0, "openssl could not make a certificate")
+        pid = try TLSServer.spawn([
+            "openssl", "s_server", "-accept", "\(port)", "-cert", certificatePath, "-key",
+            folder + "/key.pem", "-rev", "-quiet",
+        ])
+        let client = HTTPClient()
+        let url = "http://127.0.0.1:\(port)/"
+        // Anything but a refused connection means that it listens.
+        try #require(
+            eventually {
+                do throws(HTTPClientError) {
+                    _ = try client.post(url, body: Bytes(""), deadline: .after(.seconds(2)))
+                    return true
+                } catch { return error.code != .connect }
+            })
+    }
+
+    deinit {
+        if pid > 0 {
+            kill(pid, SIGKILL)
+            waitpid(pid, nil, 0)
+        }
+        unlink(folder + "/key.pem")
+        unlink(certificatePath)
+        rmdir(folder)
+    }
+
+    private static func spawn(_ words: [String]) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for descriptor in 0...2 as ClosedRange<Int32> {
+            posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
+        }
+        // strdup copies for the time of the call.
+        var arguments = words.map { strdup($0) } + [nil]
+        defer { for pointer in arguments { free(pointer) } }
+        var environment = [strdup("PATH=/usr/bin:/bin"), nil]
+        defer { for pointer in environment { free(pointer) } }
+        var pid = pid_t()
+        try #require(posix_spawnp(&pid, words[0], &actions, nil, &arguments, &environment) == 0)
+        return pid
+    }
+}

@@ -1,0 +1,137 @@
+import Testing
+
+@testable import Service
+
+@Suite struct SinkSettingsTests {
+    private func load(_ yaml: String) throws -> Configuration {
+        try TemporaryFile(yaml).use { try Configuration.load(flags: ["config": $0]) }
+    }
+
+    /// What is wrong with a file, its path written as `FILE`.
+    private func problems(_ yaml: String) -> [String] {
+        let file = TemporaryFile(yaml)
+        return file.use { path in
+            do throws(ConfigurationError) {
+                _ = try Configuration.load(flags: ["config": path])
+                return []
+            } catch {
+                return error.problems.map { $0.replacing(path, with: "FILE") }
+            }
+        }
+    }
+
+    @Test func `without a word about sinks there are none`() throws {
+        #expect(try load("port: 1\n").sinks.isEmpty)
+        #expect(try load("sinks: {}\n").sinks.isEmpty)
+    }
+
+    @Test func `a sink is a name and its settings`() throws {
+        let sinks = try load(
+            """
+            port: 1
+            sinks:
+              billing:
+                url: http://127.0.0.1:9000/in?x=1
+              audit: { url: "https://audit.example.com", types: [order.*, signup], batch-size: 500,
+                       timeout: 2s, type: http, authorization: Bearer abc, headers: { X-Team: a } }
+            """
+        ).sinks
+        #expect(sinks.map(\.name) == ["audit", "billing"])
+        #expect(sinks[0].url == "https://audit.example.com")
+        #expect(sinks[0].filter.patterns == ["order.*", "signup"])
+        #expect(sinks[0].batchSize == 500)
+        #expect(sinks[0].timeout == .seconds(2))
+        #expect(sinks[0].headers == ["Authorization": "Bearer abc", "X-Team": "a"])
+        #expect(sinks[1].url == "http://127.0.0.1:9000/in?x=1")
+        #expect(sinks[1].filter.patterns.isEmpty)
+        #expect(sinks[1].batchSize == 100)
+        #expect(sinks[1].timeout == .seconds(10))
+        #expect(sinks[1].headers.isEmpty)
+    }
+
+    @Test func `types may be a comma list`() throws {
+        let sinks = try load("sinks: { a: { url: http://h, types: 'x, y.*' } }").sinks
+        #expect(sinks[0].filter.patterns == ["x", "y.*"])
+    }
+
+    @Test(arguments: [
+        "ftp://h/", "h", "http://", "http://user:secret@h/", "http://h:0/", "http://h:70000",
+        "http://h:x/", "https:///path", "http://a b/", "javascript:alert(1)",
+    ])
+    func `a URL that cannot be sent to is refused, and not shown`(url: String) {
+        #expect(
+            problems("sinks:\n  a:\n    url: \"\(url)\"\n") == [
+                "sinks-a-url: `********` (file FILE:3) is not an http:// or https:// URL with a "
+                    + "host and without user and password"
+            ])
+    }
+
+    @Test(arguments: ["http://h", "HTTPS://h.example/", "http://[::1]:9000/x", "http://10.0.0.1:1"])
+    func `URLs of receivers are taken`(url: String) throws {
+        #expect(try load("sinks: { a: { url: \"\(url)\" } }").sinks.first?.url == url)
+    }
+
+    @Test func `each wrong value is refused with its place and what would be right`() {
+        #expect(
+            problems(
+                "sinks:\n  a:\n    url: http://h\n    batch-size: 0\n    timeout: 1m\n"
+                    + "    type: kafka\n    authorization: \"\"\n"
+            ) == [
+                "sinks-a-authorization: the hidden value (file FILE:7) is not a header's value: "
+                    + "printable characters on one line",
+                "sinks-a-batch-size: `0` (file FILE:4) is not a whole number from 1 to 10000",
+                "sinks-a-timeout: `1m` (file FILE:5) is not a duration from 100ms to 30s "
+                    + "(ms, s, m, h or d)",
+                "sinks-a-type: `kafka` (file FILE:6) is not http, the one type of sink there is",
+            ])
+    }
+
+    @Test func `an unknown key is refused and the nearest offered`() {
+        #expect(
+            problems("sinks:\n  a:\n    url: http://h\n    batchsize: 5\n    shape: round\n") == [
+                "sinks.a.batchsize (file FILE:4): there is no such setting; "
+                    + "did you mean batch-size?",
+                "sinks.a.shape (file FILE:5): there is no such setting",
+            ])
+        #expect(
+            problems("sinks: { a: { url: http://h, headers: { Host: x } } }") == [
+                "sinks.a.headers.Host (file FILE:1): there is no such setting; "
+                    + "`Host` is no header that can be set"
+            ])
+    }
+
+    @Test func `a sink needs a url and a sane name`() {
+        #expect(
+            problems("sinks:\n  a:\n    batch-size: 5\n")
+                == ["sinks.a (file FILE:2): has no url, so there is nowhere to send events to"])
+        #expect(
+            problems("sinks:\n  Audit Log:\n    url: http://h\n") == [
+                "sinks.Audit Log.url (file FILE:3): the name of a sink is 1 to 63 of the "
+                    + "characters a-z 0-9 - _"
+            ])
+        #expect(
+            problems("sinks:\n  url: http://h\n") == [
+                "sinks.url (file FILE:2): a sink is a name and, below it, url, types and so on"
+            ])
+    }
+
+    @Test func `sinks come from the file alone`() {
+        do {
+            _ = try Configuration.load(environment: ["MILLRACE_SINKS_A_URL": "http://h"])
+            Issue.record("taken")
+        } catch {
+            #expect(error.problems.first?.hasPrefix("MILLRACE_SINKS_A_URL: there is no") == true)
+        }
+    }
+
+    @Test func `the report hides what may be a secret`() throws {
+        let file = TemporaryFile(
+            "sinks: { a: { url: https://h.example/services/T0/token, authorization: Bearer x } }")
+        let text = try file.use { path in
+            SettingsReport.text(
+                try SettingsResolver.resolve(flags: ["config": path], environment: [:]))
+        }
+        #expect(text.contains("https://h.example/********"))
+        #expect(!text.contains("token") && !text.contains("Bearer"))
+    }
+}
