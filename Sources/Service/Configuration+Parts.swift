@@ -4,6 +4,9 @@ import Primitives
 
 /// What the configuration means for each part.
 extension Configuration {
+    /// The database of events.
+    var storePath: String { dataDirectory + "/store.db" }
+
     var journalOptions: JournalOptions {
         JournalOptions(
             directory: dataDirectory + "/journal", maxBytes: journalMaxBytes,
