@@ -5,13 +5,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .PHONY: help run build test lint format bench test-faults test-asan test-tsan docker deps \
-	deps-test clean swift
+	deps-test deps-bench clean swift
 
 # g++ brings libstdc++ and libgcc, which Swift's clang takes from the system; git and pkg-config
 # are what the package manager calls.
 BUILD_PACKAGES := ca-certificates g++ git libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev \
 	libsimdjson-dev libsqlite3-dev pkg-config tzdata zlib1g-dev
 TEST_PACKAGES := curl procps python3 python3-venv redis-server redis-tools strace
+BENCH_PACKAGES := wrk
 
 # A wrong import between rooms would go unseen until a clean build, so it is an error at once.
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
@@ -58,7 +59,7 @@ lint: swift ## check the format of every Swift file
 format: swift ## format every Swift file
 	swift format format -i -r -p $(FORMATTED)
 
-bench: deps-test ## measure; ARGS="NAME --json FILE" measures one
+bench: deps-bench ## measure; ARGS="NAME --json FILE" measures one, ARGS=--list names all
 	swift build $(RELEASE_FLAGS)
 	.build/release/millrace-bench $(ARGS)
 
@@ -71,6 +72,9 @@ docker: ## build the container image millrace:latest
 
 deps: swift ## install the Debian packages that building needs
 	@$(call install,$(BUILD_PACKAGES))
+
+deps-bench: swift ## install what measuring needs as well
+	@$(call install,$(BUILD_PACKAGES) $(BENCH_PACKAGES))
 
 deps-test: swift $(VENV_STAMP) ## install what testing needs as well
 

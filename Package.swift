@@ -30,13 +30,15 @@ func library(_ name: String, _ pkgConfig: String?, apt: String) -> Target {
 let package = Package(
     name: "millrace",
     products: [
-        .executable(name: "millrace", targets: ["millrace"])
+        .executable(name: "millrace", targets: ["millrace"]),
+        .executable(name: "millrace-bench", targets: ["millrace-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(
             url: "https://github.com/apple/swift-configuration", from: "1.4.0",
             traits: [.defaults, "YAML"]),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         library("CMicroHTTPD", "libmicrohttpd", apt: "libmicrohttpd-dev"),
@@ -48,6 +50,7 @@ let package = Package(
             cxxSettings: [.unsafeFlags(["-O2"])],
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
         .target(name: "CPlatform", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
 
         room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
         room("Container", []),
@@ -70,6 +73,15 @@ let package = Package(
             // A link to the one at the top level, so that there is one text.
             resources: [.embedInCode("Resources/openapi.yaml")]),
         .executableTarget(name: "millrace", dependencies: ["Service"], swiftSettings: settings),
+        .executableTarget(
+            name: "millrace-bench",
+            dependencies: [
+                "Service", "Query", "Events", "Storage", "Telemetry", "Resilience", "Primitives",
+                "CAllocations",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: settings),
 
         tests("PrimitivesTests", ["Primitives"]),
         tests("ContainerTests", ["Container"]),

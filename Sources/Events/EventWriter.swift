@@ -17,6 +17,11 @@ package final class EventWriter: Sendable {
     /// Payload in one transaction: some ten thousand small events, tens of milliseconds.
     private static let transactionBytes = 2 << 20
     private static let idleWait = Duration.milliseconds(200)
+    /// Between two transactions under load: one with a thousand events costs a third of ten with a
+    /// hundred, since each writes the same hot pages anew.
+    private static let gatherWait = Duration.milliseconds(40)
+    /// A transaction of fewer events than this is followed by the next at once.
+    private static let gatherEvents = 64
 
     private enum Turn: Int32 {
         /// Raw values are the threads' nice values.
@@ -27,6 +32,8 @@ package final class EventWriter: Sendable {
     private struct State {
         var isStopping = false
         var turn = Turn.yielding
+        /// Somebody waits for `/query` to see their events.
+        var isUrgent = false
         var hasEnded = false
         var drainDeadline = Deadline.never
         var failure: String?
@@ -39,6 +46,7 @@ package final class EventWriter: Sendable {
     private let state = Monitor(State())
     private let threads: Locked<[Thread]> = Locked([])
     private let pressure: Locked<StorePressure>
+    private let lastBatchEvents = Locked(0)
     /// Events stored, and events that were there already, since start.
     package let stored = Counter()
     package let duplicates = Counter()
@@ -104,7 +112,7 @@ package final class EventWriter: Sendable {
                 succeeded()
                 delay = RetryDelay()
                 if handsOver(turn) { return }
-                if isIdle { waitForMore() }
+                if isIdle { waitForMore() } else { gather() }
             } catch {
                 failed(error)
                 pause(delay.next())
@@ -147,6 +155,7 @@ package final class EventWriter: Sendable {
                 (inserter) throws(StorageError) in
                 for record in records { try insert(record, with: inserter) }
             }
+            lastBatchEvents.withLock { $0 = result.inserted + result.duplicates }
             stored.add(result.inserted)
             duplicates.add(result.duplicates)
         } catch {
@@ -208,6 +217,20 @@ package final class EventWriter: Sendable {
         guard isStopping else { return false }
         return deadline.hasPassed || store.position >= journal.committedSequence
     }
+
+    /// Lets a batch form, if the last one was large and took all there was.
+    private func gather() {
+        guard lastBatchEvents.withLock({ $0 }) >= EventWriter.gatherEvents,
+            store.position >= journal.committedSequence
+        else { return }
+        _ = state.wait(
+            until: .after(EventWriter.gatherWait), for: { $0.isUrgent || $0.isStopping },
+            then: { _ in })
+        state.withLock { $0.isUrgent = false }
+    }
+
+    /// Has what is journaled stored without delay. Any thread.
+    package func hurry() { state.change { $0.isUrgent = true } }
 
     private func waitForMore() {
         guard !state.withLock({ $0.isStopping }), !journal.isClosed else { return }

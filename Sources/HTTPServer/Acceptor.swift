@@ -109,18 +109,30 @@ final class Acceptor: @unchecked Sendable {  // One thread calls start and stop;
         ]
         while true {
             poll(&descriptors, 2, -1)
-            if descriptors[1].revents != 0 { return }
-            for _ in 0..<Acceptor.batchLimit {
-                guard let socket = acceptOne() else { break }
-                guard count.enter(limit: limit) else {
-                    refuse(socket.descriptor)
-                    warn("the connection limit is reached", ["limit": .integer(Int64(limit))])
-                    continue
-                }
-                loops[next].add(socket)
-                next = (next + 1) % loops.count
-            }
+            acceptBatch(&next)
+            if descriptors[1].revents != 0 { break }
         }
+        // Who is in the backlog believes to be connected, and may have sent a request.
+        for _ in 0..<Int(ListenSocket.backlog) / Acceptor.batchLimit where !acceptBatch(&next) {
+            return
+        }
+    }
+
+    /// Deals connections out to the loops, beginning with loop `next`.
+    /// - Returns: false when nobody waits any more.
+    @discardableResult
+    private func acceptBatch(_ next: inout Int) -> Bool {
+        for _ in 0..<Acceptor.batchLimit {
+            guard let socket = acceptOne() else { return false }
+            guard count.enter(limit: limit) else {
+                refuse(socket.descriptor)
+                warn("the connection limit is reached", ["limit": .integer(Int64(limit))])
+                continue
+            }
+            loops[next].add(socket)
+            next = (next + 1) % loops.count
+        }
+        return true
     }
 
     /// - Returns: nil when nobody waits, or nobody can be accepted now.

@@ -36,9 +36,9 @@ func connectionChanged(
 
 /// The request line is there: what is returned becomes the request's context.
 ///
-/// The query is cut off in libmicrohttpd's buffer, for it would store every parameter in the memory
-/// of the connection; when that is too small for them it queues an error page, forgets that it did,
-/// and is busy with the connection from then on without ever getting further (0.9.75).
+/// The query is cut off in libmicrohttpd's buffer, for it would take it apart and store every
+/// parameter in the memory of the connection, which nobody reads; where that is too small for them
+/// it queues an error page, forgets that it did, and closes without a word (0.9.75).
 func targetSeen(
     _ context: UnsafeMutableRawPointer?, _ target: UnsafePointer<CChar>?, _ handle: OpaquePointer?
 ) -> UnsafeMutableRawPointer? {

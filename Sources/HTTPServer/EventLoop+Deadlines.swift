@@ -41,21 +41,36 @@ extension EventLoop {
         return seconds > 0 && Double(bytes) < seconds * Double(options.bodyMinimumBytesPerSecond)
     }
 
-    /// One system call for all suspended connections.
+    /// One system call for all connections that are suspended or rest between two requests.
+    ///
+    /// Those at rest, because libmicrohttpd takes a short read for the end of what there is, and so
+    /// misses that a client closed its side right behind its request.
     private func noticeLeavers() {
-        let suspended = connections.values.filter { $0.isSuspended && !$0.isCut }
-        guard !suspended.isEmpty else { return }
-        var descriptors = suspended.map {
+        let resting = connections.values.filter { $0.isSuspended || isResting($0) }
+            .filter { !$0.isCut }
+        guard !resting.isEmpty else { return }
+        var descriptors = resting.map {
             pollfd(fd: $0.socket, events: millrace_peer_finished, revents: 0)
         }
         guard poll(&descriptors, nfds_t(descriptors.count), 0) > 0 else { return }
-        for (connection, found) in zip(suspended, descriptors) where found.revents != 0 {
+        for (connection, found) in zip(resting, descriptors) where found.revents != 0 {
             if Int32(found.revents) & (POLLERR | POLLHUP | POLLNVAL) != 0 {
                 connection.cut()
-            } else {
+            } else if connection.isSuspended {
                 connection.clientFinished()
+            } else if !hasUnread(connection) {
+                connection.cut()
             }
         }
+    }
+
+    private func isResting(_ connection: HTTPConnection) -> Bool {
+        connection.phase == .idle && now.since(connection.since) > .milliseconds(100)
+    }
+
+    private func hasUnread(_ connection: HTTPConnection) -> Bool {
+        var byte: UInt8 = 0
+        return recv(connection.socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
     }
 
     // MARK: Draining
@@ -68,9 +83,7 @@ extension EventLoop {
     /// Ends connections that wait for a request, but not where one lies unread.
     private func cutIdle() {
         for connection in connections.values where connection.phase == .idle && !connection.isCut {
-            var byte: UInt8 = 0
-            let count = recv(connection.socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
-            if count <= 0 { connection.cut() }
+            if !hasUnread(connection) { connection.cut() }
         }
     }
 }

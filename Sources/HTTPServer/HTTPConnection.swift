@@ -293,7 +293,9 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
 
     private var announcedLength: Int? {
         guard let value = request.headers.first("content-length") else { return nil }
-        return Int(String(decoding: value, as: UTF8.self)) ?? .max
+        // The guard has seen that there are only digits; too many of them are too much.
+        guard value.count <= 18 else { return .max }
+        return value.reduce(0) { $0 * 10 + Int($1 &- UInt8(ascii: "0")) }
     }
 
     private func bodyTooLarge() -> Response {

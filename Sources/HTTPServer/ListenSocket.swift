@@ -8,6 +8,9 @@ package struct ListenError: Error, CustomStringConvertible, Sendable {
 
 /// Opens the socket that clients connect to.
 enum ListenSocket {
+    /// As the kernel takes it; it cuts this to net.core.somaxconn.
+    static let backlog: Int32 = 4096
+
     /// The corresponding C functions are `getaddrinfo`, `socket`, `bind` and `listen`.
     static func open(host: String, port: UInt16) throws(ListenError) -> (Int32, port: UInt16) {
         var hints = addrinfo()
@@ -25,7 +28,7 @@ enum ListenSocket {
         var one: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(4))
         guard bind(descriptor, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0,
-            listen(descriptor, 4096) == 0
+            listen(descriptor, backlog) == 0
         else {
             let error = failure("listen on", host, port)
             close(descriptor)

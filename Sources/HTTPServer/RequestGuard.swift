@@ -44,9 +44,15 @@ package enum RequestGuard {
         guard target.first == UInt8(ascii: "/") || isServer else {
             throw bad("invalid_target", "The request target must begin with a slash.")
         }
-        for byte in target where byte <= 0x20 || byte == 0x7F {
-            throw bad("invalid_target", "The request target has a control character.")
+        var isPlain = true
+        for byte in target {
+            guard byte > 0x20, byte != 0x7F else {
+                throw bad("invalid_target", "The request target has a control character.")
+            }
+            if byte == UInt8(ascii: "%") || byte >= 0x80 { isPlain = false }
         }
+        // Most targets have nothing to decode, so nothing in which that could fail.
+        guard !isPlain else { return }
         do {
             _ = try RequestTarget.decode(RequestTarget.split(target).path, plus: false)
         } catch {

@@ -1,3 +1,4 @@
+internal import Glibc
 import Primitives
 
 /// Answers a request through its responder: at once, or later from any thread.
@@ -13,6 +14,8 @@ package struct Route: Sendable {
     package let template: String
     package let index: Int
     let segments: [Segment]
+    /// The whole template, if it has no parameter.
+    let literal: [UInt8]?
     var handlers: [HTTPMethod: Handler]
 
     /// What `Allow` says: HEAD comes with GET, OPTIONS always.
@@ -58,6 +61,7 @@ package struct Router: Sendable {
         routes.append(
             Route(
                 template: template, index: routes.count, segments: segments,
+                literal: segments.contains(.parameter) ? nil : Array(template.utf8),
                 handlers: [method: handler]))
     }
 
@@ -93,6 +97,7 @@ package struct Router: Sendable {
     private func matches(
         _ route: Route, _ path: UnsafeRawBufferPointer, _ request: Request
     ) -> Bool {
+        if let literal = route.literal { return path.isEqual(to: literal) }
         var values: [String] = []
         var start = 1
         for (index, segment) in route.segments.enumerated() {
@@ -113,5 +118,15 @@ package struct Router: Sendable {
         }
         request.pathParameters = values
         return true
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func isEqual(to bytes: [UInt8]) -> Bool {
+        guard count == bytes.count else { return false }
+        return bytes.withUnsafeBytes { other in
+            guard let a = baseAddress, let b = other.baseAddress else { return true }
+            return memcmp(a, b, count) == 0
+        }
     }
 }

@@ -78,9 +78,11 @@ enum Wiring {
             return waiters
         }
         container.register(EventIntake.self) { parts in
-            EventIntake(
+            let writer: EventWriter = try parts.resolve()
+            return EventIntake(
                 journal: try parts.resolve(), store: try parts.resolve(),
                 workers: try parts.resolve(name: "intake"), storedWaiters: try parts.resolve(),
+                hurry: { writer.hurry() },
                 options: configuration.intakeOptions)
         }
         container.register(QuarantineReplay.self) { parts in

@@ -39,7 +39,7 @@ import Testing
         #expect(try wire.ask("HEAD", "/stream").header("Content-Type") == "text/event-stream")
         let stream = try server.streams.once { !$0.isEmpty }[0]
         eventually { stream.isClosed }
-        #expect(try wire.ask("GET", "/hello").text == "hello")
+        #expect(try wire.receiveToEnd().isEmpty)
     }
 
     @Test func `compresses large replies for who accepts it`() throws {

@@ -15,6 +15,7 @@ final class TestServer: Sendable {
     let streams = Monitor<[EventStream]>([])
     /// Bodies that reached a handler.
     let seen = Monitor<[String]>([])
+    private static let huge = Bytes(String(repeating: "x", count: 10_000_000))
     private let workers = WorkerPool(name: "test", threads: 4, queueLimit: 100_000)
 
     init(_ change: (inout HTTPServerOptions) -> Void = { _ in }) throws {
@@ -35,6 +36,9 @@ final class TestServer: Sendable {
     deinit {
         server.stop(until: .after(.seconds(1)))
         workers.close()
+        // A responder holds its connection, that its loop, and that the handlers, which hold these.
+        held.change { $0 = [] }
+        streams.change { $0 = [] }
     }
 
     var port: UInt16 { server.port }
@@ -73,7 +77,10 @@ final class TestServer: Sendable {
             responder.respond(
                 Response(
                     200, contentType: "text/plain",
-                    body: .bytes(Bytes(repeatElement(UInt8(ascii: "x"), count: count)))))
+                    body: .bytes(Bytes(String(repeating: "x", count: count)))))
+        }
+        routes.on(.get, "/huge") { _, responder in
+            responder.respond(Response(200, body: .bytes(TestServer.huge)))
         }
         routes.on(.get, "/fixed") { _, responder in
             responder.respond(Response(200, contentType: "text/plain", body: .fixed("fixed")))

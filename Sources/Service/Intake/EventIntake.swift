@@ -25,16 +25,20 @@ final class EventIntake: Sendable {
     private let decompressedLimitBytes: Int
     private let ackTimeout: Duration
     private let storedWaiters: StoredWaiters
+    private let hurry: @Sendable () -> Void
     /// Runs a task on an event loop; set once the server exists.
     private let loops: Locked<HTTPServer?> = Locked(nil)
 
+    /// - Parameter hurry: has what is journaled stored without delay.
     init(
         journal: Journal, store: EventStore, workers: WorkerPool, storedWaiters: StoredWaiters,
+        hurry: @escaping @Sendable () -> Void,
         options: EventIntakeOptions
     ) {
         self.journal = journal
         self.workers = workers
         self.storedWaiters = storedWaiters
+        self.hurry = hurry
         limits = options.limits
         decompressedLimitBytes = options.decompressedLimitBytes
         ackTimeout = options.ackTimeout
@@ -148,6 +152,7 @@ final class EventIntake: Sendable {
             // Without Redis nothing is ever streamed, so there is nothing to wait for.
             return waiting.responder.respond(waiting.receipt.response(reached: .journaled))
         }
+        hurry()
         storedWaiters.add(last, waiting.receipt.ackDeadline) { isStored in
             waiting.responder.respond(
                 waiting.receipt.response(reached: isStored ? .stored : .journaled))

@@ -1,0 +1,12 @@
+import Primitives
+
+/// What every benchmark is given.
+struct Bench {
+    /// How long one side of one round works.
+    let time: Duration
+    let rounds: Int
+    /// Where data may lie; goes away at the end.
+    let scratch: ScratchDirectory
+    /// The release binary of the service.
+    let serverPath: String
+}

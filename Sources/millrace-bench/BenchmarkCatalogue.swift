@@ -1,0 +1,11 @@
+/// Every benchmark there is, in the order in which they run.
+enum BenchmarkCatalogue {
+    static let all: [any (Benchmark & SendableMetatype).Type] = [
+        DecodeBenchmark.self, BreakerBenchmark.self, ChecksumBenchmark.self, GzipBenchmark.self,
+        JournalBenchmark.self, WriterBenchmark.self, QueryBenchmark.self, StartupBenchmark.self,
+        HealthBenchmark.self, EventsBenchmark.self, BatchesBenchmark.self,
+        QueryHTTPBenchmark.self,
+    ]
+
+    static func named(_ name: String) -> (any Benchmark.Type)? { all.first { $0.name == name } }
+}

@@ -1,0 +1,61 @@
+internal import Glibc
+import Primitives
+
+/// One blocking GET from a service on this machine, on a connection of its own.
+struct HTTPGet {
+    let status: Int
+    let body: Bytes
+
+    /// - Parameter timeout: for each wait, not for the whole answer.
+    init(port: UInt16, target: String, timeout: Duration = .seconds(60)) throws(BenchFailure) {
+        let socket = try HTTPGet.connect(port, timeout)
+        defer { close(socket) }
+        let request = Array(
+            "GET \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
+        guard send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
+            throw HTTPGet.failure("send")
+        }
+        var reply = ByteBuffer(capacity: 16 << 10)
+        while true {
+            let space = reply.spare(16 << 10)
+            let count = recv(socket, space.baseAddress, space.count, 0)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw HTTPGet.failure("recv") }
+            if count == 0 { break }
+            reply.commit(count)
+        }
+        (status, body) = try HTTPGet.parse(reply.span)
+    }
+
+    private static func connect(_ port: UInt16, _ timeout: Duration) throws(BenchFailure) -> Int32 {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard socket >= 0 else { throw failure("socket") }
+        var limit = timeval(tv_sec: Int(timeout.components.seconds), tv_usec: 0)
+        setsockopt(
+            socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var address = LoopbackAddress(port: port)
+        guard address.withPointer({ Glibc.connect(socket, $0, $1) }) == 0 else {
+            let error = failure("connect")
+            close(socket)
+            throw error
+        }
+        return socket
+    }
+
+    /// Ours always has a length, and the connection ends behind it, so the rest is the body.
+    private static func parse(
+        _ reply: UnsafeRawBufferPointer
+    ) throws(BenchFailure) -> (Int, Bytes) {
+        let gap = Array("\r\n\r\n".utf8)
+        let end = reply.indices.first { reply[$0...].starts(with: gap) }
+        let words = String(decoding: reply.prefix(32), as: UTF8.self).split(separator: " ")
+        guard let end, words.count > 1, let status = Int(words[1]) else {
+            throw BenchFailure("no HTTP reply: \(words)")
+        }
+        return (status, Bytes(reply[(end + gap.count)...]))
+    }
+
+    private static func failure(_ what: String) -> BenchFailure {
+        BenchFailure("\(what): \(String(cString: strerror(errno)))")
+    }
+}

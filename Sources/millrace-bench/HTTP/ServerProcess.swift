@@ -1,0 +1,70 @@
+internal import Glibc
+import Primitives
+
+/// The service's release binary, running on a free port with a data directory of its own. Killed
+/// when the last owner goes.
+final class ServerProcess {
+    let port: UInt16
+    /// From the start of the process to the first 200 of `/healthz`.
+    let startup: Duration
+    private let process: ChildProcess
+    private let outputPath: String
+
+    private static let startLimit = Duration.seconds(20)
+    private static let stopLimit = Duration.seconds(60)
+
+    /// Returns once `/healthz` answers.
+    /// - Parameters:
+    ///   - dataDirectory: made if it is not there.
+    ///   - journalMaxBytes: large, so that a store that falls behind is measured as that and not
+    ///     as refusals.
+    init(
+        _ bench: Bench, dataDirectory: String, journalMaxBytes: String = "16GiB"
+    ) throws(BenchFailure) {
+        port = try LoopbackAddress.freePort()
+        outputPath = bench.scratch.file("server.log")
+        let start = MonotonicTime.now()
+        process = try ChildProcess(
+            [
+                bench.serverPath, "serve", "--host", "127.0.0.1", "--port", "\(port)",
+                "--data-dir", dataDirectory, "--log-level", "warning",
+                "--journal-max-bytes", journalMaxBytes,
+            ], output: outputPath)
+        startup = try ServerProcess.awaitHealth(port, process, outputPath, since: start)
+    }
+
+    var residentBytes: Int { process.residentBytes }
+
+    func get(_ target: String) throws(BenchFailure) -> HTTPGet {
+        try HTTPGet(port: port, target: target)
+    }
+
+    /// SIGTERM, and then the end of the drain.
+    /// - Throws: if it does not end in time or not with 0.
+    func stop() throws(BenchFailure) {
+        process.send(SIGTERM)
+        guard let code = process.exitCode(within: ServerProcess.stopLimit) else {
+            throw BenchFailure("the server still runs a minute after SIGTERM")
+        }
+        guard code == 0 else {
+            let said = TextFile.read(outputPath).suffix(500)
+            throw BenchFailure("the server ended with \(code): \(said)")
+        }
+    }
+
+    private static func awaitHealth(
+        _ port: UInt16, _ process: ChildProcess, _ outputPath: String, since start: MonotonicTime
+    ) throws(BenchFailure) -> Duration {
+        let deadline = Deadline.after(startLimit)
+        while true {
+            if let reply = try? HTTPGet(port: port, target: "/healthz"), reply.status == 200 {
+                return MonotonicTime.now().since(start)
+            }
+            guard process.isRunning, !deadline.hasPassed else {
+                let said = TextFile.read(outputPath).suffix(500)
+                throw BenchFailure("the server does not answer: \(said)")
+            }
+            sleep(until: .after(.microseconds(200)))
+        }
+    }
+}

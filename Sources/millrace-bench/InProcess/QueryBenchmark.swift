@@ -1,0 +1,48 @@
+import Primitives
+import Query
+import Storage
+import Telemetry
+
+/// Queries without HTTP: parse, compile, run, encode. One at a time.
+final class QueryBenchmark: Benchmark {
+    static let name = "query"
+    static let summary = "queries over 1,000,000 rows in process, computed from the rows"
+
+    private let store: EventStore
+
+    init(_ bench: Bench) throws(BenchFailure) {
+        let directory = try SampleStore.directory(in: bench.scratch)
+        store = try attempt("the sample store") { () throws(StorageError) in
+            try EventStore(
+                path: directory + "/store.db", now: WallClock.nowMilliseconds(), log: .silent)
+        }
+    }
+
+    deinit { store.close(deadline: .after(.seconds(10))) }
+
+    var sides: [Side] {
+        SampleQuery.all.map { query in
+            Side(name: query.name) { [self] (time) throws(BenchFailure) in
+                try query.check(try answer(query).body.span)
+                var watch = Stopwatch()
+                try watch.run(for: time) { () throws(BenchFailure) in _ = try answer(query) }
+                return [Figure("queries/s", .perSecond, watch.perSecond())]
+                    + watch.latency.figures()
+            }
+        }
+    }
+
+    private func answer(_ query: SampleQuery) throws(BenchFailure) -> QueryResult {
+        let request = try attempt(query.name) { () throws(QueryError) in
+            try QueryRequest.parse(query.parameters, now: WallClock.nowMilliseconds())
+        }
+        let deadline = Deadline.after(.seconds(60))
+        return try store.readers.withReader(
+            until: deadline, mapping: { BenchFailure("\(query.name): \($0)") }
+        ) { (connection) throws(BenchFailure) in
+            try attempt(query.name) { () throws(QueryError) in
+                try QueryExecutor.run(request, on: connection, deadline: deadline)
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Primitives
+import Testing
+
+@testable import HTTPServer
+
+/// Without a socket.
+@Suite struct RouterTests {
+    private let router: Router = {
+        var router = Router()
+        router.on(.get, "/") { _, responder in responder.respond(.text(200, "root")) }
+        router.on(.get, "/events") { _, responder in responder.respond(.text(200, "list")) }
+        router.on(.post, "/events") { _, responder in responder.respond(.text(202, "new")) }
+        router.on(.get, "/events/tail") { _, responder in responder.respond(.text(200, "tail")) }
+        router.on(.get, "/a/{x}/b/{y}") { request, responder in
+            responder.respond(.text(200, request.pathParameters.joined(separator: "|")))
+        }
+        router.on(.get, "/named/{name}") { request, responder in
+            responder.respond(.text(200, request.pathParameters[0]))
+        }
+        router.on(.delete, "/named/{name}") { _, responder in responder.respond(Response(204)) }
+        return router
+    }()
+
+    private func ask(_ method: HTTPMethod, _ target: String) throws -> (Request, Response) {
+        let request = Request(method, target)
+        let responder = Responder()
+        router.handle(request, responder)
+        return (request, try #require(responder.captured()))
+    }
+
+    @Test(arguments: [
+        ("/", "root"), ("/?a=b", "root"), ("/events", "list"), ("/events?", "list"),
+        ("/events?x=/y/z", "list"), ("/events/tail", "tail"), ("/a/1/b/2", "1|2"),
+        ("/a/%2F/b/%20", "/| "), ("/named/x+y", "x+y"), ("/named/%C3%A4", "ä"),
+        ("/named/{name}", "{name}"),
+    ])
+    func `finds the handler of a path`(_ target: String, _ body: String) throws {
+        #expect(try ask(.get, target).1.bodyText == body)
+    }
+
+    @Test(arguments: [
+        "/Events", "/events/", "//events", "/events//tail", "/event", "/eventss", "/events/tail/x",
+        "/a/1/b", "/a/1/b/", "/a//b/2", "/a/1/c/2", "/named/", "/named", "/named/x/y", "//",
+        "/%65vents", "*", "",
+    ])
+    func `answers 404 where no template matches`(_ target: String) throws {
+        let (request, response) = try ask(.get, target)
+        #expect(response.status == 404)
+        #expect(response.problemCode == "not_found")
+        #expect(request.route == nil)
+        #expect(request.routeIndex == -1)
+    }
+
+    @Test func `answers 405 with what is allowed`() throws {
+        let (request, response) = try ask(.put, "/events")
+        #expect(response.status == 405)
+        #expect(response.header("Allow") == "GET, HEAD, OPTIONS, POST")
+        #expect(request.route == "/events")
+        #expect(try ask(.post, "/named/x").1.header("Allow") == "DELETE, GET, HEAD, OPTIONS")
+        #expect(try ask(.other, "/events/tail").1.status == 405)
+    }
+
+    @Test func `answers OPTIONS for a path and for the server`() throws {
+        let (_, response) = try ask(.options, "/named/x")
+        #expect(response.status == 204)
+        #expect(response.header("Allow") == "DELETE, GET, HEAD, OPTIONS")
+        let (_, whole) = try ask(.options, "*")
+        #expect(whole.status == 204)
+        #expect(whole.header("Allow") == nil)
+        #expect(try ask(.options, "/nothing").1.status == 404)
+    }
+
+    @Test func `gives HEAD to the handler of GET`() throws {
+        #expect(try ask(.head, "/events").1.status == 200)
+        var router = Router()
+        router.on(.post, "/only") { _, responder in responder.respond(Response(204)) }
+        let responder = Responder()
+        router.handle(Request(.head, "/only"), responder)
+        #expect(responder.captured()?.status == 405)
+    }
+
+    @Test func `says which template matched`() throws {
+        let (request, _) = try ask(.get, "/a/1/b/2")
+        #expect(request.route == "/a/{x}/b/{y}")
+        #expect(router.templates[request.routeIndex] == "/a/{x}/b/{y}")
+        #expect(router.methods["/events"].map(Set.init) == [.get, .post])
+    }
+
+    @Test(arguments: HTTPMethod.allCases)
+    func `knows methods by their exact name`(_ method: HTTPMethod) {
+        func read(_ name: String) -> HTTPMethod {
+            Array(name.utf8).withUnsafeBytes { HTTPMethod($0) }
+        }
+        #expect(read(method.name) == method)
+        #expect(read(method.name.lowercased()) == .other)
+        #expect(read(method.name + "X") == .other)
+        #expect(read("") == .other)
+    }
+}
