@@ -10,6 +10,9 @@ extension Configuration {
         redisURL == nil ? 0 : min(128 << 20, journalMaxBytes / 8)
     }
 
+    /// The database of events.
+    var storePath: String { dataDirectory + "/store.db" }
+
     var journalOptions: JournalOptions {
         JournalOptions(
             directory: dataDirectory + "/journal", maxBytes: journalMaxBytes,

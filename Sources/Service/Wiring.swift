@@ -43,7 +43,7 @@ enum Wiring {
             var options = EventStoreOptions()
             options.readerCount = configuration.readers
             return try EventStore.openSettingAside(
-                path: directory + "/store.db", now: WallClock.nowMilliseconds(),
+                path: configuration.storePath, now: WallClock.nowMilliseconds(),
                 log: try parts.resolve(), options: options)
         }
         container.register(EventStore.self) { parts in

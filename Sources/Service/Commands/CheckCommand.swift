@@ -4,7 +4,7 @@ import ArgumentParser
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Check the configuration and the data directory.",
+        abstract: "Check the configuration, the data directory, the journal and the store.",
         discussion: """
             Takes the same flags as serve. Nothing is changed. Exit code 0: all is well; \
             1: something in the data directory is not; 78: the configuration is refused.

@@ -55,8 +55,10 @@ final class PositionWaiters: Sendable {
 
     private static func watch(_ state: Monitor<State>) {
         while true {
-            let nearest = state.withLock { $0.waiters.map(\.deadline).min() } ?? .never
-            let count = state.withLock { $0.waiters.count }
+            // Together, or a waiter that came in between would be counted but not timed.
+            let (nearest, count) = state.withLock { state in
+                (state.waiters.map(\.deadline).min() ?? .never, state.waiters.count)
+            }
             let isRipe: (inout State) -> Bool = { state in
                 state.isClosed || state.waiters.count > count
                     || state.waiters.contains { $0.position <= state.reached }

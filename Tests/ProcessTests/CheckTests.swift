@@ -1,0 +1,76 @@
+internal import Glibc
+import Testing
+
+/// `millrace check` on the files of a service, running or not.
+@Suite struct CheckTests {
+    private struct Result {
+        var status: ExitStatus?
+        var text: String
+    }
+
+    private func check(_ service: RunningService) throws -> Result {
+        let output = service.directory.file("check")
+        unlink(output)
+        let process = try ChildProcess(
+            [try MillraceBinary.path(), "check", "--data-dir", service.dataDirectory],
+            output: output, errors: output)
+        let status = process.exit(within: .seconds(60))
+        return Result(
+            status: status, text: String(decoding: readFile(output) ?? [], as: UTF8.self))
+    }
+
+    private func filled() throws -> RunningService {
+        let service = try RunningService.start()
+        for _ in 0..<3 { _ = try service.post("/events?ack=stored", json: #"[{"type":"a"},{}]"#) }
+        return service
+    }
+
+    @Test func `sound files are counted, while the service runs, after a crash, and at rest`()
+        throws
+    {
+        let service = try filled()
+        let running = try check(service)
+        #expect(running.status == .exited(0), "\(running.text)")
+        #expect(running.text.contains("ok      store: 3 events, 3 in quarantine"))
+        service.kill()
+        let before = DamagedFile.contents(of: service.dataDirectory)
+        let crashed = try check(service)
+        #expect(crashed.status == .exited(0), "\(crashed.text)")
+        #expect(crashed.text.contains("3 records, 3 events"))
+        let after = DamagedFile.contents(of: service.dataDirectory)
+        #expect(
+            after.filter { $0.key != "store.db-shm" } == before.filter { $0.key != "store.db-shm" })
+        #expect(try service.startAgain().terminate() == .exited(0))
+        let rest = try check(service)
+        #expect(
+            rest.status == .exited(0) && rest.text.contains("ok      journal: "), "\(rest.text)")
+    }
+
+    @Test func `a new directory has nothing to check`() throws {
+        let service = try RunningService.start()
+        #expect(try service.terminate() == .exited(0))
+        for name in ["store.db", "store.db-wal", "store.db-shm"] {
+            unlink(service.dataDirectory + "/" + name)
+        }
+        let result = try check(service)
+        #expect(result.status == .exited(0) && result.text.contains("store: there is none yet"))
+    }
+
+    @Test func `damage in the journal and in the store are both named`() throws {
+        let service = try RunningService.start()
+        for index in 0..<10 {
+            _ = try service.post("/events", json: #"{"type":"a","id":"check-\#(index)"}"#)
+        }
+        service.kill()
+        let segments = DamagedFile.names(in: service.dataDirectory + "/journal")
+            .map { DamagedFile(service.dataDirectory + "/journal/" + $0) }
+        let file = try #require(segments.first { $0.offset(of: "check-5") != nil })
+        try file.flip(at: try #require(file.offset(of: "check-5")))
+        let store = DamagedFile(service.dataDirectory + "/store.db")
+        try store.replace(with: [UInt8](repeating: 0x5A, count: 20_000))
+        let result = try check(service)
+        #expect(result.status == .exited(1), "\(result.text)")
+        #expect(result.text.contains("failed  journal: 1 damaged"), "\(result.text)")
+        #expect(result.text.contains("failed  store: "), "\(result.text)")
+    }
+}
