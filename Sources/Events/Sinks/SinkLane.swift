@@ -7,6 +7,8 @@ import Telemetry
 /// settles it, and begins again. So a partition's events arrive in their order.
 final class SinkLane: Sendable {
     private static let idleWait = Duration.milliseconds(500)
+    /// For the source alone: it is near, and work waits when it returns.
+    private static let sourceBackoff = Backoff(first: .milliseconds(50), cap: .seconds(1))
     private static let settleTime = Duration.seconds(10)
 
     private let partition: Int
@@ -42,7 +44,7 @@ final class SinkLane: Sendable {
                 deliver(batch)
             } catch {
                 failed(error, &failures)
-                try? pause(Backoff.background.delay(afterFailures: failures))
+                try? pause(SinkLane.sourceBackoff.delay(afterFailures: failures))
             }
         }
     }
@@ -72,7 +74,7 @@ final class SinkLane: Sendable {
                 return recovered(&failures)
             } catch {
                 failed(error, &failures)
-                try pause(Backoff.background.delay(afterFailures: failures), keeping: batch)
+                try pause(SinkLane.sourceBackoff.delay(afterFailures: failures), keeping: batch)
             }
         }
     }

@@ -131,6 +131,10 @@ final class SinkStreamSource: SinkSource {
         pipeline.add(literal: "JUSTID")
         do throws(RedisError) {
             try send(pipeline)
+            // While a receiver is away nobody asks for more, and the lag is what people look at.
+            var place = places[batch.partition].withLock { $0 }
+            try look(batch.partition, &place)
+            places[batch.partition].withLock { $0 = place }
         } catch {
             // Redis may have lost the group; it must be there before entries it has not read go.
             if error.code == .noGroup { remake(batch.partition) }
