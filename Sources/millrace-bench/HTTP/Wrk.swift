@@ -37,26 +37,32 @@ struct Wrk {
 
     /// - Throws: if a single reply was no success or a connection broke.
     func run(for time: Duration) throws(BenchFailure) -> Outcome {
-        // wrk knows whole seconds only.
-        let seconds = max(1, Int(time.inSeconds.rounded()))
-        let script = scratch.file("wrk.lua")
         let output = scratch.file("wrk.log")
-        try TextFile.write(WrkScript.text(for: body), to: script)
-        let process = try ChildProcess(
-            [
-                "wrk", "-t1", "-c\(connections)", "-d\(seconds)s", "-s", script,
-                "http://127.0.0.1:\(port)\(target)",
-            ], output: output)
+        let process = try start(for: time, output)
         guard let code = process.exitCode(within: time + .seconds(60)) else {
             throw BenchFailure("wrk does not end")
         }
-        // posix_spawnp reports a missing program as this code where it has to fork first.
-        guard code != 127 else { throw BenchFailure("wrk is not installed: apt-get install wrk") }
         let text = TextFile.read(output)
         guard code == 0, let totals = WrkScript.totals(in: text) else {
             throw BenchFailure("wrk ended with \(code): \(text.suffix(500))")
         }
         return try outcome(totals)
+    }
+
+    private func start(
+        for time: Duration, _ output: String
+    ) throws(BenchFailure) -> ChildProcess {
+        let script = scratch.file("wrk.lua")
+        try TextFile.write(WrkScript.text(for: body), to: script)
+        // wrk knows whole seconds only.
+        let seconds = max(1, Int(time.inSeconds.rounded()))
+        do throws(BenchFailure) {
+            return try ChildProcess(
+                [
+                    "wrk", "-t1", "-c\(connections)", "-d\(seconds)s", "-s", script,
+                    "http://127.0.0.1:\(port)\(target)",
+                ], output: output)
+        } catch { throw BenchFailure("\(error); make bench installs it") }
     }
 
     private func outcome(_ totals: WrkScript.Totals) throws(BenchFailure) -> Outcome {

@@ -71,14 +71,14 @@ final class JournalLoad: @unchecked Sendable {  // `state` guards what changes; 
     /// On the committer's thread.
     private func completed(_ lane: Lane, _ outcome: JournalOutcome) {
         let now = MonotonicTime.now()
+        if case .committed(_, let last) = outcome, last % JournalLoad.releaseInterval == 0 {
+            journal.release(upTo: last, by: EventWriter.consumer)
+        }
         let goesOn = state.withLock { state -> Bool in
-            guard case .committed(_, let last) = outcome else {
+            guard case .committed = outcome else {
                 state.refusal = outcome
                 state.waiting -= 1
                 return false
-            }
-            if last % JournalLoad.releaseInterval == 0 {
-                journal.release(upTo: last, by: EventWriter.consumer)
             }
             state.outcome.count += 1
             state.outcome.latency.record(from: lane.submittedAt, to: now)
