@@ -51,6 +51,11 @@ static inline struct MHD_Response *millrace_response_static(const void *bytes, s
 static inline struct MHD_Response *millrace_response_copy(const void *bytes, size_t count) {
     return MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_MUST_COPY);
 }
+// libmicrohttpd's own copy of a header value of `response`, for writing over it with one of the same
+// length while no reply is under way; 0 without such a header.
+static inline char *millrace_response_value(struct MHD_Response *response, const char *name) {
+    return (char *)MHD_get_response_header(response, name);
+}
 static inline int millrace_connection_notice_is_start(enum MHD_ConnectionNotificationCode code) {
     return code == MHD_CONNECTION_NOTIFY_STARTED;
 }

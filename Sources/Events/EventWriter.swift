@@ -7,9 +7,9 @@ import Telemetry
 /// A transaction takes what is waiting, so batches grow under load and add no delay without it.
 ///
 /// DESIGN. A client waits for the journal, not for the store, so storing yields: it runs on a thread
-/// of the lowest priority. When cores are short it falls behind, and only so far: once the store is
-/// `StorePressure.limit` behind, or the journal half full, a second thread of normal priority takes
-/// over until the store has caught up. Two threads that take turns, because Linux lets a thread
+/// that runs only where nobody else wants to. When cores are short it falls behind, and only so far: once the store is
+/// `StorePressure.limit` behind, or the journal half full, or while somebody waits to see their
+/// events, a second thread of normal priority takes over until the store has caught up. Two threads that take turns, because Linux lets a thread
 /// without privileges give up priority but never take it back.
 package final class EventWriter: Sendable {
     /// The journal keeps what this consumer has not made durable.
@@ -25,10 +25,17 @@ package final class EventWriter: Sendable {
     /// Between two looks around while the streams bring nothing.
     private static let streamWait = Duration.milliseconds(100)
 
-    private enum Turn: Int32 {
-        /// Raw values are the threads' nice values.
-        case yielding = 19
-        case pressing = 0
+    /// When cores are short the yielding thread works one part of its time and rests nine.
+    private static let restShare = 9
+    private static let longestRest = Duration.seconds(1)
+    /// For how long storing presses on after somebody asked for it: requests that wait come in rows.
+    private static let hurryTime = Duration.milliseconds(500)
+
+    private enum Turn {
+        case yielding
+        case pressing
+
+        var priority: ThreadPriority { self == .yielding ? .idle : .normal }
     }
 
     private struct State {
@@ -36,6 +43,7 @@ package final class EventWriter: Sendable {
         var turn = Turn.yielding
         /// Somebody waits for `/query` to see their events.
         var isUrgent = false
+        var urgentUntil = Deadline(MonotonicTime(nanoseconds: 0))
         var hasEnded = false
         var drainDeadline = Deadline.never
         var failure: String?
@@ -50,7 +58,7 @@ package final class EventWriter: Sendable {
     private let state = Monitor(State())
     private let threads: Locked<[Thread]> = Locked([])
     private let pressure: Locked<StorePressure>
-    private let lastBatchEvents = Locked(0)
+    private let lastBatch = Locked(StoreBatch())
     /// Events stored, and events that were there already, since start.
     package let stored = Counter()
     package let duplicates = Counter()
@@ -77,7 +85,7 @@ package final class EventWriter: Sendable {
 
     package func start() {
         let turns = [Turn.yielding, .pressing].map { turn in
-            Thread(name: "store", nice: turn.rawValue) { [self] in take(turn) }
+            Thread(name: "store", priority: turn.priority) { [self] in take(turn) }
         }
         threads.withLock { $0 = turns }
     }
@@ -112,14 +120,17 @@ package final class EventWriter: Sendable {
         var reader: JournalReader?
         var schedule = RetentionSchedule(retention: retention)
         while !shouldEnd {
+            if handsOver(turn) { return }
             do throws(EventWriterError) {
                 let isIdle = try writeNext(&reader)
                 try maintain(isIdle: isIdle, &schedule)
                 succeeded()
                 delay = RetryDelay()
-                if handsOver(turn) { return }
                 if isIdle, reader != nil { waitForMore() }
-                if !isIdle, reader != nil { gather() }
+                if !isIdle, reader != nil {
+                    gather()
+                    if turn == .yielding { giveWay() }
+                }
             } catch {
                 failed(error)
                 pause(delay.next())
@@ -132,18 +143,19 @@ package final class EventWriter: Sendable {
         state.change { $0.hasEnded = true }
     }
 
-    /// Gives the turn to the thread that fits how far behind the store is.
+    /// Gives the turn to the thread that fits how far behind the store is and who waits for it.
     private func handsOver(_ turn: Turn) -> Bool {
         let (committed, retained) = journal.backlog
         let isPressing = pressure.withLock {
             $0.update(
                 now: .now(), committed: committed, stored: store.position, retainedBytes: retained)
         }
-        let next = isPressing ? Turn.pressing : .yielding
-        guard next != turn else { return false }
-        log.debug("storing changes priority", ["pressing": .bool(isPressing)])
-        state.change { $0.turn = next }
-        return true
+        return state.change { state in
+            let isUrgent = !state.urgentUntil.hasPassed
+            let next = isPressing || isUrgent ? Turn.pressing : .yielding
+            defer { state.turn = next }
+            return next != turn
+        }
     }
 
     func makeReader() -> JournalReader { JournalReader(journal, from: store.position + 1) }
@@ -177,11 +189,13 @@ package final class EventWriter: Sendable {
         // Damage that was stepped over moves the position too.
         guard reader.nextSequence > before else { return true }
         do {
+            var batch = StoreBatch()
             let result = try store.write(position: reader.nextSequence - 1) {
                 (inserter) throws(StorageError) in
                 for record in records { try insert(record.payload, with: inserter) }
             }
-            lastBatchEvents.withLock { $0 = result.inserted + result.duplicates }
+            batch.end(events: result.inserted + result.duplicates)
+            lastBatch.withLock { [batch] in $0 = batch }
             count(result)
         } catch {
             throw .store(error)
@@ -251,17 +265,36 @@ package final class EventWriter: Sendable {
 
     /// Lets a batch form, if the last one was large and took all there was.
     private func gather() {
-        guard lastBatchEvents.withLock({ $0 }) >= EventWriter.gatherEvents,
+        guard lastBatch.withLock({ $0.events }) >= EventWriter.gatherEvents,
             store.position >= journal.committedSequence
         else { return }
+        rest(EventWriter.gatherWait)
+    }
+
+    /// Rests, if the last batch had to wait for a core as long as it had one: every wait of this
+    /// thread is followed by one of somebody whom a client waits for.
+    private func giveWay() {
+        let batch = lastBatch.withLock { $0 }
+        guard batch.events >= EventWriter.gatherEvents, batch.elapsed > batch.worked * 2 else {
+            return
+        }
+        rest(min(batch.elapsed * EventWriter.restShare, EventWriter.longestRest))
+    }
+
+    /// Waits, unless somebody waits for the store.
+    private func rest(_ duration: Duration) {
         _ = state.wait(
-            until: .after(EventWriter.gatherWait), for: { $0.isUrgent || $0.isStopping },
-            then: { _ in })
+            until: .after(duration), for: { $0.isUrgent || $0.isStopping }, then: { _ in })
         state.withLock { $0.isUrgent = false }
     }
 
     /// Has what is journaled stored without delay. Any thread.
-    package func hurry() { state.change { $0.isUrgent = true } }
+    package func hurry() {
+        state.change { state in
+            state.isUrgent = true
+            state.urgentUntil = .after(EventWriter.hurryTime)
+        }
+    }
 
     private func waitForMore() {
         guard !state.withLock({ $0.isStopping }), !journal.isClosed else { return }

@@ -52,7 +52,7 @@ package final class Journal: Sendable {
             log: log)
         threads = Locked([
             Thread(name: "journal") { [committer] in committer.run() },
-            Thread(name: "journal-files", nice: 5) { [keeper] in keeper.run() },
+            Thread(name: "journal-files", priority: .nice(5)) { [keeper] in keeper.run() },
         ])
     }
 

@@ -76,7 +76,8 @@ package final class JournalBatch: @unchecked Sendable {  // Handed from owner to
         openRecord = bytes.count
         openEvents = 0
         bytes.append(littleEndian: JournalRecord.magic)
-        for _ in 0..<7 { bytes.append(littleEndian: UInt32(0)) }
+        bytes.append(littleEndian: 0 as UInt32)
+        for _ in 0..<3 { bytes.append(littleEndian: 0 as UInt64) }
     }
 
     /// Call after each event that was appended whole: counts it, and starts a new record when the

@@ -243,6 +243,9 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
         AccessLog.write(request, status, code, duration, options.accessLog, server.log)
     }
 
+    /// Whether replies need no fields that depend on the server's state or the request's origin.
+    var sendsPlainReplies: Bool { !isStopping && options.corsOrigins.isEmpty }
+
     func encode(_ response: Response, for connection: HTTPConnection) -> OpaquePointer? {
         ResponseEncoder.encode(
             response, for: connection, closing: isStopping || response.closesConnection,

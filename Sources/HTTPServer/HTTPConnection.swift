@@ -50,6 +50,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     private var halfClosedAt: MonotonicTime?
     private var walk: HeaderWalk?
     private var pending: Response?
+    private var prepared: PreparedReply?
     private var status = 0
     private var problemCode: String?
     private var stream: EventStream?
@@ -184,6 +185,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     func closed() {
         ended(well: false)
         number.add(1, ordering: .relaxed)
+        prepared = nil
         handle = nil
     }
 
@@ -323,12 +325,25 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         return true
     }
 
+    /// The reply to use again, if `response` is of that kind.
+    private func prepare(_ response: Response) -> PreparedReply? {
+        guard loop.sendsPlainReplies else { return nil }
+        if let prepared, prepared.take(response, request) { return prepared }
+        guard let fresh = PreparedReply(response, request) else { return nil }
+        prepared = fresh
+        return fresh
+    }
+
     private func queue(_ response: Response) -> Bool {
         guard let handle else { return false }
         isParked = false
         if loop.parked > 0 { loop.hasReplies = true }
         status = response.status
         problemCode = response.problemCode
+        if let prepared = prepare(response) {
+            enter(.replying)
+            return millrace_queue_response(handle, UInt32(response.status), prepared.handle) != 0
+        }
         let reply = loop.encode(response, for: self)
         defer { MHD_destroy_response(reply) }
         if case .stream(let stream) = response.body {

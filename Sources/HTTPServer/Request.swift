@@ -42,6 +42,8 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     /// The path as it came.
     package var rawPath: UnsafeRawBufferPointer { RequestTarget.split(target.span).path }
 
+    package var hasQuery: Bool { RequestTarget.split(target.span).query != nil }
+
     /// The query's parameters, decoded, in their order.
     package func parameters() throws(TargetError) -> [(name: String, value: String)] {
         guard let query = RequestTarget.split(target.span).query else { return [] }

@@ -7,14 +7,19 @@ enum ResponseEncoder {
         _ response: Response, for connection: HTTPConnection, closing: Bool, corsOrigins: [String]
     ) -> OpaquePointer? {
         let reply = body(response, for: connection)
-        if let type = response.contentType { add(reply, "Content-Type", type) }
-        add(reply, "X-Content-Type-Options", "nosniff")
-        add(reply, "Cache-Control", response.cacheControl)
-        addRequestID(reply, connection.request)
-        for (name, value) in response.headers { add(reply, name, value) }
+        addFields(reply, response, connection.request)
         if closing { add(reply, "Connection", "close") }
         if !corsOrigins.isEmpty { addCORS(reply, connection.request, corsOrigins) }
         return reply
+    }
+
+    /// The fields that do not depend on how the server stands.
+    static func addFields(_ reply: OpaquePointer?, _ response: Response, _ request: Request) {
+        if let type = response.contentType { add(reply, "Content-Type", type) }
+        add(reply, "X-Content-Type-Options", "nosniff")
+        add(reply, "Cache-Control", response.cacheControl)
+        addRequestID(reply, request)
+        for (name, value) in response.headers { add(reply, name, value) }
     }
 
     private static func body(_ response: Response, for connection: HTTPConnection) -> OpaquePointer?

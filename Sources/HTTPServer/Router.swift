@@ -16,18 +16,29 @@ package struct Route: Sendable {
     let segments: [Segment]
     /// The whole template, if it has no parameter.
     let literal: [UInt8]?
-    var handlers: [HTTPMethod: Handler]
+    /// By the method's raw value: a Dictionary would hash for every request.
+    private var handlers: [Handler?] = HTTPMethod.allCases.map { _ in nil }
+
+    init(template: String, index: Int, segments: [Segment], literal: [UInt8]?) {
+        self.template = template
+        self.index = index
+        self.segments = segments
+        self.literal = literal
+    }
+
+    var methods: [HTTPMethod] { HTTPMethod.allCases.filter { self[$0] != nil } }
 
     /// What `Allow` says: HEAD comes with GET, OPTIONS always.
     package var allow: String {
-        var methods = handlers.keys.map(\.name)
-        if handlers[.get] != nil { methods.append("HEAD") }
-        methods.append("OPTIONS")
-        return methods.sorted().joined(separator: ", ")
+        var names = methods.map(\.name)
+        if self[.get] != nil { names.append("HEAD") }
+        names.append("OPTIONS")
+        return names.sorted().joined(separator: ", ")
     }
 
-    func handler(for method: HTTPMethod) -> Handler? {
-        handlers[method == .head ? .get : method]
+    subscript(method: HTTPMethod) -> Handler? {
+        get { handlers[Int(method.rawValue)] }
+        set { handlers[Int(method.rawValue)] = newValue }
     }
 }
 
@@ -45,59 +56,64 @@ package struct Router: Sendable {
 
     /// Methods of each template, for checking the OpenAPI description against.
     package var methods: [String: [HTTPMethod]] {
-        Dictionary(uniqueKeysWithValues: routes.map { ($0.template, Array($0.handlers.keys)) })
+        Dictionary(uniqueKeysWithValues: routes.map { ($0.template, $0.methods) })
     }
 
     package mutating func on(
         _ method: HTTPMethod, _ template: String, _ handler: @escaping Handler
     ) {
         if let index = routes.firstIndex(where: { $0.template == template }) {
-            precondition(routes[index].handlers[method] == nil, "\(method) \(template) twice")
-            routes[index].handlers[method] = handler
-            return
+            precondition(routes[index][method] == nil, "\(method) \(template) twice")
+            return routes[index][method] = handler
         }
         let segments = template.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
             .map { $0.hasPrefix("{") ? Route.Segment.parameter : .literal(String($0)) }
-        routes.append(
-            Route(
-                template: template, index: routes.count, segments: segments,
-                literal: segments.contains(.parameter) ? nil : Array(template.utf8),
-                handlers: [method: handler]))
+        var route = Route(
+            template: template, index: routes.count, segments: segments,
+            literal: segments.contains(.parameter) ? nil : Array(template.utf8))
+        route[method] = handler
+        routes.append(route)
     }
 
     /// Hands `request` to its handler, or answers 404, 405 or OPTIONS.
     package func handle(_ request: Request, _ responder: Responder) {
-        guard let route = match(request) else {
+        guard let index = matchingIndex(request) else {
             if request.method == .options, request.target.span.isEqual(to: "*") {
                 return responder.respond(Response(204))
             }
             return responder.respond(Problem(404, "not_found", "There is nothing here."), request)
         }
-        request.route = route.template
-        request.routeIndex = route.index
-        if let handler = route.handler(for: request.method) { return handler(request, responder) }
+        request.route = routes[index].template
+        request.routeIndex = index
+        let method = request.method == .head ? .get : request.method
+        if let handler = routes[index][method] { return handler(request, responder) }
+        let allow = routes[index].allow
         if request.method == .options {
             var response = Response(204)
-            response.add("Allow", route.allow)
+            response.add("Allow", allow)
             return responder.respond(response)
         }
-        var problem = Problem(405, "method_not_allowed", "Allowed here: \(route.allow).")
-        problem.headers.append(("Allow", route.allow))
+        var problem = Problem(405, "method_not_allowed", "Allowed here: \(allow).")
+        problem.headers.append(("Allow", allow))
         responder.respond(problem, request)
     }
 
-    /// The index of the route of `request`; nil if there is none.
-    package func match(_ request: Request) -> Route? {
+    /// The route of `request`; nil if there is none.
+    package func match(_ request: Request) -> Route? { matchingIndex(request).map { routes[$0] } }
+
+    // By index: a copy of each route on the way would be counted, up and down.
+    private func matchingIndex(_ request: Request) -> Int? {
         let path = request.rawPath
         guard path.first == UInt8(ascii: "/") else { return nil }
-        for route in routes where matches(route, path, request) { return route }
+        for index in routes.indices where matches(index, path, request) { return index }
         return nil
     }
 
     private func matches(
-        _ route: Route, _ path: UnsafeRawBufferPointer, _ request: Request
+        _ index: Int, _ path: UnsafeRawBufferPointer, _ request: Request
     ) -> Bool {
-        if let literal = route.literal { return path.isEqual(to: literal) }
+        if let literal = routes[index].literal { return path.isEqual(to: literal) }
+        let route = routes[index]
         var values: [String] = []
         var start = 1
         for (index, segment) in route.segments.enumerated() {

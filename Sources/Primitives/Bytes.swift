@@ -14,8 +14,8 @@ package final class Bytes: @unchecked Sendable {  // Nothing changes after init.
     package convenience init(_ bytes: some Collection<UInt8>) {
         var buffer = ByteBuffer(capacity: bytes.count)
         buffer.append(contentsOf: bytes)
-        self.init(owning: buffer.base, count: buffer.count)
-        buffer.disown()
+        let (base, count) = buffer.release()
+        self.init(owning: base, count: count)
     }
 
     package convenience init(_ text: String) { self.init(text.utf8) }
@@ -101,8 +101,13 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {  // One owner, by `~
         if done == nil { for byte in bytes { append(byte) } }
     }
 
-    /// Appends the bytes of a fixed-width integer, little-endian.
-    package mutating func append<Integer: FixedWidthInteger>(littleEndian value: Integer) {
+    /// Appends the bytes of an integer, little-endian.
+    package mutating func append(littleEndian value: UInt64) { appendBytes(of: value) }
+    package mutating func append(littleEndian value: UInt32) { appendBytes(of: value) }
+    package mutating func append(littleEndian value: UInt16) { appendBytes(of: value) }
+
+    // Not `package`: generic code of another module is not specialized.
+    private mutating func appendBytes<Integer: FixedWidthInteger>(of value: Integer) {
         let size = MemoryLayout<Integer>.size
         reserve(size)
         base.storeBytes(of: value.littleEndian, toByteOffset: count, as: Integer.self)
@@ -110,9 +115,17 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {  // One owner, by `~
     }
 
     /// Overwrites an integer that was appended earlier.
-    package mutating func set<Integer: FixedWidthInteger>(
-        littleEndian value: Integer, at offset: Int
-    ) {
+    package mutating func set(littleEndian value: UInt64, at offset: Int) {
+        setBytes(of: value, at: offset)
+    }
+    package mutating func set(littleEndian value: UInt32, at offset: Int) {
+        setBytes(of: value, at: offset)
+    }
+    package mutating func set(littleEndian value: UInt16, at offset: Int) {
+        setBytes(of: value, at: offset)
+    }
+
+    private mutating func setBytes<Integer: FixedWidthInteger>(of value: Integer, at offset: Int) {
         precondition(offset >= 0 && offset + MemoryLayout<Integer>.size <= count)
         base.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Integer.self)
     }
@@ -158,15 +171,15 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {  // One owner, by `~
     /// Hands the bytes over without copying them.
     package consuming func freeze() -> Bytes {
         let bytes = Bytes(owning: base, count: count)
-        disown()
+        discard self
         return bytes
     }
 
-    /// After this the memory belongs to somebody else.
-    mutating func disown() {
-        capacity = 16
-        base = ByteBuffer.allocate(16)
-        count = 0
+    /// Gives the memory up; whoever takes it frees it.
+    consuming func release() -> (base: UnsafeMutableRawPointer, count: Int) {
+        let parts = (base, count)
+        discard self
+        return parts
     }
 
     private mutating func grow(to needed: Int) {

@@ -1,6 +1,16 @@
 internal import CPlatform
 internal import Glibc
 
+/// How much a thread yields to others when cores are short. Linux lets a thread without privileges
+/// give up priority but never take it back.
+package enum ThreadPriority: Sendable {
+    case normal
+    /// 1 to 19; the higher, the more it yields.
+    case nice(Int32)
+    /// Runs only where nobody else wants to, and never keeps anybody from a core.
+    case idle
+}
+
 /// A thread of our own: SQLite, the disk and the event loops block, so they never run on Swift's
 /// cooperative pool.
 package final class Thread: Sendable {
@@ -9,9 +19,11 @@ package final class Thread: Sendable {
     /// Starts `body` on a new thread.
     /// - Parameters:
     ///   - name: at most 15 bytes are kept; `top -H` shows them.
-    ///   - nice: 0 to 19; a higher number yields to the others when cores are short.
-    package init(name: String, nice: Int32 = 0, _ body: @escaping @Sendable () -> Void) {
-        let start = Unmanaged.passRetained(Start(name: name, nice: nice, body: body))
+    ///   - priority: a refused one costs only priority, so the thread starts all the same.
+    package init(
+        name: String, priority: ThreadPriority = .normal, _ body: @escaping @Sendable () -> Void
+    ) {
+        let start = Unmanaged.passRetained(Start(name: name, priority: priority, body: body))
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, 1 << 20)
@@ -28,12 +40,12 @@ package final class Thread: Sendable {
 
 private final class Start: Sendable {
     let name: String
-    let nice: Int32
+    let priority: ThreadPriority
     let body: @Sendable () -> Void
 
-    init(name: String, nice: Int32, body: @escaping @Sendable () -> Void) {
+    init(name: String, priority: ThreadPriority, body: @escaping @Sendable () -> Void) {
         self.name = name
-        self.nice = nice
+        self.priority = priority
         self.body = body
     }
 }
@@ -42,8 +54,11 @@ private func threadEntry(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoi
     guard let raw else { return nil }
     let start = Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
     millrace_thread_set_name(start.name)
-    // A refused nice value costs only priority, so the thread starts all the same.
-    if start.nice != 0 { _ = millrace_thread_set_nice(start.nice) }
+    switch start.priority {
+    case .normal: break
+    case .nice(let value): _ = millrace_thread_set_nice(value)
+    case .idle: _ = millrace_thread_set_idle()
+    }
     start.body()
     return nil
 }

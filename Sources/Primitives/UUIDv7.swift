@@ -54,9 +54,14 @@ extension ByteBuffer {
 
     /// Appends the lowest `digits` hexadecimal digits of `value`.
     package mutating func append(hex value: UInt64, digits: Int) {
-        reserve(digits)
-        for digit in stride(from: digits - 1, through: 0, by: -1) {
-            append(hexDigit(UInt8(truncatingIfNeeded: value >> (4 * UInt64(digit)) & 15)))
+        let space = spare(digits)
+        var rest = value
+        var position = digits
+        while position > 0 {
+            position &-= 1
+            space[position] = hexDigit(UInt8(truncatingIfNeeded: rest & 15))
+            rest >>= 4
         }
+        commit(digits)
     }
 }

@@ -10,6 +10,8 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
     private let quarantine: QuarantineInbox
     private let rejected: Counter
     private var ids = UUIDv7Generator()
+    /// Of the body at hand; kept for its memory.
+    private var rejections = IntakeRejections()
     private var free: [IntakeBatch] = []
     private(set) var current = IntakeBatch()
 
@@ -35,7 +37,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
     ) throws(Problem) -> IntakeReceipt {
         let now = WallClock.nowMilliseconds()
         let mark = current.records.mark
-        var rejections = IntakeRejections()
+        rejections.removeAll()
         var refused: [QuarantineEntry] = []
         let accepted: Int
         do throws(BodyError) {
@@ -57,12 +59,12 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
         if count > 0, parameters.isStrict || accepted == 0 {
             current.records.rollback(to: mark)
             for entry in refused { quarantine.add(entry) }
-            throw IntakeLane.nothingTaken(rejections.json(), isStrict: parameters.isStrict)
+            throw IntakeLane.nothingTaken(rejections.json, isStrict: parameters.isStrict)
         }
         for entry in refused { quarantine.add(entry) }
         return IntakeReceipt(
-            batchID: ids.next(milliseconds: now), accepted: accepted, rejections: rejections,
-            parameters: parameters, received: request.received)
+            batchID: ids.next(milliseconds: now), accepted: accepted, rejected: count,
+            errors: rejections.json, parameters: parameters, received: request.received)
     }
 
     /// The current batch, if it holds anything; a fresh one takes its place.

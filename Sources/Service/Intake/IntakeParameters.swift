@@ -14,6 +14,7 @@ struct IntakeParameters: Sendable {
     /// - Throws: a 400 that names the parameter.
     init(_ request: Request, defaultTimeout: Duration) throws(Problem) {
         timeoutMilliseconds = Int(defaultTimeout.wholeMilliseconds)
+        guard request.hasQuery else { return }
         for (name, value) in try request.checkedParameters(["ack", "strict", "timeout_ms"]) {
             switch name {
             case "ack":

@@ -4,7 +4,7 @@ import Primitives
 import Storage
 
 /// What the decoder made of one body: enough to answer it once it is journaled.
-final class IntakeReceipt: Sendable {
+struct IntakeReceipt: Sendable {
     /// What HTTP_API.md lists at most.
     static let errorLimit = 100
 
@@ -15,18 +15,6 @@ final class IntakeReceipt: Sendable {
     let errors: Bytes?
     let parameters: IntakeParameters
     let received: MonotonicTime
-
-    init(
-        batchID: Key128, accepted: Int, rejections: consuming IntakeRejections,
-        parameters: IntakeParameters, received: MonotonicTime
-    ) {
-        self.batchID = batchID
-        self.accepted = accepted
-        rejected = rejections.count
-        errors = rejections.json()
-        self.parameters = parameters
-        self.received = received
-    }
 
     var ackDeadline: Deadline {
         Deadline(received + .milliseconds(parameters.timeoutMilliseconds))
@@ -58,9 +46,14 @@ final class IntakeReceipt: Sendable {
 /// The refused events of one body, as the answer lists them.
 struct IntakeRejections: ~Copyable {
     private(set) var count = 0
-    private var list = ByteBuffer(capacity: 16)
+    private var list = ByteBuffer(capacity: 256)
 
     init() {}
+
+    mutating func removeAll() {
+        count = 0
+        list.removeAll()
+    }
 
     mutating func add(_ event: RejectedEvent) {
         count += 1
@@ -75,9 +68,12 @@ struct IntakeRejections: ~Copyable {
         list.append("}")
     }
 
-    consuming func json() -> Bytes? {
+    /// The list so far; nil without any.
+    var json: Bytes? {
         guard count > 0 else { return nil }
-        list.append("]")
-        return list.freeze()
+        var whole = ByteBuffer(capacity: list.count + 1)
+        whole.append(list.span)
+        whole.append("]")
+        return whole.freeze()
     }
 }
