@@ -18,11 +18,8 @@ enum Repository {
         while let folder = waiting.popLast() {
             for entry in entries(of: folder) {
                 let path = folder.isEmpty ? entry.name : folder + "/" + entry.name
-                if entry.isFolder {
-                    if !isBuilt(path) { waiting.append(path) }
-                } else {
-                    found.append(path)
-                }
+                if isLeftOut(path) { continue }
+                if entry.isFolder { waiting.append(path) } else { found.append(path) }
             }
         }
         return found
@@ -67,7 +64,8 @@ enum Repository {
         }
     }
 
-    private static func isBuilt(_ path: String) -> Bool {
+    /// What building, running and git leave; in a second work tree `.git` is a file.
+    private static func isLeftOut(_ path: String) -> Bool {
         path == ".git" || path == ".swiftpm" || path == "data" || path.hasPrefix(".build")
             || path.hasSuffix("__pycache__") || path.hasSuffix("/.hypothesis")
     }
