@@ -27,7 +27,7 @@ help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 	@echo
 	@echo 'make run ARGS="--port 9000 --data-dir /var/lib/millrace" passes options on.'
-	@echo 'DEPS=skip installs nothing, for systems other than Debian and Ubuntu.'
+	@echo 'DEPS=skip installs no system packages: for what is not Debian or Ubuntu.'
 
 run: build ## build and start Millrace on http://127.0.0.1:8080
 	@exec .build/release/millrace serve $(ARGS)
