@@ -32,6 +32,16 @@ enum Repository {
         }
     }
 
+    /// Names at the top level that git has, committed or added; empty outside a work tree.
+    static func committedAtTop() -> Set<String> {
+        guard let git = popen("git -C '\(root)' ls-files -z 2> /dev/null", "r") else { return [] }
+        defer { pclose(git) }
+        return Set(
+            bytes(of: git).split(separator: 0).map { path in
+                String(decoding: path.prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
+            })
+    }
+
     struct Entry {
         var name: String
         var isFolder: Bool
@@ -55,11 +65,16 @@ enum Repository {
     static func text(of path: String) -> String? {
         guard let file = fopen(root + "/" + path, "r") else { return nil }
         defer { fclose(file) }
+        return String(decoding: bytes(of: file), as: UTF8.self)
+    }
+
+    /// All that is still to be read.
+    private static func bytes(of file: UnsafeMutablePointer<FILE>) -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             let count = fread(&chunk, 1, chunk.count, file)
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            if count == 0 { return bytes }
             bytes.append(contentsOf: chunk[..<count])
         }
     }
