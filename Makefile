@@ -63,10 +63,15 @@ bench: deps-bench ## measure; ARGS="NAME --json FILE" measures one, ARGS=--list 
 	swift build $(RELEASE_FLAGS)
 	.build/release/millrace-bench $(ARGS)
 
+# Only the docker format has health checks, and Debian's podman and buildah know no short names.
 docker: ## build the container image millrace:latest
 	@for engine in docker podman buildah; do \
 	    if $$engine info > /dev/null 2>&1; then \
-	        exec $$engine build -f docker/Dockerfile -t millrace:latest .; fi; done; \
+	        format=''; [ $$engine = docker ] || format='--format docker'; \
+	        $$engine build $$format -f docker/Dockerfile -t millrace:latest . && exit 0; \
+	        [ $$engine = docker ] || echo 'Where a short name does not resolve, set' \
+	            'unqualified-search-registries in /etc/containers/registries.conf.' >&2; \
+	        exit 1; fi; done; \
 	echo 'make docker needs a working docker, podman or buildah. docker/check builds the' >&2; \
 	echo 'same Dockerfile with buildah where no container engine can run.' >&2; exit 1
 
