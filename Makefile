@@ -27,7 +27,7 @@ help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 	@echo
 	@echo 'make run ARGS="--port 9000 --data-dir /var/lib/millrace" passes options on.'
-	@echo 'DEPS=skip installs nothing, for systems other than Debian and Ubuntu.'
+	@echo 'DEPS=skip installs no system packages: for what is not Debian or Ubuntu.'
 
 run: build ## build and start Millrace on http://127.0.0.1:8080
 	@exec .build/release/millrace serve $(ARGS)
@@ -63,10 +63,15 @@ bench: deps-bench ## measure; ARGS="NAME --json FILE" measures one, ARGS=--list 
 	swift build $(RELEASE_FLAGS)
 	.build/release/millrace-bench $(ARGS)
 
+# Only the docker format has health checks, and Debian's podman and buildah know no short names.
 docker: ## build the container image millrace:latest
 	@for engine in docker podman buildah; do \
 	    if $$engine info > /dev/null 2>&1; then \
-	        exec $$engine build -f docker/Dockerfile -t millrace:latest .; fi; done; \
+	        format=''; [ $$engine = docker ] || format='--format docker'; \
+	        $$engine build $$format -f docker/Dockerfile -t millrace:latest . && exit 0; \
+	        [ $$engine = docker ] || echo 'Where a short name does not resolve, set' \
+	            'unqualified-search-registries in /etc/containers/registries.conf.' >&2; \
+	        exit 1; fi; done; \
 	echo 'make docker needs a working docker, podman or buildah. docker/check builds the' >&2; \
 	echo 'same Dockerfile with buildah where no container engine can run.' >&2; exit 1
 
@@ -97,30 +102,36 @@ swift:
 	    echo '  https://www.swift.org/install/linux/' >&2; \
 	    echo 'open a new shell, and run make again.' >&2; exit 1; }
 
-# Installs those of the packages in $(1) that are missing, and touches nothing when none is.
+# Installs those of the packages in $(1) that are missing, and touches nothing when none is. apt's
+# own words are shown only when it fails; that it cannot refresh one list is no failure yet.
 # policy-rc.d keeps Debian from starting a Redis of its own: tests start theirs.
 define install
 if [ '$(DEPS)' = skip ]; then exit 0; fi; \
-explain() { echo "$$1 Install these Debian packages, or what your system calls them:" >&2; \
-    echo "  $$missing" >&2; echo 'then go on with: make DEPS=skip ...' >&2; exit 1; }; \
+explain() { echo "$$1 As root, on Debian or Ubuntu:" >&2; \
+    echo "  apt-get install --no-install-recommends$$missing" >&2; \
+    echo 'Elsewhere, install what your system calls them. Then: make DEPS=skip ...' >&2; exit 1; }; \
 missing=''; \
 for package in $(1); do \
     dpkg-query -W -f='$${Status}' $$package 2> /dev/null | grep -q 'ok installed' \
         || missing="$$missing $$package"; \
 done; \
 if [ -z "$$missing" ]; then exit 0; fi; \
-command -v apt-get > /dev/null || explain 'There is no apt-get here.'; \
+command -v apt-get > /dev/null || explain 'Packages are missing, and there is no apt-get.'; \
 as_root=''; \
 if [ "$$(id -u)" != 0 ]; then \
-    command -v sudo > /dev/null || explain 'You are not root, and there is no sudo.'; \
+    command -v sudo > /dev/null || \
+        explain 'Packages are missing, you are not root, and there is no sudo.'; \
     as_root=sudo; fi; \
-echo "installing:$$missing"; \
+echo "installing Debian packages:$$missing"; \
+said=$$(mktemp); \
+trap 'rm -f "$$said"' EXIT; \
 policy=/usr/sbin/policy-rc.d; \
 if [ ! -e $$policy ]; then \
     printf '#!/bin/sh\nexit 101\n' | $$as_root tee $$policy > /dev/null; \
     $$as_root chmod +x $$policy; \
-    trap "$$as_root rm -f $$policy" EXIT; fi; \
-{ $$as_root apt-get update -qq && $$as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends $$missing; } < /dev/null \
-    || explain 'apt-get failed.'
+    trap 'rm -f "$$said"; '"$$as_root rm -f $$policy" EXIT; fi; \
+$$as_root apt-get update -qq < /dev/null > "$$said" 2>&1 || true; \
+$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    -o DPkg::Lock::Timeout=120 $$missing < /dev/null >> "$$said" 2>&1 || { \
+    tail -n 6 "$$said" >&2; explain 'apt-get failed.'; }
 endef

@@ -86,16 +86,16 @@ let package = Package(
             ],
             swiftSettings: settings),
 
-        tests("PrimitivesTests", ["Primitives"]),
+        tests("PrimitivesTests", ["Primitives", "TestSupport"]),
         tests("ContainerTests", ["Container"]),
         tests("TelemetryTests", ["Telemetry", "Primitives"]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
         .target(
-            name: "TestSupport", dependencies: ["Primitives"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["Redis", "Primitives"], path: "Tests/TestSupport",
             swiftSettings: settings),
         tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry", "TestSupport"]),
         tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry"]),
-        tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry"]),
+        tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("HTTPClientTests", ["HTTPClient", "Primitives", "TestSupport"]),
         tests(
             "EventsTests",
@@ -103,7 +103,9 @@ let package = Package(
                 "Events", "Storage", "SQLite", "Redis", "Resilience", "Primitives", "Telemetry",
                 "TestSupport",
             ]),
-        tests("QueryTests", ["Query", "Storage", "SQLite", "Primitives", "Telemetry"]),
+        tests(
+            "QueryTests",
+            ["Query", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("ServiceTests", ["Service", "Primitives"]),
         tests("ProcessTests", ["Primitives", "TestSupport"]),
         tests("TidyTests", []),

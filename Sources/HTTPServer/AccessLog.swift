@@ -23,7 +23,7 @@ extension AccessLog {
                 "route": .string(request.route ?? "none"),
                 "status": .integer(Int64(status)),
                 "code": .string(code ?? ""),
-                "duration_ms": .real(duration.inSeconds * 1000),
+                "duration_ms": .real(Double(duration.wholeNanoseconds) / 1e6),
                 "request_bytes": .integer(Int64(request.body.count)),
                 "request_id": .string(request.id.text),
                 "trace_id": .string(trace.text),

@@ -54,7 +54,7 @@ package final class HTTPServer: Sendable {
         acceptor = Acceptor(
             listener: listener, loops: loops, limit: options.maxConnections, count: count, log: log)
         guard loops.allSatisfy({ $0.open() }) else {
-            throw ListenError(description: "libmicrohttpd did not start: memory or files are short")
+            throw ListenError("libmicrohttpd did not start: memory or files are short")
         }
     }
 

@@ -4,6 +4,13 @@ internal import Glibc
 /// Why the address cannot be listened on.
 package struct ListenError: Error, CustomStringConvertible, Sendable {
     package let description: String
+    /// The `errno` behind it; 0 when there was none.
+    package let cause: Int32
+
+    init(_ description: String, cause: Int32 = 0) {
+        self.description = description
+        self.cause = cause
+    }
 }
 
 /// Opens the socket that clients connect to.
@@ -20,7 +27,7 @@ enum ListenSocket {
         let found = getaddrinfo(host, "\(port)", &hints, &list)
         guard found == 0, let address = list else {
             throw ListenError(
-                description: "\(host) is no address here: \(String(cString: gai_strerror(found)))")
+                "\(host) is no address here: \(String(cString: gai_strerror(found)))")
         }
         defer { freeaddrinfo(list) }
         let descriptor = millrace_listen_socket(address.pointee.ai_family)
@@ -52,7 +59,8 @@ enum ListenSocket {
     }
 
     private static func failure(_ call: String, _ host: String, _ port: UInt16) -> ListenError {
-        ListenError(
-            description: "cannot \(call) \(host):\(port): \(String(cString: strerror(errno)))")
+        let cause = errno
+        return ListenError(
+            "cannot \(call) \(host):\(port): \(String(cString: strerror(cause)))", cause: cause)
     }
 }

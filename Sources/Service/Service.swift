@@ -30,7 +30,9 @@ package enum Service {
             let server: HTTPServer = try parts.resolve()
             port = server.port
         } catch {
-            return refuse(error, log, isHumanReadable)
+            StartRefusal(error.cause ?? error)
+                .announce(to: output, errors: .error, logger: log)
+            return 1
         }
         StartBanner(configuration, port: Int(port))
             .announce(to: output, logger: log, isHumanReadable: isHumanReadable)
@@ -51,14 +53,5 @@ package enum Service {
         for failure in failures { log.error("stop failed", ["error": .string("\(failure)")]) }
         log.notice("stopped")
         return failures.isEmpty ? 0 : 1
-    }
-
-    private static func refuse(
-        _ error: ContainerError, _ log: Logger, _ isHumanReadable: Bool
-    ) -> Int32 {
-        let reason = "\(error.cause ?? error)"
-        log.critical("cannot start", ["error": .string(reason)])
-        if isHumanReadable { StandardStream.error.write("millrace cannot start: \(reason)\n") }
-        return 1
     }
 }

@@ -1,5 +1,6 @@
 import Events
 import Primitives
+import TestSupport
 import Testing
 
 struct BodyTests {
@@ -146,7 +147,7 @@ struct BodyTests {
     }
 
     @Test func `takes random damage without harm`() throws {
-        var random = SeededRandom(printingSeedFor: "damaged bodies")
+        var random = SeededGenerator.printingSeed("damaged bodies")
         let decoder = EventDecoder()
         let good =
             #"[{"id":"1","type":"a","source":"/s","data":{"k":["v",1.5,null]}},{"type":"b","x":"\u00e9"}]"#

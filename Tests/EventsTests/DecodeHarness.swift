@@ -106,22 +106,3 @@ func events(in batch: JournalBatch) throws -> [Event] {
     }
     return events
 }
-
-/// SplitMix64: the same numbers for the same seed on every machine.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    /// A generator whose seed is in the test's output, so that a failure can be run again.
-    init(printingSeedFor test: String) {
-        state = UInt64.random(in: 0 ... .max)
-        print("\(test): seed \(state)")
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}

@@ -1,6 +1,7 @@
 import Events
 import Primitives
 import Storage
+import TestSupport
 import Testing
 
 /// A row over bytes that live as long as `body` runs.
@@ -79,7 +80,7 @@ struct EventCodecTests {
     }
 
     @Test func `never reads outside of a damaged payload`() {
-        var random = SeededRandom(printingSeedFor: "damaged payloads")
+        var random = SeededGenerator.printingSeed("damaged payloads")
         var whole = ByteBuffer()
         for index in 0..<4 {
             withRow(

@@ -2,26 +2,14 @@ import Glibc
 import Primitives
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Events
 
-/// SplitMix64 from a printed seed.
-private struct Random: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// A journal, a disk that dies and comes back, and what must be in the journal.
 private final class History {
-    private var random: Random
+    private var random: SeededGenerator
     private let directory: TemporaryDirectory
     private var options: JournalOptions
     private var journal: Journal
@@ -36,7 +24,7 @@ private final class History {
     private var released: UInt64 = 0
 
     init(seed: UInt64) throws {
-        random = Random(state: seed)
+        random = SeededGenerator(seed: seed)
         directory = try TemporaryDirectory()
         options = EventsTests.options(directory)
         options.sync = Bool.random(using: &random) ? .always : .interval(.milliseconds(3))

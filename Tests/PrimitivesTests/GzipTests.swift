@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 private func inflate(
@@ -61,7 +62,7 @@ struct GzipTests {
     }
 
     @Test func `compresses bytes that do not compress`() throws {
-        var random = SeededRandom(seed: 7)
+        var random = SeededGenerator(seed: 7)
         var noise = ByteBuffer()
         for _ in 0..<20_000 { noise.append(littleEndian: random.next()) }
         var output = ByteBuffer()
@@ -133,7 +134,7 @@ struct GzipTests {
     }
 
     @Test func `survives random bytes and random damage`() {
-        var random = SeededRandom.printingSeed("inflate damage")
+        var random = SeededGenerator.printingSeed("inflate damage")
         let whole = gzip(String((0..<300).map { "\($0 * 7919)" }.joined()))
         for round in 0..<2000 {
             var input = whole

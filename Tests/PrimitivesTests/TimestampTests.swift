@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 struct TimestampTests {
@@ -31,7 +32,7 @@ struct TimestampTests {
     }
 
     @Test func `writes what it reads back, over all years`() {
-        var random = SeededRandom.printingSeed("timestamps")
+        var random = SeededGenerator.printingSeed("timestamps")
         for _ in 0..<20_000 {
             let time = Int64.random(in: Timestamp.range, using: &random)
             let text = Timestamp.format(time)

@@ -68,6 +68,7 @@ extension FaultTests {
                 }.joined()
                 #expect(status != nil && status != .exited(0), "\(place)")
                 #expect(said.contains(place) && said.contains("cannot start"), "\(said)")
+                #expect(said.contains("--data-dir"), "\(said)")
             }
         }
 

@@ -52,6 +52,7 @@ import Testing
         let said = String(decoding: readFile(output) ?? [], as: UTF8.self)
         #expect(status != nil && status != .exited(0))
         #expect(said.contains("in use by process \(service.pid)"), "\(said)")
+        #expect(said.contains("--data-dir"), "\(said)")
         #expect(try service.post("/events?ack=stored", json: #"{"type":"a"}"#).status == 200)
         #expect(try service.terminate() == .exited(0))
     }
@@ -64,7 +65,7 @@ import Testing
                 + ["--data-dir", service.directory.file("other")], output: output, errors: output)
         #expect(second.exit(within: .seconds(30)) == .exited(1))
         let said = String(decoding: readFile(output) ?? [], as: UTF8.self)
-        #expect(said.contains("\(service.port)"), "\(said)")
+        #expect(said.contains("\(service.port)") && said.contains("--port"), "\(said)")
     }
 
     @Test func `it says how long it takes to start and how much memory it idles with`() throws {

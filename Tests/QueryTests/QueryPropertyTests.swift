@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Query
@@ -99,7 +100,7 @@ import Testing
     @Test func `answers as the model does, page by page`() throws {
         let seed = UInt64.random(in: .min ... .max)
         print("QueryPropertyTests seed \(seed)")
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<12 {
             let start = random.pick(Self.starts)
             let events = (0..<Int.random(in: 0...120, using: &random)).map { _ in

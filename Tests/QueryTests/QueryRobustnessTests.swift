@@ -1,5 +1,6 @@
 import Primitives
 import SQLite
+import TestSupport
 import Testing
 
 @testable import Query
@@ -21,7 +22,7 @@ import Testing
     @Test func `answers or refuses whatever it is sent`() throws {
         let seed = UInt64.random(in: .min ... .max)
         print("QueryRobustnessTests seed \(seed)")
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         let file = try EventFile(
             (0..<20).map { TestEvent(time: EventFile.now - $0, data: "{\"ms\":\($0),\"0\":[1]}") })
         var answers = 0

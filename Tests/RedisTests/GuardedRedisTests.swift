@@ -1,6 +1,7 @@
 import Primitives
 import Resilience
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Redis

@@ -1,6 +1,7 @@
 import Glibc
 import Primitives
 import SQLite
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -49,7 +50,7 @@ import Testing
     @Test func `never crashes on flipped bytes, and finds them in the end`() throws {
         let seed = UInt64.random(in: .min ... .max)
         print("seed \(seed)")
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         let folder = try TemporaryFolder()
         let bytes = try filled(folder)
         for _ in 0..<50 {
@@ -176,18 +177,5 @@ import Testing
         #expect(throws: StorageError.self) {
             _ = try IntegrityReport(path: folder.path + "/nothing.db")
         }
-    }
-}
-
-/// SplitMix64, so that a failure can be repeated from the seed it printed.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

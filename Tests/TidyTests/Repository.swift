@@ -18,11 +18,8 @@ enum Repository {
         while let folder = waiting.popLast() {
             for entry in entries(of: folder) {
                 let path = folder.isEmpty ? entry.name : folder + "/" + entry.name
-                if entry.isFolder {
-                    if !isBuilt(path) { waiting.append(path) }
-                } else {
-                    found.append(path)
-                }
+                if isLeftOut(path) { continue }
+                if entry.isFolder { waiting.append(path) } else { found.append(path) }
             }
         }
         return found
@@ -33,6 +30,16 @@ enum Repository {
         files(below: folder).filter { $0.hasSuffix(".swift") }.sorted().compactMap { path in
             text(of: path).map { SourceFile(path: path, text: $0) }
         }
+    }
+
+    /// Names at the top level that git has, committed or added; empty outside a work tree.
+    static func committedAtTop() -> Set<String> {
+        guard let git = popen("git -C '\(root)' ls-files -z 2> /dev/null", "r") else { return [] }
+        defer { pclose(git) }
+        return Set(
+            bytes(of: git).split(separator: 0).map { path in
+                String(decoding: path.prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
+            })
     }
 
     struct Entry {
@@ -58,16 +65,22 @@ enum Repository {
     static func text(of path: String) -> String? {
         guard let file = fopen(root + "/" + path, "r") else { return nil }
         defer { fclose(file) }
+        return String(decoding: bytes(of: file), as: UTF8.self)
+    }
+
+    /// All that is still to be read.
+    private static func bytes(of file: UnsafeMutablePointer<FILE>) -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             let count = fread(&chunk, 1, chunk.count, file)
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            if count == 0 { return bytes }
             bytes.append(contentsOf: chunk[..<count])
         }
     }
 
-    private static func isBuilt(_ path: String) -> Bool {
+    /// What building, running and git leave; in a second work tree `.git` is a file.
+    private static func isLeftOut(_ path: String) -> Bool {
         path == ".git" || path == ".swiftpm" || path == "data" || path.hasPrefix(".build")
             || path.hasSuffix("__pycache__") || path.hasSuffix("/.hypothesis")
     }

@@ -1,30 +1,9 @@
 import Primitives
-
-/// SplitMix64: the same numbers for the same seed on every machine.
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    /// A generator whose seed is in the test's output, so that a failure can be run again.
-    static func printingSeed(_ test: String) -> SeededRandom {
-        let seed = UInt64.random(in: 0 ... .max)
-        print("\(test): seed \(seed)")
-        return SeededRandom(seed: seed)
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
+import TestSupport
 
 /// Makes JSON texts of every shape: white space anywhere, escapes, brackets and quotes in strings.
 struct RandomJSON {
-    var random: SeededRandom
+    var random: SeededGenerator
 
     mutating func space() -> String {
         ["", "", "", " ", "\n", "\t \r\n", "  "].randomElement(using: &random) ?? ""

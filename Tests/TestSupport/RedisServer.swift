@@ -1,21 +1,18 @@
-import Glibc
+internal import Glibc
 import Primitives
-import TestSupport
-import Testing
-
-@testable import Redis
+import Redis
 
 /// A real `redis-server` in a process of its own, on a free port and a folder of its own.
-final class RedisServer: @unchecked Sendable {  // One test drives it.
-    struct Failure: Error { let message: String }
+package final class RedisServer: @unchecked Sendable {  // One test drives it.
+    package struct Failure: Error { package let message: String }
 
-    let port: UInt16
-    let folder: String
+    package let port: UInt16
+    package let folder: String
     private let arguments: [String]
     private var process: pid_t = 0
 
     /// - Parameter arguments: as on redis-server's command line, after the port and the folder.
-    init(_ arguments: [String] = []) throws {
+    package init(_ arguments: [String] = []) throws {
         var template = Array("/tmp/millrace-redis-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Failure(message: "mkdtemp failed") }
         folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -39,16 +36,19 @@ final class RedisServer: @unchecked Sendable {  // One test drives it.
         }
     }
 
-    var socketPath: String { folder + "/socket" }
+    package var socketPath: String { folder + "/socket" }
 
-    func url(user: String? = nil, password: String? = nil, database: Int = 0) -> RedisURL {
+    /// Its address on TCP, for a user who may be named.
+    package func url(
+        user: String? = nil, password: String? = nil, database: Int = 0
+    ) -> RedisURL {
         RedisURL(
             endpoints: [.tcp(host: "127.0.0.1", port: port)], user: user,
             password: password.map { RedisPassword($0) }, database: database)
     }
 
     /// Ends it at once, as `kill -9`; what it did not write is gone.
-    func kill() {
+    package func kill() {
         guard process != 0 else { return }
         Glibc.kill(process, SIGKILL)
         waitpid(process, nil, 0)
@@ -56,11 +56,12 @@ final class RedisServer: @unchecked Sendable {  // One test drives it.
     }
 
     /// Stops it in mid-work: its sockets stay open and the kernel still accepts for it.
-    func pause() { Glibc.kill(process, SIGSTOP) }
-    func resume() { Glibc.kill(process, SIGCONT) }
+    package func pause() { Glibc.kill(process, SIGSTOP) }
+    /// Goes on after `pause`.
+    package func resume() { Glibc.kill(process, SIGCONT) }
 
     /// Starts it again on its old port after `kill`.
-    func start(withData: Bool = true) throws {
+    package func start(withData: Bool = true) throws {
         if !withData {
             guard
                 let remover = RedisServer.spawn(
@@ -85,12 +86,10 @@ final class RedisServer: @unchecked Sendable {  // One test drives it.
         guard let process = spawn("/usr/bin/redis-server", base + arguments) else {
             throw Failure(message: "no /usr/bin/redis-server: apt-get install redis-server")
         }
-        let url = RedisURL(endpoints: [.tcp(host: "127.0.0.1", port: port)])
-        let connector = RedisConnector(url, clientName: "test")
         var hasEnded = false
         let isUp = eventually {
             hasEnded = waitpid(process, nil, WNOHANG) == process
-            return hasEnded || answers(connector)
+            return hasEnded || answers(port)
         }
         if isUp, !hasEnded { return process }
         if !hasEnded {
@@ -100,14 +99,19 @@ final class RedisServer: @unchecked Sendable {  // One test drives it.
         return nil
     }
 
-    /// Whether Redis answers, be it with an error of its own.
-    private static func answers(_ connector: RedisConnector) -> Bool {
-        do {
-            _ = try connector.connect(.after(.milliseconds(500)))
-            return true
-        } catch {
-            return !error.code.endsConnection && error.code != .loading
+    /// Whether Redis answers, be it with an error of its own; not while it still loads.
+    private static func answers(_ port: UInt16) -> Bool {
+        guard let socket = Loopback.connect(to: port) else { return false }
+        defer { close(socket) }
+        let ping = Array("PING\r\n".utf8)
+        guard send(socket, ping, ping.count, Int32(MSG_NOSIGNAL)) == ping.count else {
+            return false
         }
+        var readable = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        guard poll(&readable, 1, 500) == 1 else { return false }
+        var reply = [UInt8](repeating: 0, count: 64)
+        let count = recv(socket, &reply, reply.count, 0)
+        return count > 0 && !reply.starts(with: Array("-LOADING".utf8))
     }
 
     private static func spawn(_ path: String, _ arguments: [String]) -> pid_t? {
