@@ -18,8 +18,12 @@ final class WatchRun {
     var pipeline = RedisPipeline()
     private var seenRunID: String?
     private var nextCensus: MonotonicTime = .now()
+    /// Where the store was when nothing was left to come, and for how many looks it has been there.
+    private var stalled: (position: UInt64, looks: Int) = (0, 0)
 
     static let callLimit = Duration.milliseconds(250)
+    /// Looks in a row without progress after which something has gone another way.
+    private static let stalledLooks = 3
     /// Between two searches for consumers that are gone.
     private static let censusInterval = Duration.seconds(60)
 
@@ -31,6 +35,7 @@ final class WatchRun {
             // that there is nothing new to show.
             do throws(RedisError) {
                 try look()
+                checkProgress()
                 try trim()
                 try takeCensus()
             } catch {
@@ -145,6 +150,30 @@ final class WatchRun {
             state.status.partitions = shown
             state.status.seenAt = .now()
         }
+    }
+
+    /// Nothing is left to come, and still records are not known to be stored: another consumer of
+    /// the group was given their entries, a node that was started with the same group, say.
+    private func checkProgress() {
+        let position = watch.store.position
+        let isQuiet =
+            watch.queue.isDrained
+            && partitions.allSatisfy { partition in
+                let own = partition.groups.first { $0.name == watch.options.group }
+                return own?.pending == 0 && own?.lag ?? 0 == 0
+            }
+        guard isQuiet, position < watch.journal.committedSequence, stalled.position == position
+        else {
+            stalled = (position, 0)
+            return
+        }
+        stalled.looks += 1
+        guard stalled.looks >= WatchRun.stalledLooks else { return }
+        stalled.looks = 0
+        watch.log.notice(
+            "records did not come back from redis; they are stored from the journal",
+            ["after_sequence": .integer(Int64(clamping: position))])
+        doubt()
     }
 
     // MARK: Consumers that are gone
