@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// Breakers set by hand, under load.
@@ -35,7 +36,7 @@ import Testing
         let service = try RunningService.start(redis: redis.url)
         try service.waitUntilStreamsAre("ok")
         let load = EventLoad(
-            on: service, clients: 3, prefix: "o", seed: 1, pause: .milliseconds(2), subjects: 20)
+            on: service, clients: 3, prefix: "o", seed: 1, pause: .milliseconds(10), subjects: 20)
         func more(_ count: Int) throws {
             let goal = load.acknowledgedCount + count
             try service.wait(until: "\(count) more are taken") { load.acknowledgedCount >= goal }
@@ -52,7 +53,9 @@ import Testing
         #expect(reply.status == 200)
         try more(200)
         try set(service, name, "auto")
-        try service.waitUntilStreamsAreDrained()
+        try service.wait(until: "events travel by Redis again") {
+            try service.status("stream", "mode")?.string == "streaming"
+        }
         let refused = try service.status("breakers", name, "refused")?.integer ?? 0
         #expect(refused > 0)
         try set(service, name, "disabled")
@@ -70,6 +73,31 @@ import Testing
         #expect(Set(try redis.readAll(group: "witness")) == all)
         #expect(try service.terminate() == .exited(0))
         #expect(service.errors.isEmpty)
+    }
+
+    @Test func `a sink that is forced open delivers nothing until it is let go`() throws {
+        let receiver = try Receiver()
+        let cluster = try SinkCluster(receiver, nodes: [("a", "serve")])
+        let service = cluster.nodes[0]
+        try cluster.post(0..<50, to: 0)
+        try cluster.waitUntilDelivered(50)
+        let name = "sink:audit"
+        let reply = try put(service, name, #"{"state":"forced_open"}"#)
+        #expect(reply.status == 200)
+        #expect(try reply.json()["name"]?.string == name)
+        #expect(try cluster.sink(0)["breaker"]?["state"]?.string == "forced_open")
+        try cluster.post(50..<150, to: 0)
+        try service.wait(until: "a delivery is refused") {
+            try put(service, name, #"{"state":"forced_open"}"#).json()["refused"]?.integer ?? 0 > 0
+        }
+        try service.wait(until: "they are stored") { try service.storedCount() == 150 }
+        #expect(receiver.taken.count == 50)
+        #expect(try put(service, name, #"{"state":"auto"}"#).json()["state"]?.string == "closed")
+        try cluster.waitUntilDelivered(150)
+        try cluster.waitUntilSettled()
+        #expect(receiver.taken.count == 150)
+        #expect(try put(service, "sink:other", #"{"state":"auto"}"#).status == 404)
+        #expect(try service.terminate() == .exited(0))
     }
 
     @Test func `what is no order to a breaker is refused`() throws {
