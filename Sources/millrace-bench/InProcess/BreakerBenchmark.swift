@@ -22,7 +22,7 @@ struct BreakerBenchmark: Benchmark {
                 }
             },
             // A call has a deadline, whose reading of the clock is also the breaker's first.
-            Side(name: "a call, with a clock reading") { (time) throws(BenchFailure) in
+            Side(name: "with one clock reading") { (time) throws(BenchFailure) in
                 try measure(time) { () throws(BenchFailure) in
                     let now = MonotonicTime.now()
                     for _ in 0..<BreakerBenchmark.callCount { try call(from: now, to: .now()) }

@@ -7,7 +7,9 @@ extension FaultTests {
         private static let workers = 10
         private static let eventsEach = 1000
 
-        @Test func `10,000 events from 10 concurrent workers are all there`() throws {
+        /// - Parameter size: events of one request.
+        @Test(arguments: [1, 100])
+        func `10,000 events from 10 concurrent workers are all there`(size: Int) throws {
             let redis = try RedisProcess()
             let service = try RunningService.start(redis: redis.url)
             try service.waitUntilStreamsAre("ok")
@@ -16,7 +18,7 @@ extension FaultTests {
             let threads = (0..<TenWorkersTests.workers).map { worker in
                 Thread(name: "worker") {
                     do {
-                        try TenWorkersTests.post(from: worker, to: service)
+                        try TenWorkersTests.post(from: worker, by: size, to: service)
                     } catch {
                         refused.withLock { $0.append("\(error)") }
                     }
@@ -29,7 +31,9 @@ extension FaultTests {
                 try service.status("store", "rows")?.integer ?? 0 >= count
             }
             let stored = MonotonicTime.now().since(began)
-            print("10,000 events, 10 workers: acknowledged \(acknowledged), stored \(stored)")
+            print(
+                "10,000 events, 10 workers, \(size) a request: acknowledged after",
+                "\(acknowledged), stored after \(stored)")
             #expect(refused.withLock { $0 } == [])
             #expect(try service.storedCount() == count)
             let ids = try service.storedIDs()
@@ -50,16 +54,19 @@ extension FaultTests {
             #expect(try service.terminate() == .exited(0))
         }
 
-        /// One event a request, one connection.
-        private static func post(from worker: Int, to service: RunningService) throws {
+        /// On one connection, each request after the answer to the one before.
+        private static func post(
+            from worker: Int, by size: Int, to service: RunningService
+        ) throws {
             let connection = try service.connect()
-            for number in 0..<eventsEach {
-                let body =
-                    #"{"id":"\#(worker)-\#(number)","type":"page.view","source":"/report","#
-                    + #""subject":"user-\#(number % 100)","data":{"worker":\#(worker)}}"#
+            for start in stride(from: 0, to: eventsEach, by: size) {
+                let lines = (start..<start + size).map {
+                    #"{"id":"\#(worker)-\#($0)","type":"page.view","source":"/report","#
+                        + #""subject":"user-\#($0 % 100)","data":{"worker":\#(worker)}}"#
+                }
                 try connection.send(
-                    "POST", "/events", headers: ["Content-Type": "application/json"],
-                    body: Array(body.utf8))
+                    "POST", "/events", headers: ["Content-Type": "application/x-ndjson"],
+                    body: Array(lines.joined(separator: "\n").utf8))
                 let reply = try connection.receive()
                 guard reply.status == 202 else { throw TestError("\(reply.status) \(reply.text)") }
             }
