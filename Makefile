@@ -19,7 +19,7 @@ SWIFT_FLAGS := --explicit-target-dependency-import-check error
 # The release binary carries Swift's runtime, so it runs where no Swift is installed.
 RELEASE_FLAGS := $(SWIFT_FLAGS) -c release --static-swift-stdlib
 VENV := .build/venv
-# What schemathesis and its friends were installed from; a changed list is installed anew.
+# What the tests' Python programs were installed from; a changed list is installed anew.
 VENV_STAMP := $(VENV)/requirements.txt
 FORMATTED := Package.swift Sources Tests
 

@@ -45,10 +45,7 @@ package struct Problem: Error, Sendable {
         body.append(jsonString: code)
         body.append(#","detail":"#)
         body.append(jsonString: detail)
-        if let path = request.route {
-            body.append(#","instance":"#)
-            body.append(jsonString: path)
-        }
+        if let route = request.route { Problem.append(instance: route, to: &body) }
         body.append(#","request_id":"#)
         body.append(jsonString: request.id.span)
         appendExtras(to: &body)
@@ -60,6 +57,20 @@ package struct Problem: Error, Sendable {
         response.problemCode = code
         response.closesConnection = closesConnection
         return response
+    }
+
+    /// The route's template and not the path, which may hold what nobody else should see. It must be
+    /// a URI reference (RFC 9457, section 3.1.5), in which braces are not allowed.
+    private static func append(instance route: String, to body: inout ByteBuffer) {
+        body.append(#","instance":""#)
+        for byte in route.utf8 {
+            switch byte {
+            case UInt8(ascii: "{"): body.append("%7B")
+            case UInt8(ascii: "}"): body.append("%7D")
+            default: body.append(byte)
+            }
+        }
+        body.append(UInt8(ascii: "\""))
     }
 
     private func appendExtras(to body: inout ByteBuffer) {

@@ -44,11 +44,12 @@ final class GuardedLane: Sendable {
 
     /// Runs `body` with a connection, if the breaker lets it, and tells the breaker what the
     /// connection saw: what the caller makes of it, or throws, does not matter.
+    /// - Parameter now: when the call begins.
     func call<Result>(
-        _ deadline: Deadline, waitAllowance: Duration,
+        _ deadline: Deadline, at now: MonotonicTime, waitAllowance: Duration,
         _ body: (borrowing RedisSession) throws(RedisError) -> Result
     ) throws(RedisError) -> Result {
-        guard var permit = breaker.admit(at: .now(), waitAllowance: waitAllowance) else {
+        guard var permit = breaker.admit(at: now, waitAllowance: waitAllowance) else {
             throw RedisError(.breakerOpen, "the breaker \(breaker.name) is open")
         }
         let connection = try borrow(deadline, &permit)

@@ -58,7 +58,18 @@ package final class GuardedRedis: Sendable {
         _ lane: RedisLane, deadline: Deadline, waitAllowance: Duration = .zero,
         _ body: (borrowing RedisSession) throws(RedisError) -> Result
     ) throws(RedisError) -> Result {
-        try guarded(lane).call(deadline, waitAllowance: waitAllowance, body)
+        try guarded(lane).call(deadline, at: .now(), waitAllowance: waitAllowance, body)
+    }
+
+    /// As above, with a deadline that lies `limit` beyond now and the allowed wait. The breaker
+    /// shares its reading of the clock, which costs more than the breaker itself.
+    package func call<Result>(
+        _ lane: RedisLane, within limit: Duration, waitAllowance: Duration = .zero,
+        _ body: (borrowing RedisSession) throws(RedisError) -> Result
+    ) throws(RedisError) -> Result {
+        let now = MonotonicTime.now()
+        return try guarded(lane).call(
+            Deadline(now + limit + waitAllowance), at: now, waitAllowance: waitAllowance, body)
     }
 
     /// As `call`, for what is safe to repeat: up to three attempts, a short random wait before each
@@ -71,7 +82,8 @@ package final class GuardedRedis: Sendable {
         var attempts = 0
         while true {
             do {
-                return try guarded(lane).call(deadline, waitAllowance: .zero, body)
+                return try guarded(lane).call(
+                    deadline, at: .now(), waitAllowance: .zero, body)
             } catch {
                 attempts += 1
                 guard error.code.isTransient,

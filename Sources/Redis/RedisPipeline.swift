@@ -16,6 +16,9 @@ package struct RedisPipeline: ~Copyable {
     /// Whether the last command has all the arguments it was opened with.
     var isComplete: Bool { missingArguments == 0 }
 
+    /// The commands as they will be sent: for tests of who writes them.
+    package var encodedText: [UInt8] { Array(bytes.span) }
+
     /// Forgets all commands and gives back memory above `limit` bytes.
     package mutating func removeAll(keeping limit: Int = 4 << 20) {
         bytes.removeAll()

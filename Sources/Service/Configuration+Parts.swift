@@ -33,6 +33,7 @@ extension Configuration {
         options.maxBytes = streamMaxBytes
         options.maxAge = streamMaxAge
         options.claimAfter = streamClaimAfter
+        options.consumerMaxIdle = streamConsumerMaxIdle
         options.expectedGroups = sinks.map(\.streamGroup)
         options.anonymousSource = IntakeLane.anonymousSource
         return options

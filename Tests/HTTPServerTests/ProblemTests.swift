@@ -23,7 +23,7 @@ import Testing
         #expect(value["status"] == .integer(Int64(status)))
         #expect(value["code"]?.text == "a_code")
         #expect(value["detail"]?.text == "Quotes \" and \\ and \u{1} and ä.")
-        #expect(value["instance"]?.text == "/query/named/{name}")
+        #expect(value["instance"]?.text == "/query/named/%7Bname%7D")
         #expect(value["request_id"]?.text == "id-\"1\"")
     }
 

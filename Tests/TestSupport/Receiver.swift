@@ -15,6 +15,8 @@ package final class Receiver: Sendable {
         package let ids: [String]
         package let status: Int
         package let head: String
+        /// The body.
+        package let text: String
         package let at: MonotonicTime
     }
 
@@ -63,7 +65,9 @@ package final class Receiver: Sendable {
                 // Noted first: a test that sees the sink's count must see the delivery too.
                 state.withLock { state in
                     state.deliveries.append(
-                        Delivery(ids: ids, status: status, head: request.head, at: .now()))
+                        Delivery(
+                            ids: ids, status: status, head: request.head, text: request.text,
+                            at: .now()))
                 }
                 connection.reply(status, headers: headers)
             case .hang: return connection.hang()

@@ -2,16 +2,18 @@ import Primitives
 import Redis
 import Storage
 
-/// Takes the events that a sink wants out of stream entries. One reply, one thread.
+/// Takes the events that a sink wants out of stream entries. One thread at a time.
 ///
-/// An entry's `event` goes out as it is: it was judged and written by the node that took it in. A
-/// frame holds events in the journal's form.
+/// Anybody who can reach Redis may have written an entry, so its `event` is read by the rules by
+/// which stores read it, and written anew: text that is no event would spoil the batch that it goes
+/// out in. A frame holds events in the journal's form.
 final class SinkEntryDecoder {
     private let filter: SinkFilter
-    /// Entries that are no longer there, and those that hold no event.
+    /// Entries of one reply that are no longer there, and those that hold no event.
     var gone = 0
     private(set) var unreadable = 0
     private(set) var hasFrames = false
+    private var reader = EventReader(maxDepth: StreamEntryDecoder.maxDepth)
     private var frame = ByteBuffer(capacity: 16)
     private var event = ByteBuffer(capacity: 16)
     /// Types repeat; what was asked last is remembered without a String.
@@ -23,6 +25,9 @@ final class SinkEntryDecoder {
 
     init(_ filter: SinkFilter) { self.filter = filter }
 
+    /// Forgets what was counted.
+    func reset() { (gone, unreadable) = (0, 0) }
+
     /// - Parameter entries: each an id and its fields, or null where the entry is gone.
     func take(_ entries: RedisReplies, into batch: SinkBatch) {
         for entry in entries {
@@ -31,31 +36,37 @@ final class SinkEntryDecoder {
                 let fields = parts.next()
             else { continue }
             batch.entries.append(id)
-            if fields.isNull { gone += 1 } else { take(fields: fields.elements, into: batch.run) }
+            if fields.isNull {
+                gone += 1
+            } else {
+                take(fields.elements, of: id, into: batch.run)
+            }
         }
     }
 
-    private func take(fields: RedisReplies, into run: EventRun) {
-        var fields = fields
-        var type: UnsafeRawBufferPointer?
-        var event: UnsafeRawBufferPointer?
-        var frame: UnsafeRawBufferPointer?
-        while let name = fields.next(), let value = fields.next() {
-            if name.equals("type") {
-                type = value.bytes
-            } else if name.equals("event") {
-                event = value.bytes
-            } else if name.equals("frame") {
-                frame = value.bytes
+    private func take(_ fields: RedisReplies, of entry: StreamEntryID, into run: EventRun) {
+        let found = StreamEntryFields(fields)
+        if let event = found.event {
+            do throws(EventFault) {
+                take(
+                    try reader.readEntry(
+                        event, hasGeneratedID: StreamOrigin.hasGeneratedID(found.origin),
+                        now: Int64(clamping: entry.milliseconds)), into: run)
+            } catch {
+                unreadable += 1
             }
-        }
-        if let event, let type, !event.isEmpty {
-            if wants(type) { run.append(json: event) }
-        } else if let frame {
+        } else if let frame = found.frame {
             take(frame: frame, into: run)
         } else {
             unreadable += 1
         }
+    }
+
+    private func take(_ row: EventRow, into run: EventRun) {
+        guard wants(row.type) else { return }
+        event.removeAll()
+        event.append(cloudEvent: row)
+        run.append(json: event.span)
     }
 
     private func take(frame compressed: UnsafeRawBufferPointer, into run: EventRun) {
@@ -70,12 +81,7 @@ final class SinkEntryDecoder {
         }
         var rows = EventPayload(frame.span)
         do throws(CorruptPayload) {
-            while let row = try rows.next() {
-                guard wants(row.type) else { continue }
-                event.removeAll()
-                event.append(cloudEvent: row)
-                run.append(json: event.span)
-            }
+            while let row = try rows.next() { take(row, into: run) }
         } catch {
             // What came before the fault is good.
             unreadable += 1

@@ -13,7 +13,7 @@ extension SinkStreamSource {
         var pipeline = RedisPipeline()
         pipeline.command("XGROUP", "CREATE", keys.names[partition], group, "0", "MKSTREAM")
         try redis.call(
-            .consumer, deadline: .after(SinkStreamSource.answerLimit)
+            .consumer, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
             guard let error = try session.send(pipeline).first?.error else { return }
             if error.code != .busyGroup { throw error }
@@ -25,7 +25,7 @@ extension SinkStreamSource {
     ///   - block: how long Redis holds a read that finds nothing; nil does not wait.
     /// - Returns: nil if there are none.
     func readEntries(
-        _ partition: Int, from id: String, block: Duration?
+        _ partition: Int, _ decoder: SinkEntryDecoder, from id: String, block: Duration?
     ) throws(RedisError) -> SinkBatch? {
         var pipeline = RedisPipeline()
         let wait = max(block ?? .zero, .milliseconds(1))
@@ -45,11 +45,10 @@ extension SinkStreamSource {
         let batch = SinkBatch(partition: partition)
         let allowance = block == nil ? Duration.zero : wait
         try redis.call(
-            .consumer, deadline: .after(allowance + SinkStreamSource.answerLimit),
-            waitAllowance: allowance
+            .consumer, within: SinkStreamSource.answerLimit, waitAllowance: allowance
         ) { session throws(RedisError) in
             let reply = try session.single(pipeline)
-            let decoder = SinkEntryDecoder(options.filter)
+            decoder.reset()
             for stream in reply.elements {
                 guard let entries = stream.elements[1] else { continue }
                 decoder.take(entries.elements, into: batch)
@@ -61,7 +60,9 @@ extension SinkStreamSource {
 
     /// Takes over entries that another node has left lying.
     /// - Parameter cursor: where to go on; `0-0` once all were looked at.
-    func claim(_ partition: Int, _ cursor: inout String) throws(RedisError) -> SinkBatch? {
+    func claim(
+        _ partition: Int, _ decoder: SinkEntryDecoder, _ cursor: inout String
+    ) throws(RedisError) -> SinkBatch? {
         var pipeline = RedisPipeline()
         pipeline.command(
             "XAUTOCLAIM", keys.names[partition], group, node, "\(claimAfter.wholeMilliseconds)",
@@ -69,11 +70,11 @@ extension SinkStreamSource {
         let batch = SinkBatch(partition: partition)
         var next = "0-0"
         try redis.call(
-            .consumer, deadline: .after(SinkStreamSource.answerLimit)
+            .consumer, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
             var reply = try session.single(pipeline).elements
             next = reply.next()?.string ?? "0-0"
-            let decoder = SinkEntryDecoder(options.filter)
+            decoder.reset()
             if let entries = reply.next() { decoder.take(entries.elements, into: batch) }
             decoder.gone += reply.next()?.elements.count ?? 0
             note(decoder)
@@ -98,7 +99,7 @@ extension SinkStreamSource {
         pipeline.command("XINFO", "GROUPS", keys.names[partition])
         var lag: Int64?
         try redis.call(
-            .consumer, deadline: .after(SinkStreamSource.answerLimit)
+            .consumer, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
             let groups = StreamGroupInfo.all(try session.single(pipeline))
             // Redis cannot always tell how many a group has not been given.

@@ -27,6 +27,8 @@ final class SinkStreamSource: SinkSource {
         var claimCursor = "0-0"
         var nextLook: MonotonicTime
         var lag: Int64?
+        /// Used by the lane alone.
+        let decoder: SinkEntryDecoder
     }
 
     let redis: GuardedRedis
@@ -64,7 +66,10 @@ final class SinkStreamSource: SinkSource {
         group = options.streamGroup
         let now = MonotonicTime.now()
         places = (0..<streams.partitions).map { _ in
-            Locked(Place(nextClaim: now + claimAfter / 4, nextLook: now))
+            Locked(
+                Place(
+                    nextClaim: now + claimAfter / 4, nextLook: now,
+                    decoder: SinkEntryDecoder(options.filter)))
         }
     }
 
@@ -103,17 +108,20 @@ final class SinkStreamSource: SinkSource {
         _ partition: Int, _ place: inout Place, until deadline: Deadline
     ) throws(RedisError) -> SinkBatch? {
         if !place.hasRecovered {
-            if let batch = try readEntries(partition, from: "0", block: nil) { return batch }
+            if let batch = try readEntries(partition, place.decoder, from: "0", block: nil) {
+                return batch
+            }
             place.hasRecovered = true
         }
         let now = MonotonicTime.now()
         if now >= place.nextClaim {
-            let batch = try claim(partition, &place.claimCursor)
+            let batch = try claim(partition, place.decoder, &place.claimCursor)
             let isDone = place.claimCursor == "0-0"
             if isDone { place.nextClaim = now + claimAfter / 4 }
             if let batch { return batch }
         }
-        return try readEntries(partition, from: ">", block: deadline.remaining)
+        return try readEntries(
+            partition, place.decoder, from: ">", block: deadline.remaining)
     }
 
     // MARK: After the delivery
@@ -176,7 +184,7 @@ final class SinkStreamSource: SinkSource {
 
     private func send(_ pipeline: borrowing RedisPipeline) throws(RedisError) {
         try redis.call(
-            .consumer, deadline: .after(SinkStreamSource.answerLimit)
+            .consumer, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
             for reply in try session.send(pipeline) {
                 if let error = reply.error { throw error }

@@ -1,6 +1,7 @@
 import HTTPClient
 import Primitives
 import Redis
+import Resilience
 import Storage
 import Telemetry
 
@@ -93,6 +94,11 @@ package final class Sinks: Sendable {
         for thread in threads.withLock({ $0 }) { thread.join() }
         threads.withLock { $0 = [] }
         redis?.close()
+    }
+
+    /// The breaker in front of a sink's receiver, by its name, `sink:` and the sink's.
+    package func breaker(_ name: String) -> CircuitBreaker? {
+        sinks.first { $0.target.breaker.name == name }?.target.breaker
     }
 
     /// Delivers the dead letters of a sink again. For a thread that may block.

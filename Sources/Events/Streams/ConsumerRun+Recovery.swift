@@ -37,7 +37,7 @@ extension ConsumerRun {
                 "MKSTREAM")
         }
         try consumer.redis.call(
-            .consumer, deadline: .after(ConsumerRun.answerLimit)
+            .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
             for reply in try session.send(pipeline) {
                 if let error = reply.error, error.code != .busyGroup { throw error }
@@ -61,7 +61,7 @@ extension ConsumerRun {
         var delivered = Array(repeating: StreamEntryID.zero, count: consumer.keys.count)
         var missing: [Int] = []
         try consumer.redis.call(
-            .consumer, deadline: .after(ConsumerRun.answerLimit)
+            .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
             for (partition, reply) in try session.send(pipeline).enumerated() {
                 // No stream, no group; there is no class for that error.
@@ -108,7 +108,7 @@ extension ConsumerRun {
             "\(ConsumerRun.pageCount)", "STREAMS", consumer.keys.names[partition], "\(after)")
         var last: StreamEntryID?
         try consumer.redis.call(
-            .consumer, deadline: .after(ConsumerRun.answerLimit)
+            .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
             let reply = try session.single(pipeline)
             for entry in reply.elements.first?.elements[1]?.elements ?? reply.elements {
@@ -149,7 +149,7 @@ extension ConsumerRun {
             "+", "\(ConsumerRun.pageCount)", consumer.options.node)
         var counts: [StreamEntryID: Int64] = [:]
         try consumer.redis.call(
-            .consumer, deadline: .after(ConsumerRun.answerLimit)
+            .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
             for entry in try session.single(pipeline).elements {
                 guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }),
@@ -199,7 +199,7 @@ extension ConsumerRun {
         var next = "0-0"
         var gone = 0
         try consumer.redis.call(
-            .consumer, deadline: .after(ConsumerRun.answerLimit)
+            .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
             var reply = try session.single(pipeline).elements
             next = reply.next()?.string ?? "0-0"

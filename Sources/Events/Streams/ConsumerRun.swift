@@ -66,7 +66,7 @@ final class ConsumerRun {
         batch.era = era
         let block = hasRoom ? ConsumerRun.blockTime : .zero
         try consumer.redis.call(
-            .consumer, deadline: .after(block + ConsumerRun.answerLimit), waitAllowance: block
+            .consumer, within: ConsumerRun.answerLimit, waitAllowance: block
         ) { session throws(RedisError) in
             let replies = try session.send(pipeline)
             for (index, reply) in replies.enumerated() {
@@ -148,7 +148,7 @@ final class ConsumerRun {
         addAcknowledgements(stored)
         if !pipeline.isEmpty {
             try consumer.redis.call(
-                .consumer, deadline: .after(ConsumerRun.answerLimit)
+                .consumer, within: ConsumerRun.answerLimit
             ) { session throws(RedisError) in
                 for reply in try session.send(pipeline) {
                     if let error = reply.error { throw error }

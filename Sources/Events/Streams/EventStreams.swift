@@ -34,6 +34,7 @@ package final class EventStreams: Sendable {
     let queue: StreamQueue
     let ledger: StreamLedger
     private let journal: Journal
+    private let journalMaxBytes: Int
     private let log: Logger
     private let degraded = Locked(false)
 
@@ -63,6 +64,7 @@ package final class EventStreams: Sendable {
         self.redis = redis
         self.options = options
         self.journal = journal
+        self.journalMaxBytes = journalMaxBytes
         self.log = log
         queue = parts.queue
         ledger = parts.ledger
@@ -106,7 +108,10 @@ package final class EventStreams: Sendable {
         let change = degraded.withLock { isDegraded -> Bool? in
             let before = isDegraded
             if let failing {
-                isDegraded = isDegraded || failing > EventStreams.patience
+                isDegraded =
+                    isDegraded || failing > EventStreams.patience
+                    // There may be no second left before the journal is full.
+                    || journal.backlog.retainedBytes > journalMaxBytes / 2
             } else if isDegraded {
                 let committed = journal.committedSequence
                 isDegraded = committed > forwarder.position + EventStreams.returnLag

@@ -14,7 +14,7 @@ extension ForwarderRun {
         let look: StreamContinuity.Look
         do throws(RedisError) {
             look = try forwarder.redis.call(
-                .streams, deadline: .after(sendLimit)
+                .streams, within: sendLimit
             ) { session throws(RedisError) in
                 try StreamContinuity.Look.take(forwarder.keys, session)
             }

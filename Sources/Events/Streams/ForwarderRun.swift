@@ -122,7 +122,7 @@ final class ForwarderRun {
     private func send() throws(ForwarderError) -> Sent {
         do throws(RedisError) {
             return try forwarder.redis.call(
-                .streams, deadline: .after(sendLimit)
+                .streams, within: sendLimit
             ) { session throws(RedisError) in
                 look(at: try session.send(encoder.pipeline))
             }

@@ -6,7 +6,7 @@ import Telemetry
 /// Turns stream entries into rows of a batch. The consumer's thread only.
 final class StreamEntryDecoder {
     /// Events were judged when they were taken in, by that node's limits: here only the parser's.
-    private static let maxDepth = 1024
+    static let maxDepth = 1024
     /// A frame is made of 2 MiB at most; one that claims more is not ours.
     private static let frameLimits = Inflate.Limits(outputBytes: 64 << 20, ratio: 1100)
 
@@ -17,30 +17,9 @@ final class StreamEntryDecoder {
 
     init(unreadable: Counter) { self.unreadable = unreadable }
 
-    /// Fields of an entry that mean something, borrowed from the reply.
-    private struct Fields {
-        var event: UnsafeRawBufferPointer?
-        var frame: UnsafeRawBufferPointer?
-        var origin: UnsafeRawBufferPointer?
-
-        init(_ replies: RedisReplies) {
-            var replies = replies
-            while let name = replies.next(), let value = replies.next() {
-                guard let bytes = name.bytes else { continue }
-                if EventAttribute.matches(bytes, "event") {
-                    event = value.bytes
-                } else if EventAttribute.matches(bytes, "origin") {
-                    origin = value.bytes
-                } else if EventAttribute.matches(bytes, "frame") {
-                    frame = value.bytes
-                }
-            }
-        }
-    }
-
     /// Appends the events of one entry, or sets the entry aside if it holds none.
     func decode(_ fields: RedisReplies, of entry: StreamEntryID, into batch: StreamBatch) {
-        let found = Fields(fields)
+        let found = StreamEntryFields(fields)
         if let event = found.event {
             do throws(EventFault) {
                 let row = try reader.readEntry(
@@ -59,7 +38,7 @@ final class StreamEntryDecoder {
 
     /// Sets an entry aside without a try to read it.
     func giveUp(_ fields: RedisReplies, into batch: StreamBatch) {
-        let found = Fields(fields)
+        let found = StreamEntryFields(fields)
         setAside(
             found.event ?? found.frame, "given_up",
             "The entry was delivered again and again and never stored.", into: batch)

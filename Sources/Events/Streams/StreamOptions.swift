@@ -23,6 +23,8 @@ package struct StreamOptions: Sendable {
     package var maxAge: Duration?
     /// How long an entry may lie with another consumer of the group before this one takes it.
     package var claimAfter = Duration.seconds(30)
+    /// A consumer that has nothing pending and was idle for so long is removed from its group.
+    package var consumerMaxIdle = Duration.seconds(3600)
     /// What events without a source get: it says nothing about them, so it chooses no partition.
     package var anonymousSource = Bytes("/anonymous")
 

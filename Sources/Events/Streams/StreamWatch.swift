@@ -1,5 +1,6 @@
 import Primitives
 import Redis
+import Storage
 import Telemetry
 
 /// Looks at the streams about once a second: for `/status`, for lost data, and to trim what nobody
@@ -12,6 +13,7 @@ package final class StreamWatch: Sendable {
 
     let redis: GuardedRedis
     let journal: Journal
+    let store: EventStore
     let options: StreamOptions
     let keys: StreamKeys
     let ledger: StreamLedger
@@ -30,6 +32,7 @@ package final class StreamWatch: Sendable {
     init(_ parts: StreamParts) {
         redis = parts.redis
         journal = parts.journal
+        store = parts.store
         options = parts.options
         keys = parts.keys
         ledger = parts.ledger

@@ -48,7 +48,7 @@ extension WatchRun {
         guard !places.isEmpty else { return [] }
         var counts: [(partition: Int, count: Int)] = []
         try watch.redis.call(
-            .streams, deadline: .after(WatchRun.callLimit)
+            .streams, within: WatchRun.callLimit
         ) { session throws(RedisError) in
             for (place, reply) in zip(places, try session.send(pipeline)) {
                 if let error = reply.error { throw error }

@@ -17,11 +17,13 @@ final class WatchRun {
     var partitions: [Partition] = []
     var pipeline = RedisPipeline()
     private var seenRunID: String?
-    private var nextCensus: MonotonicTime = .now()
+    var nextCensus: MonotonicTime = .now()
+    /// Where the store was when nothing was left to come, and for how many looks it has been there.
+    private var stalled: (position: UInt64, looks: Int) = (0, 0)
 
     static let callLimit = Duration.milliseconds(250)
-    /// Between two searches for consumers that are gone.
-    private static let censusInterval = Duration.seconds(60)
+    /// Looks in a row without progress after which something has gone another way.
+    private static let stalledLooks = 3
 
     init(_ watch: StreamWatch) { self.watch = watch }
 
@@ -31,6 +33,7 @@ final class WatchRun {
             // that there is nothing new to show.
             do throws(RedisError) {
                 try look()
+                checkProgress()
                 try trim()
                 try takeCensus()
             } catch {
@@ -70,7 +73,7 @@ final class WatchRun {
         }
         var found = Array(repeating: Partition(), count: watch.keys.count)
         try watch.redis.call(
-            .streams, deadline: .after(WatchRun.callLimit)
+            .streams, within: WatchRun.callLimit
         ) { session throws(RedisError) in
             for (index, reply) in try session.send(pipeline).enumerated() {
                 // Without the stream there is an error of no class of its own, and nothing to see.
@@ -102,7 +105,7 @@ final class WatchRun {
         }
         guard !places.isEmpty else { return }
         try watch.redis.call(
-            .streams, deadline: .after(WatchRun.callLimit)
+            .streams, within: WatchRun.callLimit
         ) { session throws(RedisError) in
             for (place, reply) in zip(places, try session.send(pipeline)) {
                 if let error = reply.error { throw error }
@@ -147,63 +150,28 @@ final class WatchRun {
         }
     }
 
-    // MARK: Consumers that are gone
-
-    /// Removes consumers of this node's group that have nothing pending and were idle for an hour.
-    /// One with entries pending is never removed: they would go with it.
-    private func takeCensus() throws(RedisError) {
-        guard MonotonicTime.now() >= nextCensus else { return }
-        nextCensus = .now() + WatchRun.censusInterval
-        var idle: [(partition: Int, name: String)] = []
-        pipeline.removeAll()
-        for key in watch.keys.names {
-            pipeline.command("XINFO", "CONSUMERS", key, watch.options.group)
-        }
-        try watch.redis.call(
-            .streams, deadline: .after(WatchRun.callLimit)
-        ) { session throws(RedisError) in
-            for (index, reply) in try session.send(pipeline).enumerated() {
-                for consumer in reply.elements {
-                    guard let name = WatchRun.idleConsumer(consumer),
-                        name != watch.options.node
-                    else { continue }
-                    idle.append((index, name))
-                }
+    /// Nothing is left to come, and still records are not known to be stored: another consumer of
+    /// the group was given their entries, a node that was started with the same group, say.
+    private func checkProgress() {
+        let position = watch.store.position
+        let isQuiet =
+            watch.queue.isDrained
+            && partitions.allSatisfy { partition in
+                let own = partition.groups.first { $0.name == watch.options.group }
+                return own?.pending == 0 && own?.lag ?? 0 == 0
             }
+        guard isQuiet, position < watch.journal.committedSequence, stalled.position == position
+        else {
+            stalled = (position, 0)
+            return
         }
-        for (partition, name) in idle { try remove(name, from: partition) }
-    }
-
-    private func remove(_ name: String, from partition: Int) throws(RedisError) {
-        pipeline.removeAll()
-        pipeline.command(
-            "XGROUP", "DELCONSUMER", watch.keys.names[partition], watch.options.group, name)
-        let lost = try watch.redis.call(
-            .streams, deadline: .after(WatchRun.callLimit)
-        ) { session throws(RedisError) in
-            try session.single(pipeline).integer ?? 0
-        }
-        watch.log.info(
-            "idle consumer removed",
-            [
-                "stream": .string(watch.keys.names[partition]), "consumer": .string(name),
-                "pending": .integer(lost),
-            ])
-        if lost > 0 { doubt() }
-    }
-
-    /// The name of a consumer that may go.
-    private static func idleConsumer(_ reply: RedisReply) -> String? {
-        var elements = reply.elements
-        var name: String?
-        var isIdle = false
-        var hasPending = true
-        while let field = elements.next(), let value = elements.next() {
-            if field.equals("name") { name = value.string }
-            if field.equals("pending") { hasPending = value.integer != 0 }
-            if field.equals("idle") { isIdle = (value.integer ?? 0) > 3_600_000 }
-        }
-        return isIdle && !hasPending ? name : nil
+        stalled.looks += 1
+        guard stalled.looks >= WatchRun.stalledLooks else { return }
+        stalled.looks = 0
+        watch.log.notice(
+            "records did not come back from redis; they are stored from the journal",
+            ["after_sequence": .integer(Int64(clamping: position))])
+        doubt()
     }
 
     /// This node's own records may be among what is gone; its journal has them.

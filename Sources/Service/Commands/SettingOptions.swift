@@ -48,6 +48,7 @@ struct RedisSettingOptions: ParsableArguments {
     @Option(\.streamMaxBytes) var streamMaxBytes: SettingFlag?
     @Option(\.streamMaxAge) var streamMaxAge: SettingFlag?
     @Option(\.streamClaimAfter) var streamClaimAfter: SettingFlag?
+    @Option(\.streamConsumerMaxIdle) var streamConsumerMaxIdle: SettingFlag?
 }
 
 struct LimitOptions: ParsableArguments {

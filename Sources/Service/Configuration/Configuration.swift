@@ -51,6 +51,7 @@ package struct Configuration: Sendable {
     /// Nil: age removes nothing.
     package let streamMaxAge: Duration?
     package let streamClaimAfter: Duration
+    package let streamConsumerMaxIdle: Duration
 
     package let logLevel: LogLevel
     package let logFormat: LogFormat
@@ -97,6 +98,7 @@ package struct Configuration: Sendable {
         streamMaxBytes = values[\.streamMaxBytes]
         streamMaxAge = values[\.streamMaxAge]
         streamClaimAfter = values[\.streamClaimAfter]
+        streamConsumerMaxIdle = values[\.streamConsumerMaxIdle]
         logLevel = values[\.logLevel]
         logFormat = values[\.logFormat]
         accessLog = values[\.accessLog]

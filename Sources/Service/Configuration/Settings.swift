@@ -102,6 +102,10 @@ struct Settings: Sendable {
     let streamClaimAfter = Setting(
         "stream-claim-after", .duration(.milliseconds(100)...(.seconds(3600))), default: "30s",
         "Time after which entries that another consumer of the group has left are taken over")
+    let streamConsumerMaxIdle = Setting(
+        "stream-consumer-max-idle", .duration(.seconds(1)...(.seconds(86_400 * 365))),
+        default: "1h",
+        "Time after which an idle consumer with nothing pending is removed from its group")
 
     // Logging
     let logLevel = Setting("log-level", .level, default: "info", "Least level that is logged")

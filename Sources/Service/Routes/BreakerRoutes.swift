@@ -1,3 +1,4 @@
+import Events
 import HTTPServer
 import Primitives
 import Redis
@@ -9,8 +10,9 @@ import Telemetry
 struct BreakerRoutes: Sendable {
     private static let limitBytes = 4 << 10
 
-    /// Every Redis that calls are made to.
-    let redis: [GuardedRedis]
+    /// Nil without Redis.
+    let redis: GuardedRedis?
+    let sinks: Sinks
     let log: Logger
 
     func register(on router: inout Router) {
@@ -26,28 +28,23 @@ struct BreakerRoutes: Sendable {
     private func put(_ request: Request) throws(Problem) -> Response {
         _ = try request.checkedParameters([])
         let name = request.pathParameters.first ?? ""
-        guard let (redis, lane) = find(name) else {
+        let lane = redis?.status.first { $0.lane.rawValue == name }?.lane
+        guard let breaker = lane.flatMap({ redis?.breaker($0) }) ?? sinks.breaker(name) else {
             throw Problem(404, "unknown_breaker", "There is no breaker of that name.")
         }
         let control = try BreakerRoutes.control(request)
-        redis.breaker(lane).apply(control, at: .now())
+        breaker.apply(control, at: .now())
         log.notice(
             "breaker set by an operator",
-            ["breaker": .string(lane.rawValue), "state": .string(control.rawValue)])
+            ["breaker": .string(breaker.name), "state": .string(control.rawValue)])
         var body = JSONObjectWriter()
-        body.add("name", lane.rawValue)
-        if let status = redis.status.first(where: { $0.lane == lane }) {
+        body.add("name", breaker.name)
+        if let status = redis?.status.first(where: { $0.lane == lane }) {
             StreamReport.add(status, to: &body)
+        } else {
+            StreamReport.add(breaker.snapshot(at: .now()), to: &body)
         }
         return .json(200, body.finish())
-    }
-
-    private func find(_ name: String) -> (GuardedRedis, RedisLane)? {
-        for redis in redis {
-            let lane = redis.status.first { $0.lane.rawValue == name }?.lane
-            if let lane { return (redis, lane) }
-        }
-        return nil
     }
 
     private static func control(_ request: Request) throws(Problem) -> BreakerControl {

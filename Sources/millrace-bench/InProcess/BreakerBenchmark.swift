@@ -21,6 +21,13 @@ struct BreakerBenchmark: Benchmark {
                     for _ in 0..<BreakerBenchmark.callCount { try call(from: now, to: now) }
                 }
             },
+            // A call has a deadline, whose reading of the clock is also the breaker's first.
+            Side(name: "with one clock reading") { (time) throws(BenchFailure) in
+                try measure(time) { () throws(BenchFailure) in
+                    let now = MonotonicTime.now()
+                    for _ in 0..<BreakerBenchmark.callCount { try call(from: now, to: .now()) }
+                }
+            },
             Side(name: "with two clock readings") { (time) throws(BenchFailure) in
                 try measure(time) { () throws(BenchFailure) in
                     for _ in 0..<BreakerBenchmark.callCount { try call(from: .now(), to: .now()) }

@@ -11,6 +11,8 @@ final class EventLoad: Sendable {
         var statuses: [Int: Int] = [:]
         /// Requests that got no answer: the connection ended first.
         var unanswered = 0
+        /// How long each answer took.
+        var durations: [Duration] = []
         var isStopped = false
     }
 
@@ -18,17 +20,20 @@ final class EventLoad: Sendable {
     private let threads = Locked<[Thread]>([])
     private let port: UInt16
     private let target: String
+    private let subjects: Int
 
     /// Starts the clients. Odd ones send NDJSON batches, even ones single events.
     /// - Parameters:
     ///   - prefix: makes the ids differ from those of other loads.
     ///   - pause: between two requests of a client.
+    ///   - subjects: how many different ones the events have; without any they have none.
     init(
         on service: RunningService, clients: Int, prefix: String, seed: UInt64,
-        target: String = "/events", pause: Duration = .zero
+        target: String = "/events", pause: Duration = .zero, subjects: Int = 0
     ) {
         port = service.port
         self.target = target
+        self.subjects = subjects
         threads.withLock { threads in
             threads = (0..<clients).map { client in
                 Thread(name: "client") { [self] in
@@ -42,6 +47,11 @@ final class EventLoad: Sendable {
     var acknowledged: Set<String> { book.withLock { $0.acknowledged } }
     var acknowledgedCount: Int { book.withLock { $0.acknowledged.count } }
     var statuses: [Int: Int] { book.withLock { $0.statuses } }
+    /// The time that 99 of 100 answers stayed within.
+    var p99: Duration {
+        let sorted = book.withLock { $0.durations }.sorted()
+        return sorted.isEmpty ? .zero : sorted[min(sorted.count - 1, sorted.count * 99 / 100)]
+    }
     var unanswered: Int { book.withLock { $0.unanswered } }
 
     /// Lets each client finish its request, and waits for them.
@@ -69,11 +79,13 @@ final class EventLoad: Sendable {
             let ids = (next..<next + count).map { "\(prefix)-\($0)" }
             next += count
             book.withLock { $0.sent.formUnion(ids) }
+            let began = MonotonicTime.now()
             guard let status = post(ids, sendsBatches, on: connection, &random) else {
                 return book.withLock { $0.unanswered += 1 }
             }
             book.withLock { book in
                 book.statuses[status, default: 0] += 1
+                book.durations.append(MonotonicTime.now().since(began))
                 if status == 202 || status == 200 { book.acknowledged.formUnion(ids) }
             }
             if pause > .zero { usleep(UInt32(pause.wholeMilliseconds * 1000)) }
@@ -87,8 +99,10 @@ final class EventLoad: Sendable {
     ) -> Int? {
         let size = Int.random(in: 0...400, using: &random)
         let filler = String(repeating: "x", count: size)
+        let subject =
+            subjects == 0 ? "" : #""subject":"s\#(Int.random(in: 0..<subjects, using: &random))","#
         let lines = ids.map {
-            #"{"id":"\#($0)","type":"load","source":"/load","n":1,"filler":"\#(filler)"}"#
+            #"{"id":"\#($0)","type":"load","source":"/load",\#(subject)"n":1,"filler":"\#(filler)"}"#
         }
         let type = isBatch ? "application/x-ndjson" : "application/json"
         do {

@@ -1,0 +1,24 @@
+import Primitives
+import Redis
+
+/// Fields of a stream entry that mean something here, borrowed from the reply. Of a field that
+/// comes twice the last counts.
+struct StreamEntryFields {
+    private(set) var event: UnsafeRawBufferPointer?
+    private(set) var frame: UnsafeRawBufferPointer?
+    private(set) var origin: UnsafeRawBufferPointer?
+
+    init(_ replies: RedisReplies) {
+        var replies = replies
+        while let name = replies.next(), let value = replies.next() {
+            guard let bytes = name.bytes else { continue }
+            if EventAttribute.matches(bytes, "event") {
+                event = value.bytes
+            } else if EventAttribute.matches(bytes, "origin") {
+                origin = value.bytes
+            } else if EventAttribute.matches(bytes, "frame") {
+                frame = value.bytes
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import Primitives
+import Redis
+import Telemetry
+
+/// Consumers of nodes that are gone. Each start under another name leaves one in each group, and
+/// nobody else would ever remove it.
+extension WatchRun {
+    /// Between two searches, at most.
+    private static let longestCensusInterval = Duration.seconds(60)
+
+    /// Removes the idle consumers of one group that have nothing pending, and answers with their
+    /// names. One with entries pending stays: they would go with it.
+    ///
+    /// A script, because between a look and a removal of their own an entry could be delivered to
+    /// a node that was only quiet: the removal would take it away, and for a sink nothing else
+    /// brings it back. Before 7.2 Redis counts as idle whoever found nothing to read, so such a
+    /// node is removed here as well; its next read makes it anew.
+    private static let script = """
+        local removed = {}
+        for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+            local found = {}
+            for index = 1, #consumer, 2 do found[consumer[index]] = consumer[index + 1] end
+            if found.name ~= ARGV[2] and found.pending == 0 and found.idle > tonumber(ARGV[3]) then
+                redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], found.name)
+                removed[#removed + 1] = found.name
+            end
+        end
+        return removed
+        """
+
+    /// Looks through this node's group and those of its sinks.
+    func takeCensus() throws(RedisError) {
+        guard MonotonicTime.now() >= nextCensus else { return }
+        let maxIdle = watch.options.consumerMaxIdle
+        nextCensus = .now() + min(WatchRun.longestCensusInterval, maxIdle)
+        pipeline.removeAll()
+        var places: [(key: String, group: String)] = []
+        for group in [watch.options.group] + watch.options.expectedGroups {
+            for key in watch.keys.names {
+                pipeline.command(
+                    "EVAL", WatchRun.script, "1", key, group, watch.options.node,
+                    "\(maxIdle.wholeMilliseconds)")
+                places.append((key, group))
+            }
+        }
+        try watch.redis.call(
+            .streams, within: WatchRun.callLimit
+        ) { session throws(RedisError) in
+            for (place, reply) in zip(places, try session.send(pipeline)) {
+                if let error = reply.error { note(error, place.group) }
+                for name in reply.elements.compactMap(\.string) {
+                    watch.log.info(
+                        "idle consumer removed",
+                        [
+                            "stream": .string(place.key), "group": .string(place.group),
+                            "consumer": .string(name),
+                        ])
+                }
+            }
+        }
+    }
+
+    /// A group that is not there yet has no consumers; where scripts are not allowed, they stay.
+    private func note(_ error: RedisError, _ group: String) {
+        watch.log.debug(
+            "consumers of a group not seen",
+            ["group": .string(group), "error": .string(error.description)])
+    }
+}

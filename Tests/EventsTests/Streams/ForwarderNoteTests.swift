@@ -1,0 +1,70 @@
+import Primitives
+import Storage
+import Testing
+
+@testable import Events
+
+@Suite struct ForwarderNoteTests {
+    @Test func `a note is read back as it was written`() throws {
+        let folder = try TemporaryDirectory()
+        let directory = try JournalDirectory(path: folder.path)
+        #expect(try ForwarderNote.read(in: directory) == nil)
+        var note = ForwarderNote()
+        note.position = 4711
+        note.rows = 90
+        note.runID = "abc"
+        note.ends = [.zero, StreamEntryID(milliseconds: 5, number: 6)]
+        note.addGap(after: 3, upTo: 9)
+        note.addGap(after: 20, upTo: 30)
+        for _ in 0..<2 {
+            try note.write(in: directory)
+            #expect(try ForwarderNote.read(in: directory) == note)
+            note.position += 1
+        }
+    }
+
+    @Test func `a damaged note is none`() throws {
+        let folder = try TemporaryDirectory()
+        let directory = try JournalDirectory(path: folder.path)
+        var note = ForwarderNote()
+        note.position = 12
+        try note.write(in: directory)
+        let bytes = try folder.read(ForwarderNote.fileName)
+        for index in bytes.indices {
+            var damaged = bytes
+            damaged[index] ^= 1
+            try folder.write(ForwarderNote.fileName, damaged)
+            let read = try ForwarderNote.read(in: directory)
+            #expect(read == nil || read == note)
+            try folder.write(ForwarderNote.fileName, bytes[..<index])
+            #expect(try ForwarderNote.read(in: directory) == nil || index == bytes.count - 1)
+        }
+    }
+
+    @Test func `gaps that touch are one, and there are never too many`() {
+        var note = ForwarderNote()
+        note.addGap(after: 5, upTo: 5)
+        #expect(note.gaps.isEmpty)
+        note.addGap(after: 1, upTo: 5)
+        note.addGap(after: 4, upTo: 8)
+        #expect(note.gaps == [ForwarderNote.Gap(after: 1, upTo: 8)])
+        for number in 1...5000 as ClosedRange<Int64> {
+            note.addGap(after: number * 100, upTo: number * 100 + 1)
+        }
+        #expect(note.gaps.count == 1000)
+        #expect(note.gaps.last?.upTo == 500_001)
+    }
+
+    @Test func `rows behind a record are never above its own`() {
+        let marks = RowMarks(start: CommitPoint(position: 10, lastSeq: 100))
+        for number in 11...5000 as ClosedRange<UInt64> {
+            marks.add(CommitPoint(position: number, lastSeq: Int64(number) * 10))
+        }
+        #expect(marks.rows(behind: 9) == nil)
+        #expect(marks.rows(behind: 10) == 100)
+        for sequence in stride(from: UInt64(11), to: 6000, by: 7) {
+            let rows = marks.rows(behind: sequence) ?? .max
+            #expect(rows <= Int64(min(sequence, 5000)) * 10)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+import Primitives
+import Redis
+import Storage
+import Telemetry
+import Testing
+
+@testable import Events
+
+/// What the forwarder writes, and what the consumer makes of it.
+@Suite struct StreamCodecTests {
+    private let bodies = [
+        #"{"type":"signup","plan":"pro"}"#,
+        #"{"id":"7","type":"paid","source":"/shop","subject":"o/1","data":{"a":[1,2.5,null]}}"#,
+        #"{"type":"t","data":1,"specversion":"2.0","Weird Name":{"x":1},"time":"1969-01-01T00:00:00Z"}"#,
+        #"{"id":"a\"\\\u00fc","type":"q\"","source":"/\\","data":"x"}"#,
+        #"{"type":"n","data":null}"#, #"{"type":"none","id":"\u002f"}"#,
+    ]
+
+    /// The payload of a record that holds `bodies`.
+    private func payload() throws -> [UInt8] {
+        let batch = JournalBatch()
+        var body = ByteBuffer()
+        body.append(bodies.joined(separator: "\n"))
+        let source = Bytes("/anonymous")
+        _ = try EventDecoder().decode(
+            body.span, as: .ndjson,
+            defaults: EventDefaults(source: source.span, now: testNow), into: batch
+        ) { _ in Issue.record("refused") }
+        return Array(batch.bytes.span[JournalRecord.headerBytes...].prefix(payloadBytes(batch)))
+    }
+
+    private func payloadBytes(_ batch: JournalBatch) -> Int {
+        Int(batch.bytes.span.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+    }
+
+    private func options(_ encoding: StreamOptions.Encoding) -> StreamOptions {
+        var options = StreamOptions(node: "n1", group: "g")
+        options.encoding = encoding
+        return options
+    }
+
+    private func events(_ payload: UnsafeRawBufferPointer) throws -> [Event] {
+        var reader = EventPayload(payload)
+        var events: [Event] = []
+        while let row = try reader.next() { events.append(Event(row)) }
+        return events
+    }
+
+    @Test func `events come out of JSON entries as they went in`() throws {
+        var reader = EventReader(maxDepth: 64)
+        let bytes = try payload()
+        try bytes.withUnsafeBytes { bytes in
+            var payload = EventPayload(bytes)
+            while let row = try payload.next() {
+                var pipeline = RedisPipeline()
+                var command = StreamCommand(StreamKeys(partitions: 4), node: "n1")
+                command.setOrigin(sequence: 77)
+                command.append(row, to: &pipeline, partition: 2)
+                let words = try RESPText.words(pipeline)
+                #expect(words.count == 11)
+                #expect(words[0...2] == ["XADD", "millrace:{2}:events", "*"])
+                #expect(words[5] == "type" && words[7] == "event" && words[9] == "origin")
+                var text = ByteBuffer()
+                text.append(words[8])
+                var origin = ByteBuffer()
+                origin.append(words[10])
+                let hasGeneratedID = StreamOrigin.hasGeneratedID(origin.span)
+                let read = try reader.readEntry(
+                    text.span, hasGeneratedID: hasGeneratedID, now: 0)
+                #expect(Event(read) == Event(row))
+                switch (read.identity, row.identity) {
+                case (.generated(let a), .generated(let b)):
+                    #expect(a == b && words[10] == "n1:77:g")
+                case (.client, .client(let id)):
+                    #expect(words[10] == "n1:77")
+                    #expect(words[4] == String(decoding: id, as: UTF8.self))
+                default: Issue.record("another identity")
+                }
+            }
+        }
+    }
+
+    @Test func `a frame holds the events of its partition, in order`() throws {
+        let bytes = try payload()
+        bytes.withUnsafeBytes { bytes in
+            let keys = StreamKeys(partitions: 1)
+            var options = options(.frame)
+            options.partitions = 1
+            var encoder = StreamEncoder(options, keys: keys)
+            let isTaken = encoder.add(bytes, sequence: 1)
+            #expect(isTaken)
+            let commandsBefore = encoder.pipeline.commandCount
+            #expect(commandsBefore == 0)
+            encoder.finish()
+            let (commands, events) = (encoder.pipeline.commandCount, encoder.eventCount)
+            #expect(commands == 1)
+            #expect(events == bodies.count)
+            let partitions = encoder.partitions
+            #expect(partitions == [0])
+        }
+    }
+
+    @Test func `events about one subject have one partition, and those about nothing take turns`() {
+        let partitioner = StreamPartitioner(options(.entry))
+        func partition(_ subject: String?, _ source: String, _ index: Int) -> Int {
+            let bytes = [subject ?? "", source].map { Bytes($0) }
+            let row = EventRow(
+                identity: .generated(Key128(high: 0, low: 0)), time: 0, type: bytes[1].span,
+                source: bytes[1].span, subject: subject == nil ? nil : bytes[0].span, data: nil,
+                extensions: nil)
+            return partitioner.partition(row, sequence: 5, index: index)
+        }
+        #expect(Set((0..<9).map { partition("s", "/\($0)", $0) }).count == 1)
+        #expect(Set((0..<9).map { partition(nil, "/shop", $0) }).count == 1)
+        #expect((0..<5).map { partition(nil, "/anonymous", $0) } == [1, 2, 3, 0, 1])
+        #expect(Set((0..<50).map { partition("s\($0)", "/", 0) }) == [0, 1, 2, 3])
+    }
+
+    @Test func `a payload that is no events is left out and said to be`() {
+        var encoder = StreamEncoder(options(.entry), keys: StreamKeys(partitions: 4))
+        [UInt8](repeating: 9, count: 40).withUnsafeBytes { bytes in
+            let isTaken = encoder.add(bytes, sequence: 1)
+            #expect(!isTaken)
+        }
+        let commands = encoder.pipeline.commandCount
+        #expect(commands == 0)
+    }
+}
+
+/// Reads the commands that a pipeline holds.
+enum RESPText {
+    static func words(_ pipeline: borrowing RedisPipeline) throws -> [String] {
+        var rest = pipeline.encodedText[...]
+        var words: [String] = []
+        func number() throws -> Int {
+            let line = rest.prefix { $0 != 13 }
+            rest = rest.dropFirst(line.count + 2)
+            return try #require(Int(String(decoding: line.dropFirst(), as: UTF8.self)))
+        }
+        for _ in 0..<(try number()) {
+            let count = try number()
+            words.append(String(decoding: rest.prefix(count), as: UTF8.self))
+            rest = rest.dropFirst(count)
+            #expect(rest.starts(with: [13, 10]))
+            rest = rest.dropFirst(2)
+        }
+        #expect(rest.isEmpty)
+        return words
+    }
+}

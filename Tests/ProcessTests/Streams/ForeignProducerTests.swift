@@ -1,0 +1,82 @@
+import Primitives
+import TestSupport
+import Testing
+
+/// A producer that is not ours, and what is no event.
+@Suite struct ForeignProducerTests {
+    @Test func `its events are stored and delivered, and its rubbish stops neither`() throws {
+        let receiver = try Receiver()
+        let cluster = try SinkCluster(receiver, nodes: [("a", "serve")])
+        let (redis, service) = (cluster.redis, cluster.nodes[0])
+        try service.waitUntilStreamsAre("ok")
+        let count = 500
+        let posted = try service.post(
+            "/events",
+            Array(
+                (0..<50).map { #"{"id":"e\#($0)","source":"/t","type":"x"}"# }
+                    .joined(separator: "\n").utf8), type: "application/x-ndjson")
+        #expect(posted.status == 202)
+        let wrote = try ForeignClient.run("writer.py", ["\(redis.port)", "\(count)", "5"])
+        print("redis-py: \(wrote)")
+        let bad = try #require(wrote["bad"]?.integer)
+        #expect(bad > wrote["kinds"]?.integer ?? .max)
+        let all = Set((0..<count).map { "w\($0)" } + (0..<50).map { "e\($0)" })
+        try service.wait(until: "the events are stored") {
+            try service.storedCount() >= all.count
+        }
+        try service.wait(until: "the rubbish is set aside") {
+            try service.status("store", "quarantine", "rows")?.integer ?? 0 >= bad
+        }
+        try service.wait(until: "all are delivered") { Set(receiver.taken) == all }
+        let stored = try service.storedIDs()
+        #expect(Set(stored) == all && stored.count == all.count)
+        #expect(try service.status("store", "quarantine", "rows")?.integer == bad)
+        #expect(receiver.taken.count == all.count)
+        // Whatever went out was JSON.
+        for delivery in receiver.deliveries { _ = try JSONValue.parse(delivery.text) }
+        #expect(try cluster.sink(0)["lost"]?.integer == bad)
+        let events = try service.get("/events?type=foreign.order&limit=1").json()
+        #expect(events["events"]?[0]?["data"]?["text"]?.string == "é\n€ 😀")
+        for group in ["a", SinkCluster.group] {
+            for key in RedisProcess.keys() {
+                try service.wait(until: "nothing is pending") {
+                    try redis.command("XPENDING", key, group).first == "0"
+                }
+            }
+        }
+        #expect(try service.terminate() == .exited(0))
+        #expect(service.errors.isEmpty)
+    }
+
+    @Test func `an entry that was delivered again and again goes to quarantine, others do not`()
+        throws
+    {
+        let redis = try RedisProcess()
+        let key = RedisProcess.keys()[2]
+        try redis.command("XGROUP", "CREATE", key, "n1", "0", "MKSTREAM")
+        for id in ["poison", "suspect", "fresh"] {
+            try redis.command(
+                "XADD", key, "*", "id", id, "type", "t", "event",
+                #"{"specversion":"1.0","id":"\#(id)","type":"t","source":"/redis"}"#)
+        }
+        // What a node leaves behind that dies of the first entry again and again.
+        let entries = try redis.command(
+            "XREADGROUP", "GROUP", "n1", "n1", "COUNT", "3", "STREAMS", key, ">"
+        ).filter { $0.contains("-") && $0.allSatisfy { $0.isNumber || $0 == "-" } }
+        try #require(entries.count == 3)
+        for (entry, deliveries) in zip(entries, ["25", "9"]) {
+            try redis.command("XCLAIM", key, "n1", "n1", "0", entry, "RETRYCOUNT", deliveries)
+        }
+        let service = try RunningService.start(redis: redis.url)
+        try service.wait(until: "the others are stored") {
+            try Set(service.storedIDs()) == ["suspect", "fresh"]
+        }
+        let list = try service.get("/events/quarantine").json()
+        let rows = try #require(list.object?.values.compactMap(\.array).first)
+        #expect(rows.compactMap { $0["code"]?.string } == ["given_up"])
+        try service.wait(until: "nothing is pending") {
+            try redis.command("XPENDING", key, "n1").first == "0"
+        }
+        #expect(try service.terminate() == .exited(0))
+    }
+}

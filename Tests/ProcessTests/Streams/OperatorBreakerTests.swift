@@ -1,0 +1,127 @@
+import TestSupport
+import Testing
+
+/// Breakers set by hand, under load.
+@Suite struct OperatorBreakerTests {
+    private func put(
+        _ service: RunningService, _ name: String, _ body: String,
+        type: String = "application/json"
+    ) throws -> HTTPReply {
+        try service.request(
+            "PUT", "/admin/breakers/\(name)", headers: ["Content-Type": type],
+            body: Array(body.utf8))
+    }
+
+    private func set(_ service: RunningService, _ name: String, _ state: String) throws {
+        let reply = try put(service, name, #"{"state":"\#(state)"}"#)
+        #expect(reply.status == 200)
+        let shown = state == "auto" ? "closed" : state
+        #expect(try reply.json()["name"]?.string == name)
+        #expect(try reply.json()["state"]?.string == shown)
+        #expect(try service.status("breakers", name, "state")?.string == shown)
+        #expect(
+            try service.get("/metrics").text.contains(
+                #"millrace_breaker_state{breaker="\#(name)",state="\#(shown)"} 1"#))
+    }
+
+    @Test(arguments: ["streams", "stream-consumer"])
+    func `forced open it is degraded, takes everything, and catches up once it is let go`(
+        name: String
+    ) throws {
+        let redis = try RedisProcess()
+        // Holds every entry, and reads them at the end.
+        for key in RedisProcess.keys() {
+            try redis.command("XGROUP", "CREATE", key, "witness", "0", "MKSTREAM")
+        }
+        let service = try RunningService.start(redis: redis.url)
+        try service.waitUntilStreamsAre("ok")
+        let load = EventLoad(
+            on: service, clients: 3, prefix: "o", seed: 1, pause: .milliseconds(10), subjects: 20)
+        func more(_ count: Int) throws {
+            let goal = load.acknowledgedCount + count
+            try service.wait(until: "\(count) more are taken") { load.acknowledgedCount >= goal }
+        }
+        try more(200)
+        try set(service, name, "forced_open")
+        let ready = try service.get("/readyz")
+        #expect(ready.status == 200)
+        #expect(try ready.json()["status"]?.string == "degraded")
+        // Stored without Redis.
+        let reply = try service.post(
+            "/events?ack=stored&timeout_ms=20000",
+            json: #"{"id":"meanwhile","type":"load","source":"/load"}"#)
+        #expect(reply.status == 200)
+        try more(200)
+        try set(service, name, "auto")
+        try service.wait(until: "events travel by Redis again") {
+            try service.status("stream", "mode")?.string == "streaming"
+        }
+        let refused = try service.status("breakers", name, "refused")?.integer ?? 0
+        #expect(refused > 0)
+        try set(service, name, "disabled")
+        try more(200)
+        load.stop()
+        try service.waitUntilStreamsAreDrained()
+        #expect(try service.status("breakers", name, "refused")?.integer == refused)
+        try set(service, name, "auto")
+        let all = load.acknowledged.union(["meanwhile"])
+        let accounting = Accounting(
+            acknowledged: all, sent: load.sent.union(all), stored: try service.storedIDs())
+        print("\(name): \(accounting), \(refused) calls refused")
+        #expect(accounting.isRight, "\(accounting)")
+        #expect(load.statuses.keys.allSatisfy { $0 == 202 })
+        #expect(Set(try redis.readAll(group: "witness")) == all)
+        #expect(try service.terminate() == .exited(0))
+        #expect(service.errors.isEmpty)
+    }
+
+    @Test func `a sink that is forced open delivers nothing until it is let go`() throws {
+        let receiver = try Receiver()
+        let cluster = try SinkCluster(receiver, nodes: [("a", "serve")])
+        let service = cluster.nodes[0]
+        try cluster.post(0..<50, to: 0)
+        try cluster.waitUntilDelivered(50)
+        let name = "sink:audit"
+        let reply = try put(service, name, #"{"state":"forced_open"}"#)
+        #expect(reply.status == 200)
+        #expect(try reply.json()["name"]?.string == name)
+        #expect(try cluster.sink(0)["breaker"]?["state"]?.string == "forced_open")
+        try cluster.post(50..<150, to: 0)
+        try service.wait(until: "a delivery is refused") {
+            try put(service, name, #"{"state":"forced_open"}"#).json()["refused"]?.integer ?? 0 > 0
+        }
+        try service.wait(until: "they are stored") { try service.storedCount() == 150 }
+        #expect(receiver.taken.count == 50)
+        #expect(try put(service, name, #"{"state":"auto"}"#).json()["state"]?.string == "closed")
+        try cluster.waitUntilDelivered(150)
+        try cluster.waitUntilSettled()
+        #expect(receiver.taken.count == 150)
+        #expect(try put(service, "sink:other", #"{"state":"auto"}"#).status == 404)
+        #expect(try service.terminate() == .exited(0))
+    }
+
+    @Test func `what is no order to a breaker is refused`() throws {
+        let redis = try RedisProcess()
+        let service = try RunningService.start(redis: redis.url)
+        let good = #"{"state":"auto"}"#
+        let unknown = try put(service, "nothing", good)
+        #expect(unknown.status == 404)
+        #expect(try unknown.json()["code"]?.string == "unknown_breaker")
+        for body in [
+            #"{"state":"ajar"}"#, #"{"state":1}"#, "{}", "[]", #""auto""#,
+            #"{"state":"auto","for":"1h"}"#, #"{"State":"auto"}"#,
+        ] {
+            #expect(try put(service, "streams", body).status == 422, "\(body)")
+        }
+        for body in ["", "{", #"{"state":"auto"} x"#, "\u{0}"] {
+            #expect(try put(service, "streams", body).status == 400, "\(body)")
+        }
+        #expect(try put(service, "streams", good, type: "text/plain").status == 415)
+        let long = #"{"state":""# + String(repeating: "x", count: 5000) + #""}"#
+        #expect(try put(service, "streams", long).status == 413)
+        let reply = try service.request("GET", "/admin/breakers/streams")
+        #expect(reply.status == 405 && reply.header("Allow")?.contains("PUT") == true)
+        #expect(try service.status("breakers", "streams", "state")?.string != "forced_open")
+        #expect(try service.terminate() == .exited(0))
+    }
+}

@@ -1,0 +1,190 @@
+import Primitives
+import Testing
+
+/// The way of events through Redis while all is well.
+@Suite struct StreamTests {
+    @Test func `an event can be read by any Redis client and is answered by queries`() throws {
+        let redis = try RedisProcess()
+        let service = try RunningService.start(redis: redis.url)
+        let reply = try service.post(
+            "/events?ack=streamed",
+            json: #"{"id":"7","type":"paid","source":"/shop","subject":"o1","data":{"total":9.5}}"#)
+        #expect(reply.status == 202)
+        #expect(try reply.json()["ack"]?.string == "streamed")
+        let events = try redis.values(of: "event")
+        #expect(events.count == 1)
+        let event = try JSONValue.parse(Array((events.first ?? "").utf8))
+        #expect(event["specversion"]?.string == "1.0" && event["id"]?.string == "7")
+        #expect(event["data"]?["total"]?.number == 9.5)
+        #expect(try redis.values(of: "id") == ["7"])
+        #expect(try redis.values(of: "type") == ["paid"])
+        #expect(try redis.values(of: "origin") == ["n1:1"])
+        let stored = try service.post("/events?ack=stored", json: #"{"type":"x","a":{"b":[1]}}"#)
+        #expect(stored.status == 200)
+        #expect(try service.storedCount() == 2)
+        try service.waitUntilStreamsAreDrained()
+        let ids = try service.storedIDs()
+        #expect(Set(ids) == Set(try redis.values(of: "id")))
+        #expect(try service.get("/readyz").json()["status"]?.string == "ready")
+        #expect(try service.terminate() == .exited(0))
+        #expect(service.errors.isEmpty)
+    }
+
+    @Test(arguments: ["entry", "frame"])
+    func `under load everything arrives once, and a restart brings nothing twice`(
+        encoding: String
+    ) throws {
+        let redis = try RedisProcess()
+        let service = try RunningService.start(
+            redis: redis.url, ["--stream-encoding", encoding])
+        let load = EventLoad(
+            on: service, clients: 4, prefix: "e", seed: 1, pause: .milliseconds(1), subjects: 20)
+        try service.wait(until: "2000 events are taken") { load.acknowledgedCount > 2000 }
+        let accounting = try service.account(for: load)
+        #expect(accounting.isRight, "\(accounting)")
+        #expect(load.statuses.keys.allSatisfy { $0 == 202 })
+        // Nothing went past Redis.
+        #expect(try service.status("events", "duplicates")?.integer == 0)
+        #expect(try service.status("stream", "consumer", "read")?.integer ?? 0 > 0)
+        #expect(try service.terminate() == .exited(0))
+        let successor = try service.startAgain()
+        try successor.waitUntilStreamsAreDrained()
+        #expect(try successor.storedCount() == accounting.stored)
+        #expect(try successor.status("events", "duplicates")?.integer == 0)
+        #expect(try successor.terminate() == .exited(0))
+    }
+
+    @Test func `what clients may send comes through unchanged`() throws {
+        let redis = try RedisProcess()
+        let service = try RunningService.start(redis: redis.url, ["--json-depth", "64"])
+        let deep = String(repeating: "[", count: 62) + String(repeating: "]", count: 62)
+        let lines = [
+            #"{"type":"flat","a":"\u00e9\n\"","b":\#(deep)}"#,
+            #"{"type":"odd","data":1,"specversion":"2.0","Foo":{"x":[1,2]}}"#,
+            #"{"type":"null","data":null,"subject":""}"#,
+            #"{"type":"q\"\\uote","id":"\u0022","source":"/a b","subject":"ü","time":"2020-01-01T00:00:00.5+01:00"}"#,
+            #"{"type":"own","id":"01890a5d-ac96-774b-bcce-b302099a8057","source":"/x","time":"2020-01-01T00:00:00Z"}"#,
+        ]
+        let embedded = try RunningService.start(["--json-depth", "64"])
+        for node in [service, embedded] {
+            let reply = try node.post(
+                "/events?ack=stored&timeout_ms=20000", Array(lines.joined(separator: "\n").utf8),
+                type: "application/x-ndjson")
+            #expect(reply.status == 200, "\(reply.text)")
+        }
+        let (streamed, direct) = (try contents(of: service), try contents(of: embedded))
+        #expect(streamed == direct && direct.count == lines.count)
+        #expect(try service.status("store", "quarantine", "rows")?.integer == 0)
+        #expect(try service.terminate() == .exited(0))
+    }
+
+    /// Type, data and the like by type; ids and times that the service gave are left out.
+    private func contents(of service: RunningService) throws -> [String: String] {
+        let text = try service.get("/events?limit=100").text
+        var found: [String: String] = [:]
+        for part in text.split(separator: #"{"specversion":"1.0","id":"#).dropFirst() {
+            let isOwn = part.hasPrefix("\"0189") || part.hasPrefix("\"\\\"")
+            let rest = part.drop { $0 != "," }
+            let time = rest.split(separator: #""time":""#)
+            let tail = isOwn ? String(rest) : String(time[0] + time[1].dropFirst(24))
+            found[String(rest.prefix(16))] = tail.filter { !"],}".contains($0) }
+        }
+        return found
+    }
+
+    @Test func `an operator forces a breaker open and lets it go again`() throws {
+        let redis = try RedisProcess()
+        let service = try RunningService.start(redis: redis.url)
+        try service.waitUntilStreamsAre("ok")
+        func put(_ name: String, _ body: String) throws -> HTTPReply {
+            try service.request(
+                "PUT", "/admin/breakers/\(name)", headers: ["Content-Type": "application/json"],
+                body: Array(body.utf8))
+        }
+        let reply = try put("streams", #"{"state":"forced_open"}"#)
+        #expect(reply.status == 200)
+        #expect(try reply.json()["state"]?.string == "forced_open")
+        let ready = try service.get("/readyz")
+        #expect(ready.status == 200)
+        #expect(try ready.json()["status"]?.string == "degraded")
+        #expect(
+            try service.post("/events?ack=stored&timeout_ms=20000", json: #"{"type":"a"}"#).status
+                == 200)
+        let streamed = try service.post(
+            "/events?ack=streamed&timeout_ms=50", json: #"{"type":"b"}"#)
+        #expect(streamed.status == 202)
+        #expect(try streamed.json()["ack"]?.string == "journaled")
+        #expect(try put("streams", #"{"state":"auto"}"#).status == 200)
+        try service.waitUntilStreamsAreDrained()
+        #expect(try redis.values(of: "type").sorted() == ["a", "b"])
+        #expect(try put("nothing", #"{"state":"auto"}"#).status == 404)
+        #expect(try put("streams", #"{"state":"ajar"}"#).status == 422)
+        #expect(try put("streams", "{").status == 400)
+        #expect(try service.terminate() == .exited(0))
+    }
+
+    @Test func `two nodes each hold everything, and a stranger's group reads along`() throws {
+        let redis = try RedisProcess()
+        for key in RedisProcess.keys() {
+            try redis.command("XGROUP", "CREATE", key, "stranger", "0", "MKSTREAM")
+        }
+        let nodes = try ["a", "b"].map { try RunningService.start(redis: redis.url, node: $0) }
+        let loads = nodes.enumerated().map { index, node in
+            EventLoad(
+                on: node, clients: 2, prefix: "n\(index)", seed: UInt64(index),
+                pause: .milliseconds(2), subjects: 10)
+        }
+        try nodes[0].wait(until: "events are taken") {
+            loads.allSatisfy { $0.acknowledgedCount > 500 }
+        }
+        for load in loads { load.stop() }
+        let all = loads.reduce(into: Set<String>()) { $0.formUnion($1.acknowledged) }
+        for node in nodes {
+            try node.waitUntilStreamsAreDrained()
+            try node.wait(until: "it holds everything") { try node.storedCount() == all.count }
+            #expect(Set(try node.storedIDs()) == all)
+        }
+        #expect(Set(try redis.readAll(group: "stranger")) == all)
+        // Nothing was trimmed that the stranger had not read, and now it may be.
+        #expect(try nodes[0].status("stream", "cut_unread")?.integer == 0)
+        for node in nodes { #expect(try node.terminate() == .exited(0)) }
+    }
+
+    @Test func `what is no event goes to quarantine and out of the way`() throws {
+        let redis = try RedisProcess()
+        let service = try RunningService.start(redis: redis.url)
+        try service.waitUntilStreamsAre("ok")
+        let key = RedisProcess.keys()[1]
+        try redis.command("XADD", key, "*", "event", "no json")
+        try redis.command("XADD", key, "*", "something", "else")
+        try redis.command("XADD", key, "*", "frame", "no gzip", "count", "3")
+        try redis.command(
+            "XADD", key, "*", "event", #"{"id":"1","type":"foreign","source":"/redis"}"#)
+        try service.wait(until: "they are set aside") {
+            try service.status("store", "quarantine", "rows")?.integer == 3
+        }
+        try service.wait(until: "the good one is stored") { try service.storedIDs() == ["1"] }
+        try service.wait(until: "nothing is pending") {
+            try redis.command("XPENDING", key, "n1").first == "0"
+        }
+        #expect(try service.terminate() == .exited(0))
+    }
+
+    @Test func `a cap that cuts unread entries says so, and the node still has everything`()
+        throws
+    {
+        let redis = try RedisProcess()
+        for key in RedisProcess.keys() {
+            try redis.command("XGROUP", "CREATE", key, "sleeper", "0", "MKSTREAM")
+        }
+        let service = try RunningService.start(redis: redis.url, ["--stream-max-bytes", "1MiB"])
+        let load = EventLoad(on: service, clients: 4, prefix: "c", seed: 5, subjects: 20)
+        try service.wait(until: "the cap cuts") {
+            try service.status("stream", "cut_unread")?.integer ?? 0 > 0
+        }
+        let accounting = try service.account(for: load)
+        #expect(accounting.isRight, "\(accounting)")
+        #expect(service.records.contains { $0["cap"]?.string == "max-bytes" })
+        #expect(try service.terminate() == .exited(0))
+    }
+}

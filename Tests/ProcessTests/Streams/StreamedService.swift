@@ -1,0 +1,52 @@
+import Primitives
+
+/// Questions about the streams of a service.
+extension RunningService {
+    /// Starts a service that has a Redis, named `node`.
+    static func start(
+        redis url: String, node: String = "n1", _ arguments: [String] = []
+    ) throws -> RunningService {
+        try start(["--redis-url", url, "--node", node] + arguments)
+    }
+
+    /// A member of `/status` by the names on the way to it.
+    func status(_ path: String...) throws -> JSONValue? {
+        var value: JSONValue? = try get("/status").json()
+        for name in path { value = value?[name] }
+        return value
+    }
+
+    /// The state of both lanes' breakers.
+    func breakers() throws -> [String] {
+        try ["streams", "stream-consumer"].map {
+            try status("breakers", $0, "state")?.string ?? "none"
+        }
+    }
+
+    func waitUntilStreamsAre(_ word: String, within limit: Duration = .seconds(30)) throws {
+        try wait(until: "redis_streams is \(word)", within: limit) {
+            try get("/readyz").json()["components"]?["redis_streams"]?.string == word
+        }
+    }
+
+    /// Waits until everything has been sent to Redis and came back from there.
+    func waitUntilStreamsAreDrained(within limit: Duration = .seconds(60)) throws {
+        try waitUntilStreamsAre("ok", within: limit)
+        try wait(until: "the streams are drained", within: limit) {
+            let status = try get("/status").json()
+            return status["journal"]?["unstored"]?.integer == 0
+                && status["stream"]?["forwarder"]?["unforwarded"]?.integer == 0
+                && status["stream"]?["forwarder"]?["gaps"]?.integer == 0
+                && status["stream"]?["pending"]?.integer == 0
+                && status["stream"]?["mode"]?.string == "streaming"
+        }
+    }
+
+    /// Ends a load and says what became of it.
+    func account(for load: EventLoad) throws -> Accounting {
+        load.stop()
+        try waitUntilStreamsAreDrained()
+        return Accounting(
+            acknowledged: load.acknowledged, sent: load.sent, stored: try storedIDs())
+    }
+}

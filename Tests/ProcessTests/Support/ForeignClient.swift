@@ -1,0 +1,23 @@
+/// A program of `Tests/ForeignClient`: redis-py, which knows nothing of this service.
+enum ForeignClient {
+    /// Runs it to its end.
+    /// - Returns: the JSON object that it prints.
+    static func run(
+        _ program: String, _ arguments: [String], within limit: Duration = .seconds(90)
+    ) throws -> JSONValue {
+        let folder = try TemporaryDirectory()
+        let root = MillraceBinary.packageRoot
+        let child = try ChildProcess(
+            ["\(root)/.build/venv/bin/python3", "\(root)/Tests/ForeignClient/\(program)"]
+                + arguments,
+            environment: ["PYTHONDONTWRITEBYTECODE": "1"], output: folder.file("out"),
+            errors: folder.file("errors"))
+        let status = child.exit(within: limit)
+        let output = String(decoding: readFile(folder.file("out")) ?? [], as: UTF8.self)
+        guard status == .exited(0) else {
+            let errors = String(decoding: readFile(folder.file("errors")) ?? [], as: UTF8.self)
+            throw TestError("\(program): \(String(describing: status)) \(errors.suffix(1500))")
+        }
+        return try JSONValue.parse(output)
+    }
+}
