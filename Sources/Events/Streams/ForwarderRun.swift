@@ -11,6 +11,8 @@ final class ForwarderRun {
     var reader: JournalReader
     /// Redis has been looked at since the start.
     var hasVerified = false
+    /// The mark of what was sent before was not there any more.
+    var hasLostMark = false
     private var noteIsNew = false
     private var nextNote: MonotonicTime
     private var failuresInARow = 0
@@ -103,6 +105,7 @@ final class ForwarderRun {
             // A frame holds events of many records, so all of them are acknowledged at its end.
             for index in records.indices { records[index].commands = encoder.pipeline.commandCount }
         }
+        if let last = records.last { encoder.mark(last.sequence) }
         if entries.isEmpty, reader.nextSequence - 1 > note.position {
             // What is missing was stepped over.
             note.position = reader.nextSequence - 1
@@ -137,6 +140,10 @@ final class ForwarderRun {
         var latest = Array(repeating: RedisReply?.none, count: counts.count)
         var index = 0
         for reply in replies {
+            guard index < encoder.partitions.count else {
+                take(mark: reply)
+                break
+            }
             if let error = reply.error {
                 sent.failure = .redis(error)
                 break
@@ -158,6 +165,15 @@ final class ForwarderRun {
         }
         forwarder.continuity.acknowledged(sent.ends, counts: counts)
         return sent
+    }
+
+    /// HSET answers how many fields are new. Where it is refused, for lack of room or rights, the
+    /// events are there all the same.
+    private func take(mark reply: RedisReply) {
+        guard let added = reply.integer, let last = records.last else { return }
+        guard !forwarder.continuity.marked(last.sequence, isNew: added == 1) else { return }
+        hasLostMark = true
+        forwarder.continuity.suspect()
     }
 
     /// Some rows of the store that Redis was not sent, in their order.
@@ -225,6 +241,7 @@ final class ForwarderRun {
         guard noteIsNew else { return }
         nextNote = .now() + ForwarderRun.noteInterval
         note.runID = forwarder.continuity.runID
+        note.marked = forwarder.continuity.mark
         do throws(JournalError) {
             try note.write(in: forwarder.directory)
             noteIsNew = false
