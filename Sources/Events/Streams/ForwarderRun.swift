@@ -241,7 +241,8 @@ final class ForwarderRun {
         guard noteIsNew else { return }
         nextNote = .now() + ForwarderRun.noteInterval
         note.runID = forwarder.continuity.runID
-        note.marked = forwarder.continuity.mark
+        // Ended before everything was sent again, the next run has to know.
+        note.marked = hasLostMark ? .max : forwarder.continuity.mark
         do throws(JournalError) {
             try note.write(in: forwarder.directory)
             noteIsNew = false
