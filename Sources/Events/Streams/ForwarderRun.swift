@@ -30,6 +30,11 @@ final class ForwarderRun {
     /// A pipeline is closed beyond this; the last record in it may go 1 MiB further.
     private static let pipelineBytes = 1 << 20
     private static let pipelineCommands = 2000
+    /// Of one read of the journal: half a pipeline, for JSON is larger. After a failure it begins
+    /// small, and grows once the breaker is closed: a trial with a full pipeline of what waited
+    /// could be slow, which opens the breaker for twice as long, and there would never be less.
+    private static let readBytes = (16 << 10)...(pipelineBytes / 2)
+    private var nextReadBytes = ForwarderRun.readBytes.lowerBound
 
     init(_ forwarder: StreamForwarder, _ note: ForwarderNote) {
         self.forwarder = forwarder
@@ -92,7 +97,7 @@ final class ForwarderRun {
         records.removeAll(keepingCapacity: true)
         let entries: [JournalEntry]
         do throws(JournalError) {
-            entries = try reader.next(maxBytes: ForwarderRun.pipelineBytes / 2)
+            entries = try reader.next(maxBytes: nextReadBytes)
         } catch {
             throw .journal(error)
         }
@@ -182,9 +187,11 @@ final class ForwarderRun {
         encoder.removeAll()
         records.removeAll(keepingCapacity: true)
         let tail: EventTail
+        let share = nextReadBytes / ForwarderRun.readBytes.lowerBound
+        let most = ForwarderRun.readBytes.upperBound / ForwarderRun.readBytes.lowerBound
         do throws(StorageError) {
             tail = try forwarder.store.events(
-                after: gap.after, limit: ForwarderRun.pipelineCommands,
+                after: gap.after, limit: ForwarderRun.pipelineCommands * share / most,
                 deadline: .after(.seconds(5)))
         } catch {
             throw .store(error)
@@ -260,6 +267,11 @@ final class ForwarderRun {
         }
         failuresInARow = 0
         sendLimit = ForwarderRun.sendLimits.lowerBound
+        if nextReadBytes < ForwarderRun.readBytes.upperBound,
+            forwarder.redis.breaker(.streams).snapshot(at: .now()).mode == .closed
+        {
+            nextReadBytes = min(2 * nextReadBytes, ForwarderRun.readBytes.upperBound)
+        }
         forwarder.pulse.succeeded()
     }
 
@@ -268,6 +280,7 @@ final class ForwarderRun {
             forwarder.log.warning(
                 "events do not go to redis streams", ["error": .string(error.description)])
         }
+        nextReadBytes = ForwarderRun.readBytes.lowerBound
         if error.isTimeout { sendLimit = min(sendLimit * 2, ForwarderRun.sendLimits.upperBound) }
         if error.asksForLook { forwarder.continuity.suspect() }
         restartReader()

@@ -24,7 +24,7 @@ import Testing
             "\(command) killed with \(outcome.pending) entries pending: it had "
                 + "\(outcome.ofVictim.count), its successor took over \(outcome.claimed) and has "
                 + "\(outcome.ofSuccessor.count)")
-        #expect(outcome.pending == outcome.second.count && outcome.pending > 0)
+        #expect(outcome.pending > 0)
         #expect(outcome.claimed == outcome.pending)
         #expect(outcome.ofVictim.count == outcome.first.count)
         #expect(Set(outcome.ofVictim) == outcome.first)
@@ -49,11 +49,12 @@ import Testing
         }
         let blocker = try StoreBlocker(victim)
         outcome.second = try post("second", to: front, &outcome)
-        try front.wait(until: "all of the second are pending", every: .milliseconds(20)) {
-            try pending(redis) == outcome.second.count
+        // It reads until its queue is full; the rest stays unread.
+        try front.wait(until: "some of the second are pending", every: .milliseconds(20)) {
+            try pending(redis) > 0
         }
-        outcome.pending = try pending(redis)
         victim.kill()
+        outcome.pending = try pending(redis)
         blocker.release()
         // Nobody reads for the group now.
         outcome.third = try post("third", to: front, &outcome)
