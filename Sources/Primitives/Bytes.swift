@@ -124,6 +124,7 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {  // One owner, by `~
     package mutating func set(littleEndian value: UInt16, at offset: Int) {
         setBytes(of: value, at: offset)
     }
+    package mutating func set(_ byte: UInt8, at offset: Int) { setBytes(of: byte, at: offset) }
 
     private mutating func setBytes<Integer: FixedWidthInteger>(of value: Integer, at offset: Int) {
         precondition(offset >= 0 && offset + MemoryLayout<Integer>.size <= count)

@@ -46,14 +46,14 @@ final class GuardedLane: Sendable {
     /// connection saw: what the caller makes of it, or throws, does not matter.
     /// - Parameter now: when the call begins.
     func call<Result>(
-        _ deadline: Deadline, at now: MonotonicTime, waitAllowance: Duration,
+        _ deadline: Deadline, at now: MonotonicTime, waitAllowance: Duration, isQuestion: Bool,
         _ body: (borrowing RedisSession) throws(RedisError) -> Result
     ) throws(RedisError) -> Result {
         guard var permit = breaker.admit(at: now, waitAllowance: waitAllowance) else {
             throw RedisError(.breakerOpen, "the breaker \(breaker.name) is open")
         }
         let connection = try borrow(deadline, &permit)
-        defer { finish(connection, permit) }
+        defer { finish(connection, permit, isQuestion: isQuestion) }
         do {
             return try body(RedisSession(connection, deadline: deadline))
         } catch {
@@ -89,7 +89,9 @@ final class GuardedLane: Sendable {
         }
     }
 
-    private func finish(_ connection: RedisConnection, _ permit: BreakerPermit) {
+    private func finish(
+        _ connection: RedisConnection, _ permit: BreakerPermit, isQuestion: Bool
+    ) {
         let outcome: BreakerOutcome? =
             if !connection.hasSent {
                 nil
@@ -99,10 +101,12 @@ final class GuardedLane: Sendable {
                 connection.serverFailure == nil ? .success : .failure
             }
         let isUsable =
-            !connection.isBroken && connection.serverFailure?.asksForNewConnection != true
+            !connection.isBroken && connection.serverFailure?.code.asksForNewConnection != true
+        // Whoever looks at replies one by one throws nothing.
+        if let failure = connection.serverFailure { note(failure) }
         // From here on another thread may be using it.
         pool.giveBack(isUsable ? connection : nil)
-        if let outcome {
+        if let outcome, !(isQuestion && outcome == .success) {
             record(permit, outcome)
         } else {
             breaker.giveBack(permit)

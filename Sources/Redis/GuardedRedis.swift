@@ -52,24 +52,31 @@ package final class GuardedRedis: Sendable {
     /// the breaker whether `body` looks at them or not.
     /// - Parameter waitAllowance: the BLOCK time of a blocking read. The deadline lies beyond it;
     ///   the call is slow only if it takes longer than both this and the breaker's limit.
+    /// - Parameter isQuestion: it only asks what a Redis answers that refuses all work: a replica,
+    ///   say, or one that cannot save. That it was answered then says nothing, and counted as
+    ///   success, one question for each refusal would keep the breaker closed for ever.
     /// - Throws: `.breakerOpen`, `.poolExhausted` or `.closed` before anything is sent; what
     ///   connecting, sending and `body` throw.
     package func call<Result>(
         _ lane: RedisLane, deadline: Deadline, waitAllowance: Duration = .zero,
+        isQuestion: Bool = false,
         _ body: (borrowing RedisSession) throws(RedisError) -> Result
     ) throws(RedisError) -> Result {
-        try guarded(lane).call(deadline, at: .now(), waitAllowance: waitAllowance, body)
+        try guarded(lane).call(
+            deadline, at: .now(), waitAllowance: waitAllowance, isQuestion: isQuestion, body)
     }
 
     /// As above, with a deadline that lies `limit` beyond now and the allowed wait. The breaker
     /// shares its reading of the clock, which costs more than the breaker itself.
     package func call<Result>(
         _ lane: RedisLane, within limit: Duration, waitAllowance: Duration = .zero,
+        isQuestion: Bool = false,
         _ body: (borrowing RedisSession) throws(RedisError) -> Result
     ) throws(RedisError) -> Result {
         let now = MonotonicTime.now()
         return try guarded(lane).call(
-            Deadline(now + limit + waitAllowance), at: now, waitAllowance: waitAllowance, body)
+            Deadline(now + limit + waitAllowance), at: now, waitAllowance: waitAllowance,
+            isQuestion: isQuestion, body)
     }
 
     /// As `call`, for what is safe to repeat: up to three attempts, a short random wait before each
@@ -83,7 +90,7 @@ package final class GuardedRedis: Sendable {
         while true {
             do {
                 return try guarded(lane).call(
-                    deadline, at: .now(), waitAllowance: .zero, body)
+                    deadline, at: .now(), waitAllowance: .zero, isQuestion: false, body)
             } catch {
                 attempts += 1
                 guard error.code.isTransient,

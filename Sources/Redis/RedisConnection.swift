@@ -15,7 +15,7 @@ final class RedisConnection: @unchecked Sendable {  // One thread at a time: the
     private(set) var isBroken = false
     /// Since `beginCall`: whether anything was sent, and what the server failed with.
     private(set) var hasSent = false
-    private(set) var serverFailure: RedisError.Code?
+    private(set) var serverFailure: RedisError?
 
     private let context: UnsafeMutablePointer<redisContext>
     private let arena: UnsafeMutablePointer<ReplyArena>
@@ -159,7 +159,8 @@ final class RedisConnection: @unchecked Sendable {  // One thread at a time: the
     private func note(replyAt index: Int) {
         let reply = RedisReply(
             nodes: arena.pointee.nodes, text: arena.pointee.bytes.base, index: index)
-        if let code = reply.errorCode, code.isServerFailure { serverFailure = code }
+        guard serverFailure == nil, let code = reply.errorCode, code.isServerFailure else { return }
+        serverFailure = reply.error
     }
 
     /// Waits until the socket is ready or broken. The corresponding C function is `poll`.

@@ -5,7 +5,7 @@ extension GuardedRedis {
     package func readFacts(
         _ lane: RedisLane, deadline: Deadline
     ) throws(RedisError) -> RedisServerFacts {
-        try call(lane, deadline: deadline) { session throws(RedisError) in
+        try call(lane, deadline: deadline, isQuestion: true) { session throws(RedisError) in
             var pipeline = RedisPipeline()
             pipeline.command("INFO", "server")
             pipeline.command("INFO", "replication")

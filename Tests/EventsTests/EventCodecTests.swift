@@ -93,8 +93,7 @@ struct EventCodecTests {
             buffer.append(whole.span)
             for _ in 0..<Int.random(in: 1...6, using: &random) {
                 let place = Int.random(in: 0..<buffer.count, using: &random)
-                buffer.set(
-                    littleEndian: UInt8.random(in: 0 ... .max, using: &random), at: place)
+                buffer.set(UInt8.random(in: 0 ... .max, using: &random), at: place)
             }
             var payload = EventPayload(buffer.span)
             var bytes = 0

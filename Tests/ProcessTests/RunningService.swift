@@ -133,8 +133,10 @@ final class RunningService: Sendable {
     // MARK: Looking
 
     /// Asks again and again until `isSo` holds; the one way to wait in a test.
+    /// - Parameter pause: between two questions.
     func wait(
-        until what: String, within limit: Duration = .seconds(30), _ isSo: () throws -> Bool
+        until what: String, within limit: Duration = .seconds(30),
+        every pause: Duration = .milliseconds(2), _ isSo: () throws -> Bool
     ) throws {
         let deadline = Deadline.after(limit)
         while !(try isSo()) {
@@ -142,7 +144,7 @@ final class RunningService: Sendable {
                 throw TestError("waited in vain until \(what): \(said)")
             }
             guard process.isRunning else { throw TestError("ended before \(what): \(said)") }
-            usleep(2000)
+            usleep(UInt32(pause.wholeMilliseconds * 1000))
         }
     }
 

@@ -133,6 +133,28 @@ struct RedisFaultTests {
         #expect(eventually { redis.mode() == .closed })
     }
 
+    @Test func `questions that are answered do not make up for work that is refused`() throws {
+        let proxy = try FaultProxy(to: 1, .script(["XADD": "-OOM command not allowed\r\n"]))
+        defer { proxy.stop() }
+        let redis = GuardedRedis(port: proxy.port)
+        defer { redis.close() }
+        for _ in 0..<20 {
+            #expect(redis.mode() == .closed)
+            for _ in 0..<3 {
+                try redis.call(.streams, deadline: .after(.seconds(5)), isQuestion: true) {
+                    session throws(RedisError) in
+                    var pipeline = RedisPipeline()
+                    pipeline.command("PING")
+                    #expect(try session.send(pipeline).count == 1)
+                }
+            }
+            #expect(
+                redis.attempt(within: .seconds(5)) { $0.command("XADD", "s", "*", "a", "b") }
+                    == .outOfMemory)
+        }
+        #expect(redis.mode() != .closed)
+    }
+
     @Test func `an error inside a pipeline counts although nobody looks at it`() throws {
         let proxy = try FaultProxy(to: 1, .script(["XADD": "-OOM command not allowed\r\n"]))
         defer { proxy.stop() }
@@ -148,6 +170,7 @@ struct RedisFaultTests {
             }
         }
         #expect(redis.mode() != .closed)
+        #expect(redis.status.first?.lastError?.code == .outOfMemory)
     }
 
     @Test(arguments: [

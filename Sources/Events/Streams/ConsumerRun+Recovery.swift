@@ -61,7 +61,7 @@ extension ConsumerRun {
         var delivered = Array(repeating: StreamEntryID.zero, count: consumer.keys.count)
         var missing: [Int] = []
         try consumer.redis.call(
-            .consumer, within: ConsumerRun.answerLimit
+            .consumer, within: ConsumerRun.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
             for (partition, reply) in try session.send(pipeline).enumerated() {
                 // No stream, no group; there is no class for that error.
@@ -149,7 +149,7 @@ extension ConsumerRun {
             "+", "\(ConsumerRun.pageCount)", consumer.options.node)
         var counts: [StreamEntryID: Int64] = [:]
         try consumer.redis.call(
-            .consumer, within: ConsumerRun.answerLimit
+            .consumer, within: ConsumerRun.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
             for entry in try session.single(pipeline).elements {
                 guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }),

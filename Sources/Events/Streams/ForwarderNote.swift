@@ -6,6 +6,7 @@ import Primitives
 ///     millrace forwarder 1
 ///     position 4711
 ///     rows 90210
+///     marked 4711
 ///     run 6d8b…
 ///     stream 1700000000000-5
 ///     gap 100 2000
@@ -23,6 +24,8 @@ struct ForwarderNote: Equatable, Sendable {
     var position: UInt64 = 0
     /// The rows of every record behind `position` are above it.
     var rows: Int64 = 0
+    /// What the mark in Redis said last (`StreamMark`); 0 if it is not to be relied on.
+    var marked: UInt64 = 0
     /// The `run_id` of the Redis that has them; empty before the first.
     var runID = ""
     /// The last entry in each partition that Redis acknowledged.
@@ -50,7 +53,8 @@ struct ForwarderNote: Equatable, Sendable {
 
     func write(in directory: JournalDirectory) throws(JournalError) {
         var text = ByteBuffer()
-        text.append("\(ForwarderNote.title)\nposition \(position)\nrows \(rows)\nrun \(runID)\n")
+        text.append("\(ForwarderNote.title)\nposition \(position)\nrows \(rows)\n")
+        text.append("marked \(marked)\nrun \(runID)\n")
         for end in ends { text.append("stream \(end)\n") }
         for gap in gaps { text.append("gap \(gap.after) \(gap.upTo)\n") }
         let checksum = crc32c(text.span)
@@ -98,6 +102,9 @@ struct ForwarderNote: Equatable, Sendable {
         case ("rows", 2):
             guard let value = Int64(words[1]) else { return false }
             rows = value
+        case ("marked", 2):
+            guard let value = UInt64(words[1]) else { return false }
+            marked = value
         case ("run", 1): runID = ""
         case ("run", 2): runID = words[1]
         case ("stream", 2):

@@ -14,9 +14,10 @@ extension ForwarderRun {
         let look: StreamContinuity.Look
         do throws(RedisError) {
             look = try forwarder.redis.call(
-                .streams, within: sendLimit
+                .streams, within: sendLimit, isQuestion: true
             ) { session throws(RedisError) in
-                try StreamContinuity.Look.take(forwarder.keys, session)
+                try StreamContinuity.Look.take(
+                    forwarder.keys, node: forwarder.options.node, session)
             }
         } catch {
             continuity.suspect()
@@ -25,7 +26,7 @@ extension ForwarderRun {
         let verdict = StreamContinuity.verdict(look, after: before)
         continuity.accept(look)
         let isRepartitioned = !note.ends.isEmpty && note.ends.count != forwarder.keys.count
-        if verdict == .lost || isRepartitioned {
+        if verdict == .lost || hasLostMark || isRepartitioned {
             rewind(isRepartitioned ? "partitions changed" : "redis lost data")
         }
         if !hasVerified { settleStart(look) }
@@ -42,7 +43,7 @@ extension ForwarderRun {
 
     /// Begins again with the oldest record that the journal still has. Ids make what is sent twice
     /// harmless.
-    private func rewind(_ reason: String) {
+    func rewind(_ reason: String) {
         let journal = forwarder.journal.status
         let from = min(note.position, journal.firstSequence - 1)
         forwarder.losses.add()
@@ -55,6 +56,8 @@ extension ForwarderRun {
         forwarder.ledger.doubt(storeDirectlyUpTo: journal.committedSequence)
         note.position = from
         note.ends = Array(repeating: .zero, count: forwarder.keys.count)
+        forwarder.continuity.forgetMark()
+        hasLostMark = false
         noteChanged()
         forwarder.publish(position: note.position, gaps: note.gaps.count)
         restartReader()

@@ -11,6 +11,8 @@ final class ForwarderRun {
     var reader: JournalReader
     /// Redis has been looked at since the start.
     var hasVerified = false
+    /// The mark of what was sent before was not there any more.
+    var hasLostMark = false
     private var noteIsNew = false
     private var nextNote: MonotonicTime
     private var failuresInARow = 0
@@ -28,6 +30,11 @@ final class ForwarderRun {
     /// A pipeline is closed beyond this; the last record in it may go 1 MiB further.
     private static let pipelineBytes = 1 << 20
     private static let pipelineCommands = 2000
+    /// Of one read of the journal: half a pipeline, for JSON is larger. After a failure it begins
+    /// small, and grows once the breaker is closed: a trial with a full pipeline of what waited
+    /// could be slow, which opens the breaker for twice as long, and there would never be less.
+    private static let readBytes = (16 << 10)...(pipelineBytes / 2)
+    private var nextReadBytes = ForwarderRun.readBytes.lowerBound
 
     init(_ forwarder: StreamForwarder, _ note: ForwarderNote) {
         self.forwarder = forwarder
@@ -90,7 +97,7 @@ final class ForwarderRun {
         records.removeAll(keepingCapacity: true)
         let entries: [JournalEntry]
         do throws(JournalError) {
-            entries = try reader.next(maxBytes: ForwarderRun.pipelineBytes / 2)
+            entries = try reader.next(maxBytes: nextReadBytes)
         } catch {
             throw .journal(error)
         }
@@ -103,6 +110,7 @@ final class ForwarderRun {
             // A frame holds events of many records, so all of them are acknowledged at its end.
             for index in records.indices { records[index].commands = encoder.pipeline.commandCount }
         }
+        if let last = records.last { encoder.mark(last.sequence) }
         if entries.isEmpty, reader.nextSequence - 1 > note.position {
             // What is missing was stepped over.
             note.position = reader.nextSequence - 1
@@ -137,6 +145,10 @@ final class ForwarderRun {
         var latest = Array(repeating: RedisReply?.none, count: counts.count)
         var index = 0
         for reply in replies {
+            guard index < encoder.partitions.count else {
+                take(mark: reply)
+                break
+            }
             if let error = reply.error {
                 sent.failure = .redis(error)
                 break
@@ -160,15 +172,26 @@ final class ForwarderRun {
         return sent
     }
 
+    /// HSET answers how many fields are new. Where it is refused, for lack of room or rights, the
+    /// events are there all the same.
+    private func take(mark reply: RedisReply) {
+        guard let added = reply.integer, let last = records.last else { return }
+        guard !forwarder.continuity.marked(last.sequence, isNew: added == 1) else { return }
+        hasLostMark = true
+        forwarder.continuity.suspect()
+    }
+
     /// Some rows of the store that Redis was not sent, in their order.
     private func sendGap() throws(ForwarderError) -> Bool {
         guard let gap = note.gaps.first else { return false }
         encoder.removeAll()
         records.removeAll(keepingCapacity: true)
         let tail: EventTail
+        let share = nextReadBytes / ForwarderRun.readBytes.lowerBound
+        let most = ForwarderRun.readBytes.upperBound / ForwarderRun.readBytes.lowerBound
         do throws(StorageError) {
             tail = try forwarder.store.events(
-                after: gap.after, limit: ForwarderRun.pipelineCommands,
+                after: gap.after, limit: ForwarderRun.pipelineCommands * share / most,
                 deadline: .after(.seconds(5)))
         } catch {
             throw .store(error)
@@ -225,6 +248,8 @@ final class ForwarderRun {
         guard noteIsNew else { return }
         nextNote = .now() + ForwarderRun.noteInterval
         note.runID = forwarder.continuity.runID
+        // Ended before everything was sent again, the next run has to know.
+        note.marked = hasLostMark ? .max : forwarder.continuity.mark
         do throws(JournalError) {
             try note.write(in: forwarder.directory)
             noteIsNew = false
@@ -242,6 +267,11 @@ final class ForwarderRun {
         }
         failuresInARow = 0
         sendLimit = ForwarderRun.sendLimits.lowerBound
+        if nextReadBytes < ForwarderRun.readBytes.upperBound,
+            forwarder.redis.breaker(.streams).snapshot(at: .now()).mode == .closed
+        {
+            nextReadBytes = min(2 * nextReadBytes, ForwarderRun.readBytes.upperBound)
+        }
         forwarder.pulse.succeeded()
     }
 
@@ -250,6 +280,7 @@ final class ForwarderRun {
             forwarder.log.warning(
                 "events do not go to redis streams", ["error": .string(error.description)])
         }
+        nextReadBytes = ForwarderRun.readBytes.lowerBound
         if error.isTimeout { sendLimit = min(sendLimit * 2, ForwarderRun.sendLimits.upperBound) }
         if error.asksForLook { forwarder.continuity.suspect() }
         restartReader()

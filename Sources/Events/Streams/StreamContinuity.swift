@@ -6,7 +6,14 @@ import Synchronization
 ///
 /// After a restart, a failover or an operator's FLUSHALL, streams may be gone or older than they
 /// were. An id that Redis once gave and a count of entries ever added can only grow, so either
-/// going back is proof of loss. Any thread.
+/// going back is proof of loss.
+///
+/// That is not enough where several nodes send: one that is quicker may have added more to the new
+/// streams than this one knew of the old before it looks. So behind each pipeline goes a mark
+/// (`HSET millrace:{0}:sent node sequence`), which only this node writes. Redis keeps the order of
+/// what it was told, on disk and on replicas too, so a Redis whose mark is older, or that has none,
+/// has lost what was sent after it. And the reply to HSET says if the mark was there: a FLUSHALL
+/// between two pipelines is noticed with the second. Any thread.
 final class StreamContinuity: Sendable {
     /// What a look at the server tells.
     struct Look: Equatable, Sendable {
@@ -16,6 +23,8 @@ final class StreamContinuity: Sendable {
         var lastIDs: [StreamEntryID]
         /// Entries ever added, by partition; nil before Redis 7.
         var added: [Int64?]
+        /// The record that this node's mark names; 0 without a mark, nil if it cannot be known.
+        var mark: UInt64?
 
         init(partitions: Int) {
             lastIDs = Array(repeating: .zero, count: partitions)
@@ -38,6 +47,7 @@ final class StreamContinuity: Sendable {
         var look = Look(partitions: partitions)
         look.runID = note.runID
         if note.ends.count == partitions { look.lastIDs = note.ends }
+        look.mark = note.marked
         known = Locked(look)
     }
 
@@ -59,6 +69,21 @@ final class StreamContinuity: Sendable {
         }
     }
 
+    /// Redis has this node's mark.
+    /// - Parameter isNew: it had none before.
+    /// - Returns: false if there should have been one: what was sent before is lost.
+    func marked(_ sequence: UInt64, isNew: Bool) -> Bool {
+        known.withLock { known in
+            guard !isNew || (known.mark ?? 0) == 0 else { return false }
+            known.mark = sequence
+            return true
+        }
+    }
+
+    /// Everything is sent again, so the mark is going to be lower than it was.
+    func forgetMark() { known.withLock { $0.mark = 0 } }
+
+    var mark: UInt64 { known.withLock { $0.mark ?? 0 } }
     var runID: String { known.withLock { $0.runID } }
     var lastIDs: [StreamEntryID] { known.withLock { $0.lastIDs } }
     var current: Look { known.withLock { $0 } }
@@ -71,39 +96,54 @@ final class StreamContinuity: Sendable {
                 return .lost
             }
         }
+        if let old = before.mark, let new = look.mark, new < old { return .lost }
         let isOther =
             (!before.runID.isEmpty && before.runID != look.runID)
             || (!before.replicationID.isEmpty && before.replicationID != look.replicationID)
         return isOther ? .restarted : .same
     }
 
+    /// What HGET of a mark was answered with, as in `Look`.
+    static func mark(in reply: RedisReply) -> UInt64? {
+        reply.isNull ? 0 : reply.error == nil ? reply.string.flatMap { UInt64($0) } : nil
+    }
+
     /// Takes `look` as known. The forwarder's thread only, while it sends nothing: what it sends is
-    /// counted on top.
-    func accept(_ look: Look) { known.withLock { $0 = look } }
+    /// counted on top. The mark stays as it was acknowledged: a later one, whose reply was lost,
+    /// may be followed by a lower one.
+    func accept(_ look: Look) {
+        known.withLock { known in
+            let mark = known.mark
+            known = look
+            known.mark = mark
+        }
+    }
 }
 
 extension StreamContinuity.Look {
     /// Asks the server, in one round trip.
+    /// - Parameter node: whose mark it is.
     static func take(
-        _ keys: StreamKeys, _ session: borrowing RedisSession
+        _ keys: StreamKeys, node: String, _ session: borrowing RedisSession
     ) throws(RedisError) -> StreamContinuity.Look {
         var pipeline = RedisPipeline()
         pipeline.command("INFO", "server")
         pipeline.command("INFO", "replication")
+        pipeline.command("HGET", keys.mark, node)
         for key in keys.names { pipeline.command("XINFO", "STREAM", key) }
         var look = StreamContinuity.Look(partitions: keys.count)
         for (index, reply) in try session.send(pipeline).enumerated() {
             if let error = reply.error {
-                // Without INFO, which an access list may forbid, ids and counts still tell. A
-                // stream that is not there has an error of no class of its own.
-                guard error.code == .otherServer || index < 2 else { throw error }
-                if index >= 2 { look.added[index - 2] = 0 }
+                // Without INFO or the mark, which an access list may forbid, ids and counts still
+                // tell. A stream that is not there has an error of no class of its own.
+                guard error.code == .otherServer || index < 3 else { throw error }
+                if index >= 3 { look.added[index - 3] = 0 }
                 continue
             }
-            if index < 2 {
-                look.takeInfo(reply.string ?? "")
-            } else {
-                look.takeStream(reply, partition: index - 2)
+            switch index {
+            case 0, 1: look.takeInfo(reply.string ?? "")
+            case 2: look.mark = StreamContinuity.mark(in: reply)
+            default: look.takeStream(reply, partition: index - 3)
             }
         }
         return look

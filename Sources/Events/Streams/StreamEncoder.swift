@@ -7,6 +7,7 @@ struct StreamEncoder: ~Copyable {
     private let keys: StreamKeys
     private let partitioner: StreamPartitioner
     private let encoding: StreamOptions.Encoding
+    private let node: String
     private var command: StreamCommand
     private(set) var pipeline = RedisPipeline(capacity: 1 << 20)
     /// The partition of each command.
@@ -28,6 +29,7 @@ struct StreamEncoder: ~Copyable {
         self.keys = keys
         partitioner = StreamPartitioner(options)
         encoding = options.encoding
+        node = options.node
         command = StreamCommand(keys, node: options.node)
         frames = (0..<keys.count).map { _ in Frame() }
     }
@@ -66,6 +68,16 @@ struct StreamEncoder: ~Copyable {
     /// Call after the last record: writes down what was gathered in frames.
     mutating func finish() {
         for partition in frames.indices { closeFrame(partition) }
+    }
+
+    /// Lets Redis remember how far this node has sent, if there was anything to send: after
+    /// `finish`. The one command that has no partition.
+    mutating func mark(_ sequence: UInt64) {
+        guard !pipeline.isEmpty else { return }
+        pipeline.begin("HSET", argumentCount: 3)
+        pipeline.add(keys.mark)
+        pipeline.add(node)
+        pipeline.add(decimal: Int(clamping: sequence))
     }
 
     private mutating func add(_ event: EventRow, _ partition: Int) {

@@ -45,7 +45,9 @@ package final class StreamForwarder: Sendable {
     let holdLimitBytes: Int
     let state: Monitor<State>
     private let startNote: ForwarderNote
-    private let observer: Locked<(@Sendable (UInt64) -> Void)?> = Locked(nil)
+    // Not a function itself: Swift wraps one that lies behind a generic lock once more with every
+    // access, and after some ten thousand accesses calling it overflows the stack (6.3).
+    private let observers: Locked<[@Sendable (UInt64) -> Void]> = Locked([])
     private let thread: Locked<Thread?> = Locked(nil)
     /// Since the start: events acknowledged by Redis, times that Redis had lost data.
     package let forwarded = Counter()
@@ -105,7 +107,7 @@ package final class StreamForwarder: Sendable {
 
     /// Calls `observer` whenever `forwardedSequence` grows, on the forwarder's thread.
     package func onForwarded(_ observer: @escaping @Sendable (UInt64) -> Void) {
-        self.observer.withLock { $0 = observer }
+        observers.withLock { $0.append(observer) }
     }
 
     /// The thread tells where it is.
@@ -118,6 +120,7 @@ package final class StreamForwarder: Sendable {
             state.published = position
             return position
         }
-        if let grown { observer.withLock { $0 }?(grown) }
+        guard let grown else { return }
+        for observer in observers.withLock({ $0 }) { observer(grown) }
     }
 }

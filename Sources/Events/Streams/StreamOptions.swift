@@ -46,6 +46,8 @@ package struct StreamOptions: Sendable {
 /// The keys of the streams, prepared.
 struct StreamKeys: Sendable {
     let names: [String]
+    /// A hash: of each node, the last journal record that it has sent (`StreamMark`).
+    let mark = "millrace:{0}:sent"
     private let bytes: [Bytes]
 
     init(partitions: Int) {

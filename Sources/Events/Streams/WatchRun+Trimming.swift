@@ -11,7 +11,7 @@ extension WatchRun {
         pipeline.removeAll()
         var places: [Int] = []
         for (index, partition) in partitions.enumerated() {
-            guard let end = acknowledgedEnd(of: partition), let first = partition.stream.firstID,
+            guard let end = acknowledgedEnd(of: index), let first = partition.stream.firstID,
                 first < end
             else { continue }
             pipeline.begin("XTRIM", argumentCount: 6)
@@ -30,10 +30,13 @@ extension WatchRun {
         try cutByBytes()
     }
 
-    /// Below it every group has acknowledged everything. Nil while this node's own group or
-    /// that of one of its sinks is not there: it would then miss what goes.
-    private func acknowledgedEnd(of partition: Partition) -> StreamEntryID? {
-        let expected = [watch.options.group] + watch.options.expectedGroups
+    /// Below it every group has acknowledged everything. Nil while this node's own group, that of
+    /// one of its sinks, or one that was there a while ago is not there: it would then miss what
+    /// goes.
+    private func acknowledgedEnd(of index: Int) -> StreamEntryID? {
+        let partition = partitions[index]
+        let expected =
+            [watch.options.group] + watch.options.expectedGroups + groupsSeen[index].keys
         let names = partition.groups.map(\.name)
         guard expected.allSatisfy(names.contains) else { return nil }
         var end: StreamEntryID?
@@ -68,7 +71,7 @@ extension WatchRun {
         pipeline.removeAll()
         for (index, partition) in partitions.enumerated() {
             guard let first = partition.stream.firstID, first < end else { continue }
-            addExactTrim(index, "MINID", "\(acknowledgedEnd(of: partition) ?? .zero)")
+            addExactTrim(index, "MINID", "\(acknowledgedEnd(of: index) ?? .zero)")
             addExactTrim(index, "MINID", "\(end)")
             places += [index, index]
         }
@@ -82,7 +85,7 @@ extension WatchRun {
         var places: [Int] = []
         pipeline.removeAll()
         for (index, partition) in partitions.enumerated() where partition.stream.length > 0 {
-            addExactTrim(index, "MINID", "\(acknowledgedEnd(of: partition) ?? .zero)")
+            addExactTrim(index, "MINID", "\(acknowledgedEnd(of: index) ?? .zero)")
             addExactTrim(index, "MAXLEN", "\(Int(Double(partition.stream.length) * share))")
             places += [index, index]
         }

@@ -16,6 +16,10 @@ final class WatchRun {
     let watch: StreamWatch
     var partitions: [Partition] = []
     var pipeline = RedisPipeline()
+    /// When each group was there last, by partition.
+    private(set) var groupsSeen: [[String: MonotonicTime]]
+    /// This node's, as in `StreamContinuity.Look`.
+    private var mark: UInt64?
     private var seenRunID: String?
     var nextCensus: MonotonicTime = .now()
     /// Where the store was when nothing was left to come, and for how many looks it has been there.
@@ -25,7 +29,13 @@ final class WatchRun {
     /// Looks in a row without progress after which something has gone another way.
     private static let stalledLooks = 3
 
-    init(_ watch: StreamWatch) { self.watch = watch }
+    /// A node whose breaker is open for as long as it ever is, 38 s, makes its group again within.
+    private static let absenceLimit = Duration.seconds(120)
+
+    init(_ watch: StreamWatch) {
+        self.watch = watch
+        groupsSeen = Array(repeating: [:], count: watch.keys.count)
+    }
 
     func run() {
         while true {
@@ -51,9 +61,11 @@ final class WatchRun {
         let before = watch.continuity.current
         try readStreams()
         try readPending()
+        rememberGroups()
         var look = StreamContinuity.Look(partitions: watch.keys.count)
         look.runID = before.runID
         look.replicationID = before.replicationID
+        look.mark = mark
         for (index, partition) in partitions.enumerated() {
             look.lastIDs[index] = partition.stream.lastID
             look.added[index] = partition.stream.added
@@ -71,11 +83,17 @@ final class WatchRun {
             pipeline.command("XINFO", "GROUPS", key)
             pipeline.command("MEMORY", "USAGE", key)
         }
+        pipeline.command("HGET", watch.keys.mark, watch.options.node)
         var found = Array(repeating: Partition(), count: watch.keys.count)
+        mark = nil
         try watch.redis.call(
-            .streams, within: WatchRun.callLimit
+            .streams, within: WatchRun.callLimit, isQuestion: true
         ) { session throws(RedisError) in
             for (index, reply) in try session.send(pipeline).enumerated() {
+                guard index < 3 * found.count else {
+                    mark = StreamContinuity.mark(in: reply)
+                    break
+                }
                 // Without the stream there is an error of no class of its own, and nothing to see.
                 if let error = reply.error {
                     guard error.code == .otherServer || error.code == .noPermission else {
@@ -93,6 +111,18 @@ final class WatchRun {
         partitions = found
     }
 
+    /// A group that was there a while ago and is not may have gone with Redis's data, and its node
+    /// will make it again.
+    private func rememberGroups() {
+        let now = MonotonicTime.now()
+        for (index, partition) in partitions.enumerated() {
+            for group in partition.groups { groupsSeen[index][group.name] = now }
+            groupsSeen[index] = groupsSeen[index].filter {
+                now.since($0.value) < WatchRun.absenceLimit
+            }
+        }
+    }
+
     private func readPending() throws(RedisError) {
         pipeline.removeAll()
         var places: [(partition: Int, group: Int)] = []
@@ -105,7 +135,7 @@ final class WatchRun {
         }
         guard !places.isEmpty else { return }
         try watch.redis.call(
-            .streams, within: WatchRun.callLimit
+            .streams, within: WatchRun.callLimit, isQuestion: true
         ) { session throws(RedisError) in
             for (place, reply) in zip(places, try session.send(pipeline)) {
                 if let error = reply.error { throw error }

@@ -12,6 +12,7 @@ import Testing
         var note = ForwarderNote()
         note.position = 4711
         note.rows = 90
+        note.marked = 4700
         note.runID = "abc"
         note.ends = [.zero, StreamEntryID(milliseconds: 5, number: 6)]
         note.addGap(after: 3, upTo: 9)

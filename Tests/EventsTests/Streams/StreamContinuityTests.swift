@@ -32,6 +32,29 @@ import Testing
         #expect(StreamContinuity.verdict(look("a", 20, 104), after: current) == .lost)
     }
 
+    @Test func `a mark that is older or gone is proof of loss, whatever others have added`() {
+        let continuity = StreamContinuity(partitions: 1, note: ForwarderNote())
+        continuity.accept(look("a", 10, 100))
+        #expect(continuity.marked(50, isNew: true))
+        #expect(continuity.marked(60, isNew: false))
+        var other = look("b", 99, 999)
+        let verdicts: [(UInt64?, StreamContinuity.Verdict)] = [
+            (nil, .restarted), (60, .restarted), (70, .restarted), (59, .lost), (0, .lost),
+        ]
+        for (mark, verdict) in verdicts {
+            other.mark = mark
+            #expect(StreamContinuity.verdict(other, after: continuity.current) == verdict)
+        }
+        // A later mark whose reply was lost may be followed by a lower one.
+        other.mark = 70
+        continuity.accept(other)
+        #expect(continuity.mark == 60)
+        // There was one, and now there is none.
+        #expect(!continuity.marked(80, isNew: true))
+        continuity.forgetMark()
+        #expect(continuity.marked(10, isNew: true) && continuity.mark == 10)
+    }
+
     @Test func `what an earlier run noted is known at the start`() {
         var note = ForwarderNote()
         note.runID = "a"

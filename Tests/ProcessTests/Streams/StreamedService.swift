@@ -24,7 +24,7 @@ extension RunningService {
     }
 
     func waitUntilStreamsAre(_ word: String, within limit: Duration = .seconds(30)) throws {
-        try wait(until: "redis_streams is \(word)", within: limit) {
+        try wait(until: "redis_streams is \(word)", within: limit, every: .milliseconds(10)) {
             try get("/readyz").json()["components"]?["redis_streams"]?.string == word
         }
     }
@@ -32,7 +32,7 @@ extension RunningService {
     /// Waits until everything has been sent to Redis and came back from there.
     func waitUntilStreamsAreDrained(within limit: Duration = .seconds(60)) throws {
         try waitUntilStreamsAre("ok", within: limit)
-        try wait(until: "the streams are drained", within: limit) {
+        try wait(until: "the streams are drained", within: limit, every: .milliseconds(20)) {
             let status = try get("/status").json()
             return status["journal"]?["unstored"]?.integer == 0
                 && status["stream"]?["forwarder"]?["unforwarded"]?.integer == 0
@@ -42,11 +42,17 @@ extension RunningService {
         }
     }
 
+    /// Lets a load run until so many more of its events are taken.
+    func waitForMore(_ count: Int = 100, of load: EventLoad) throws {
+        let goal = load.acknowledgedCount + count
+        try wait(until: "\(count) more events are taken") { load.acknowledgedCount >= goal }
+    }
+
     /// Ends a load and says what became of it.
     func account(for load: EventLoad) throws -> Accounting {
         load.stop()
         try waitUntilStreamsAreDrained()
         return Accounting(
-            acknowledged: load.acknowledged, sent: load.sent, stored: try storedIDs())
+            acknowledged: load.acknowledged, sent: load.sent, stored: try storedMarks())
     }
 }

@@ -1,8 +1,9 @@
 internal import Glibc
 import Primitives
 
-/// Clients that post events with ids of their own, each on a connection and a thread, until they
-/// are stopped or nobody answers any more. What was sent and what was acknowledged is kept.
+/// Clients that post events, each on a connection and a thread, until they are stopped or nobody
+/// answers any more. What was sent and what was acknowledged is kept: by the events' ids, or by the
+/// member `mark` of their data where the service is to give the id.
 final class EventLoad: Sendable {
     private struct Book {
         var sent: Set<String> = []
@@ -21,19 +22,26 @@ final class EventLoad: Sendable {
     private let port: UInt16
     private let target: String
     private let subjects: Int
+    private let batchLimit: Int
+    private let marksEvery: Int
 
     /// Starts the clients. Odd ones send NDJSON batches, even ones single events.
     /// - Parameters:
     ///   - prefix: makes the ids differ from those of other loads.
     ///   - pause: between two requests of a client.
     ///   - subjects: how many different ones the events have; without any they have none.
+    ///   - batchLimit: events of the largest batch.
+    ///   - marksEvery: every so many events one has a mark and no id; 0 gives ids to all.
     init(
         on service: RunningService, clients: Int, prefix: String, seed: UInt64,
-        target: String = "/events", pause: Duration = .zero, subjects: Int = 0
+        target: String = "/events", pause: Duration = .zero, subjects: Int = 0,
+        batchLimit: Int = 50, marksEvery: Int = 0
     ) {
         port = service.port
         self.target = target
         self.subjects = subjects
+        self.batchLimit = batchLimit
+        self.marksEvery = marksEvery
         threads.withLock { threads in
             threads = (0..<clients).map { client in
                 Thread(name: "client") { [self] in
@@ -75,12 +83,14 @@ final class EventLoad: Sendable {
             return
         }
         while !book.withLock({ $0.isStopped }) {
-            let count = sendsBatches ? Int.random(in: 1...50, using: &random) : 1
-            let ids = (next..<next + count).map { "\(prefix)-\($0)" }
+            let count = sendsBatches ? Int.random(in: 1...batchLimit, using: &random) : 1
+            let numbers = next..<next + count
+            let ids = numbers.map { "\(prefix)-\($0)" }
+            let lines = lines(prefix, numbers, &random)
             next += count
             book.withLock { $0.sent.formUnion(ids) }
             let began = MonotonicTime.now()
-            guard let status = post(ids, sendsBatches, on: connection, &random) else {
+            guard let status = post(lines, sendsBatches, on: connection) else {
                 return book.withLock { $0.unanswered += 1 }
             }
             book.withLock { book in
@@ -92,18 +102,26 @@ final class EventLoad: Sendable {
         }
     }
 
+    /// The events of one request.
+    private func lines(
+        _ prefix: String, _ numbers: Range<Int>, _ random: inout SeededRandom
+    ) -> [String] {
+        let filler = String(repeating: "x", count: Int.random(in: 0...400, using: &random))
+        let subject =
+            subjects == 0 ? "" : #","subject":"s\#(Int.random(in: 0..<subjects, using: &random))""#
+        let rest = #""type":"load","source":"/load"\#(subject)"#
+        return numbers.map { number in
+            let name = "\(prefix)-\(number)"
+            return marksEvery > 0 && number % marksEvery == 0
+                ? #"{\#(rest),"data":{"mark":"\#(name)","filler":"\#(filler)"}}"#
+                : #"{"id":"\#(name)",\#(rest),"n":1,"filler":"\#(filler)"}"#
+        }
+    }
+
     /// - Returns: the status; nil when no whole answer came.
     private func post(
-        _ ids: [String], _ isBatch: Bool, on connection: HTTPConnection,
-        _ random: inout SeededRandom
+        _ lines: [String], _ isBatch: Bool, on connection: HTTPConnection
     ) -> Int? {
-        let size = Int.random(in: 0...400, using: &random)
-        let filler = String(repeating: "x", count: size)
-        let subject =
-            subjects == 0 ? "" : #""subject":"s\#(Int.random(in: 0..<subjects, using: &random))","#
-        let lines = ids.map {
-            #"{"id":"\#($0)","type":"load","source":"/load",\#(subject)"n":1,"filler":"\#(filler)"}"#
-        }
         let type = isBatch ? "application/x-ndjson" : "application/json"
         do {
             try connection.send(

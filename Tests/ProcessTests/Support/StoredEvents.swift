@@ -4,8 +4,15 @@ import Testing
 extension RunningService {
     /// The `id` of every stored event, page by page, newest first.
     func storedIDs(pageLimit: Int = 1000) throws -> [String] {
+        try storedEvents(pageLimit: pageLimit).compactMap { $0["id"]?.string }
+    }
+
+    /// What `EventLoad` knows every stored event by: its mark, or else its id.
+    func storedMarks() throws -> [String] { try storedEvents().map(\.mark) }
+
+    private func storedEvents(pageLimit: Int = 1000) throws -> [JSONValue] {
         let connection = try connect()
-        var ids: [String] = []
+        var found: [JSONValue] = []
         var cursor: String? = ""
         while let from = cursor {
             let place = from.isEmpty ? "" : "&cursor=\(from)"
@@ -14,10 +21,10 @@ extension RunningService {
             guard reply.status == 200, let page = try? reply.json(),
                 let events = page["events"]?.array
             else { throw TestError("a page of events: \(reply.status) \(reply.text.prefix(500))") }
-            ids += events.compactMap { $0["id"]?.string }
+            found += events
             cursor = page["next"]?.string
         }
-        return ids
+        return found
     }
 
     /// The only row of a `/query` without groups over all time.
@@ -38,6 +45,11 @@ extension RunningService {
             try get("/status").json()["journal"]?["unstored"]?.integer == 0
         }
     }
+}
+
+extension JSONValue {
+    /// Of a CloudEvent: what `EventLoad` knows it by.
+    var mark: String { self["data"]?["mark"]?.string ?? self["id"]?.string ?? "" }
 }
 
 /// Whether every acknowledged event is stored once and no event twice.

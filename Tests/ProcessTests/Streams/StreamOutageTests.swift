@@ -1,0 +1,142 @@
+internal import Glibc
+import Primitives
+import TestSupport
+import Testing
+
+/// Redis is away while the service comes and goes, or for longer than the journal can hold.
+@Suite struct StreamOutageTests {
+    /// What a test brings back from its side thread.
+    private struct Outcome: Sendable {
+        var accounting: Accounting?
+        var statuses: Set<Int> = []
+        var exits: [ExitStatus] = []
+        /// Acknowledged, and not to be found in the streams.
+        var unsent: Set<String> = []
+        var gaps = 0
+        var readiness: [String] = []
+    }
+
+    private func check(_ outcome: Outcome, _ what: String) {
+        print("\(what): \(outcome.accounting.map { "\($0)" } ?? ""), gaps \(outcome.gaps)")
+        #expect(outcome.accounting?.isRight == true, "\(outcome)")
+        #expect(outcome.statuses == [202])
+        #expect(outcome.exits.allSatisfy { $0 == .exited(0) })
+        #expect(outcome.unsent.isEmpty, "\(outcome.unsent.prefix(5))")
+    }
+
+    @Test func `without its Redis the service starts, takes events and ends in time`() async throws
+    {
+        let outcome = try await SideThread.run { try StreamOutageTests.comeAndGo() }
+        check(outcome, "Redis away at the start")
+        #expect(outcome.readiness == ["degraded", "degraded", "ready"])
+    }
+
+    private static func comeAndGo() throws -> Outcome {
+        let redis = try RedisProcess(["--appendonly", "yes", "--appendfsync", "always"])
+        try redis.addGroup("stranger")
+        redis.kill()
+        var outcome = Outcome()
+        var (sent, acknowledged): (Set<String>, Set<String>) = ([], [])
+        var service = try RunningService.start(redis: redis.url)
+        for round in 0..<3 {
+            if round == 2 { try redis.start() }
+            try service.waitUntilStreamsAre(round == 2 ? "ok" : "open")
+            let load = EventLoad(
+                on: service, clients: 2, prefix: "r\(round)", seed: UInt64(round),
+                pause: .milliseconds(5), subjects: 9, marksEvery: 3)
+            try service.waitForMore(200, of: load)
+            load.stop()
+            outcome.readiness.append(
+                try service.get("/readyz").json()["status"]?.string ?? "none")
+            sent.formUnion(load.sent)
+            acknowledged.formUnion(load.acknowledged)
+            outcome.statuses.formUnion(load.statuses.keys)
+            guard round < 2 else { break }
+            outcome.exits.append(try service.terminate(within: .seconds(10)))
+            service = try service.startAgain()
+        }
+        try service.waitUntilStreamsAreDrained()
+        outcome.accounting = Accounting(
+            acknowledged: acknowledged, sent: sent, stored: try service.storedMarks())
+        outcome.unsent = acknowledged.subtracting(try redis.readAll(group: "stranger"))
+        outcome.exits.append(try service.terminate())
+        return outcome
+    }
+
+    @Test func `killed again and again with a Redis, it keeps everything once`() async throws {
+        let outcome = try await SideThread.run { try StreamOutageTests.killAgainAndAgain() }
+        check(outcome, "killed again and again")
+    }
+
+    private static func killAgainAndAgain() throws -> Outcome {
+        let redis = try RedisProcess()
+        try redis.addGroup("stranger")
+        var service = try RunningService.start(redis: redis.url)
+        var outcome = Outcome()
+        var (sent, acknowledged): (Set<String>, Set<String>) = ([], [])
+        for round in 0..<FaultForm.pick(short: 4, long: 40) {
+            let load = EventLoad(
+                on: service, clients: 4, prefix: "r\(round)", seed: UInt64(round), subjects: 9,
+                marksEvery: 3)
+            try service.waitForMore(200, of: load)
+            service.kill()
+            load.join()
+            sent.formUnion(load.sent)
+            acknowledged.formUnion(load.acknowledged)
+            outcome.statuses.formUnion(load.statuses.keys)
+            service = try service.startAgain()
+        }
+        try service.waitUntilStreamsAreDrained()
+        outcome.accounting = Accounting(
+            acknowledged: acknowledged, sent: sent, stored: try service.storedMarks())
+        outcome.unsent = acknowledged.subtracting(try redis.readAll(group: "stranger"))
+        outcome.exits.append(try service.terminate())
+        return outcome
+    }
+
+    @Test func `an outage longer than the journal holds is made up for from the store`()
+        async throws
+    {
+        let outcome = try await SideThread.run { try StreamOutageTests.outlastTheJournal() }
+        check(outcome, "an outage longer than the journal")
+        #expect(outcome.gaps >= 1)
+    }
+
+    private static func outlastTheJournal() throws -> Outcome {
+        let redis = try RedisProcess()
+        try redis.addGroup("stranger")
+        let service = try RunningService.start(redis: redis.url, ["--journal-max-bytes", "64MiB"])
+        let load = EventLoad(
+            on: service, clients: 2, prefix: "g", seed: 7, pause: .milliseconds(20), subjects: 20,
+            marksEvery: 3)
+        try service.waitForMore(200, of: load)
+        redis.pause()
+        var outcome = Outcome()
+        // More than the whole journal can hold.
+        var marks: Set<String> = []
+        let connection = try service.connect()
+        let filler = String(repeating: "x", count: 200_000)
+        for number in 0..<FaultForm.pick(short: 350, long: 1500) {
+            usleep(5000)
+            let mark = "big-\(number)"
+            try connection.send(
+                "POST", "/events", headers: ["Content-Type": "application/json"],
+                body: Array(
+                    #"{"type":"big","data":{"mark":"\#(mark)","filler":"\#(filler)"}}"#.utf8))
+            outcome.statuses.insert(try connection.receive().status)
+            marks.insert(mark)
+        }
+        outcome.gaps = try service.status("stream", "forwarder", "gaps")?.integer ?? 0
+        redis.resume()
+        load.stop()
+        try service.waitUntilStreamsAreDrained()
+        outcome.statuses.formUnion(load.statuses.keys)
+        let acknowledged = load.acknowledged.union(marks)
+        outcome.accounting = Accounting(
+            acknowledged: acknowledged, sent: load.sent.union(marks),
+            stored: try service.storedMarks())
+        outcome.unsent = acknowledged.subtracting(try redis.readAll(group: "stranger"))
+        outcome.exits.append(try service.terminate())
+        return outcome
+    }
+}
