@@ -175,8 +175,11 @@ package final class EventWriter: Sendable {
         let isIdle = try writeBatch(from: current)
         guard let streams else { return isIdle }
         streams.ledger.storedDirectly(upTo: store.position)
-        // What the streams still bring is there already, but has to be acknowledged.
-        return isIdle && !isStopping ? try writeStreamed(streams, until: .after(.zero)) : isIdle
+        guard !isStopping else { return isIdle }
+        // What the streams still bring is there already, but has to be acknowledged; also while the
+        // journal always has more, or the consumer would have no room to show that Redis is back.
+        let hasNoneStreamed = try writeStreamed(streams, until: .after(.zero))
+        return isIdle && hasNoneStreamed
     }
 
     /// - Returns: true when nothing was waiting.

@@ -50,6 +50,19 @@ import Testing
         #expect(offenders.isEmpty)
     }
 
+    /// Swift 6.3 wraps it once more at each access, and calling it then overflows the stack.
+    @Test func `no lock holds a function directly`() {
+        let offenders = (sources + tests).flatMap { file in
+            file.code.indices.filter { index in
+                ["Locked<(", "Monitor<(", "Locked<@", "Monitor<@"].contains {
+                    file.code[index].contains($0)
+                }
+            }
+            .map(file.place)
+        }
+        #expect(offenders.isEmpty)
+    }
+
     @Test func `nothing traps on nil or on an error`() {
         let offenders = (sources + tests).flatMap { file in
             file.code.indices.filter { trapsOnNil(file.code[$0]) }.map(file.place)

@@ -13,6 +13,8 @@ extension ConsumerRun {
         consumer.queue.removeWaiting()
         try acknowledge()
         let delivered = try ensureGroups()
+        // Making a group begins an era; what follows belongs to it, and need not be done again.
+        era = consumer.ledger.era
         for partition in 0..<consumer.keys.count { try readPending(of: partition) }
         // All that the group was given before is now on its way, so a partition in which nothing
         // comes any more is settled too.

@@ -8,7 +8,7 @@ final class ConsumerRun {
     let decoder: StreamEntryDecoder
     var pipeline = RedisPipeline(capacity: 16 << 10)
     /// The ledger's era in which it last read what was pending.
-    private(set) var era: UInt64 = 0
+    var era: UInt64 = 0
     private var mustRecover = true
     private var nextClaim: MonotonicTime
     private var failuresInARow = 0
