@@ -34,11 +34,10 @@ extension EventWriter {
         _ batch: StreamBatch, _ streams: EventStreams
     ) throws(StorageError) {
         let position = max(store.position, streams.ledger.position(afterStoring: batch))
-        let result = try store.write(position: position) { (inserter) throws(StorageError) in
+        try store.write(position: position) { (inserter) throws(StorageError) in
             for entry in batch.refused { inserter.quarantine(entry) }
             if !batch.isSuspect { try insert(batch.payload.span, with: inserter) }
         }
-        count(result)
         streams.ledger.stored(batch)
     }
 
@@ -51,10 +50,9 @@ extension EventWriter {
             let event = UnsafeRawBufferPointer(
                 rebasing: batch.payload.span[start..<events.offset])
             do throws(StorageError) {
-                let result = try store.write(position: nil) { (inserter) throws(StorageError) in
+                try store.write(position: nil) { (inserter) throws(StorageError) in
                     try insert(event, with: inserter)
                 }
-                count(result)
             } catch {
                 guard error.code == .misuse else { throw error }
                 try store.write(position: nil) { (inserter) throws(StorageError) in

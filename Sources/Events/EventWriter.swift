@@ -16,6 +16,8 @@ package final class EventWriter: Sendable {
     package static let consumer = "store"
     /// Payload in one transaction: some ten thousand small events, tens of milliseconds.
     private static let transactionBytes = 2 << 20
+    /// While cores are short the turn must not be held for long: somebody may come to wait for it.
+    private static let starvedBytes = 256 << 10
     private static let idleWait = Duration.milliseconds(200)
     /// Between two transactions under load: one with a thousand events costs a third of ten with a
     /// hundred, since each writes the same hot pages anew.
@@ -44,6 +46,8 @@ package final class EventWriter: Sendable {
         /// Somebody waits for `/query` to see their events.
         var isUrgent = false
         var urgentUntil = Deadline(MonotonicTime(nanoseconds: 0))
+        /// Up to here somebody waits.
+        var urgentPosition: UInt64 = 0
         var hasEnded = false
         var drainDeadline = Deadline.never
         var failure: String?
@@ -59,9 +63,11 @@ package final class EventWriter: Sendable {
     private let threads: Locked<[Thread]> = Locked([])
     private let pressure: Locked<StorePressure>
     private let lastBatch = Locked(StoreBatch())
+    /// What the journal was last told; nil before.
+    private let released: Locked<UInt64?> = Locked(nil)
     /// Events stored, and events that were there already, since start.
-    package let stored = Counter()
-    package let duplicates = Counter()
+    package var stored: Counter { store.inserted }
+    package var duplicates: Counter { store.duplicates }
     /// Events that the store refused for good; quarantine has them.
     package let refused = Counter()
     /// Records whose payload was no sequence of events.
@@ -119,8 +125,9 @@ package final class EventWriter: Sendable {
         var delay = RetryDelay()
         var reader: JournalReader?
         var schedule = RetentionSchedule(retention: retention)
-        while !shouldEnd {
+        while true {
             if handsOver(turn) { return }
+            if shouldEnd { break }
             do throws(EventWriterError) {
                 let isIdle = try writeNext(&reader)
                 try maintain(isIdle: isIdle, &schedule)
@@ -150,12 +157,13 @@ package final class EventWriter: Sendable {
             $0.update(
                 now: .now(), committed: committed, stored: store.position, retainedBytes: retained)
         }
-        return state.change { state in
-            let isUrgent = !state.urgentUntil.hasPassed
-            let next = isPressing || isUrgent ? Turn.pressing : .yielding
-            defer { state.turn = next }
-            return next != turn
+        let next = state.withLock { state in
+            let isUrgent = !state.urgentUntil.hasPassed || store.position < state.urgentPosition
+            return isPressing || isUrgent || state.isStopping ? Turn.pressing : .yielding
         }
+        guard next != turn else { return false }
+        state.change { $0.turn = next }
+        return true
     }
 
     func makeReader() -> JournalReader { JournalReader(journal, from: store.position + 1) }
@@ -186,11 +194,18 @@ package final class EventWriter: Sendable {
     private func writeBatch(from reader: JournalReader) throws(EventWriterError) -> Bool {
         let before = reader.nextSequence
         let records: [JournalEntry]
-        do { records = try reader.next(maxBytes: EventWriter.transactionBytes) } catch {
+        let isStarved = lastBatch.withLock { $0.isStarved }
+        do {
+            records = try reader.next(
+                maxBytes: isStarved ? EventWriter.starvedBytes : EventWriter.transactionBytes)
+        } catch {
             throw .journal(error)
         }
         // Damage that was stepped over moves the position too.
-        guard reader.nextSequence > before else { return true }
+        guard reader.nextSequence > before else {
+            lastBatch.withLock { $0 = StoreBatch() }
+            return true
+        }
         do {
             var batch = StoreBatch()
             let result = try store.write(position: reader.nextSequence - 1) {
@@ -199,16 +214,10 @@ package final class EventWriter: Sendable {
             }
             batch.end(events: result.inserted + result.duplicates)
             lastBatch.withLock { [batch] in $0 = batch }
-            count(result)
         } catch {
             throw .store(error)
         }
         return false
-    }
-
-    func count(_ result: EventStore.WriteResult) {
-        stored.add(result.inserted)
-        duplicates.add(result.duplicates)
     }
 
     /// Inserts events that lie in the journal's form.
@@ -257,7 +266,12 @@ package final class EventWriter: Sendable {
         } catch {
             throw .store(error)
         }
-        journal.release(upTo: store.durablePosition, by: EventWriter.consumer)
+        let durable = store.durablePosition
+        let isNews = released.withLock { released in
+            defer { released = durable }
+            return released != durable
+        }
+        if isNews { journal.release(upTo: durable, by: EventWriter.consumer) }
     }
 
     private var shouldEnd: Bool {
@@ -274,26 +288,28 @@ package final class EventWriter: Sendable {
         rest(EventWriter.gatherWait)
     }
 
-    /// Rests, if the last batch had to wait for a core as long as it had one: every wait of this
+    /// Rests, if the last batch waited for a core for half of its time or more: every wait of this
     /// thread is followed by one of somebody whom a client waits for.
     private func giveWay() {
         let batch = lastBatch.withLock { $0 }
-        guard batch.events >= EventWriter.gatherEvents, batch.elapsed > batch.worked * 2 else {
-            return
-        }
+        guard batch.events >= EventWriter.gatherEvents, batch.isStarved,
+            state.withLock({ $0.urgentUntil.hasPassed })
+        else { return }
         rest(min(batch.elapsed * EventWriter.restShare, EventWriter.longestRest))
     }
 
     /// Waits, unless somebody waits for the store.
     private func rest(_ duration: Duration) {
         _ = state.wait(
-            until: .after(duration), for: { $0.isUrgent || $0.isStopping }, then: { _ in })
-        state.withLock { $0.isUrgent = false }
+            until: .after(duration), for: { $0.isUrgent || $0.isStopping },
+            then: { $0.isUrgent = false })
     }
 
     /// Has what is journaled stored without delay. Any thread.
     package func hurry() {
+        let position = journal.committedSequence
         state.change { state in
+            state.urgentPosition = max(state.urgentPosition, position)
             state.isUrgent = true
             state.urgentUntil = .after(EventWriter.hurryTime)
         }
@@ -304,9 +320,14 @@ package final class EventWriter: Sendable {
         _ = journal.waitForCommitted(after: store.position, until: .after(EventWriter.idleWait))
     }
 
-    /// Waits before the next try, though not when the service stops.
+    /// Waits before the next try, though not for long when the service stops.
     private func pause(_ delay: Duration) {
+        if isStopping { return rest(before: min(delay, .milliseconds(50))) }
         _ = state.wait(until: .after(delay), for: { $0.isStopping }, then: { _ in })
+    }
+
+    private func rest(before duration: Duration) {
+        _ = state.wait(until: .after(duration), for: { _ in false }, then: { _ in })
     }
 
     private func succeeded() {

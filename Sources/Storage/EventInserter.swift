@@ -7,6 +7,8 @@ package final class EventInserter {
     private let connection: Connection
     private let secret: Key128
     private let statement: Statement
+    /// Finds an event that was given its id here.
+    private let generated: Statement
     private let types: NameDictionary
     private let sources: NameDictionary
     private var generations = GenerationTally()
@@ -33,6 +35,8 @@ package final class EventInserter {
                 seq, key, time, type_id, source_id, id, subject, data, extensions)
             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(key) DO NOTHING
             """)
+        generated = try connection.prepare(
+            "SELECT 1 FROM event_rows WHERE key = ?1 AND id IS NULL AND source_id = ?2")
         types = try NameDictionary(table: "event_types", secret: secret, connection: connection)
         sources = try NameDictionary(table: "event_sources", secret: secret, connection: connection)
         key = .allocate(byteCount: 16, alignment: 8)
@@ -54,10 +58,15 @@ package final class EventInserter {
         }
         do {
             let type = try types.id(of: row.type)
+            let source = try sources.id(of: row.source)
+            guard try !isReturned(row, source: source) else {
+                duplicates += 1
+                return false
+            }
             statement.bind(1, lastSeq + 1)
             statement.bind(3, row.time)
             statement.bind(4, type)
-            statement.bind(5, try sources.id(of: row.source))
+            statement.bind(5, source)
             bindIdentity(row)
             bind(7, row.subject)
             bind(8, row.data)
@@ -104,6 +113,18 @@ package final class EventInserter {
         types.rollback()
         sources.rollback()
         generations.removeAll()
+    }
+
+    /// Whether a client gives an event back under the id that it was given here. A UUID of version 7
+    /// may also be a client's own, so only one that is there with the same source is the same.
+    private func isReturned(_ row: EventRow, source: Int64) throws(SQLiteError) -> Bool {
+        guard case .client(let id) = row.identity, let uuid = Key128(uuid: id),
+            uuid.high >> 12 & 0xF == 7
+        else { return false }
+        defer { generated.reset() }
+        generated.bind(1, uuid)
+        generated.bind(2, source)
+        return try generated.step()
     }
 
     private func bindIdentity(_ row: EventRow) {

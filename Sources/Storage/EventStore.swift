@@ -33,6 +33,10 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     private var openWriter: StoreWriter?
     private let observers = CommitObservers()
     private let published = Locked(StoreStatus())
+    /// Events stored, and events that were there already, since it was opened. They count before
+    /// anybody is told of the commit.
+    package let inserted = Counter()
+    package let duplicates = Counter()
 
     /// Opens the database file at `path`, and creates it if there is none.
     /// - Parameter now: milliseconds since 1970; noted in a new file.
@@ -85,6 +89,8 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             throw error
         }
         inserter.commit()
+        inserted.add(inserter.inserted)
+        duplicates.add(inserter.duplicates)
         publish(writer)
         announce(writer)
         return WriteResult(inserted: inserter.inserted, duplicates: inserter.duplicates)

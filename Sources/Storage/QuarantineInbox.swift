@@ -62,10 +62,16 @@ package final class QuarantineInbox: Sendable {
     func pending() -> [Change] { state.withLock { $0.changes } }
 
     /// Forgets the first `count` changes: they have been committed.
+    ///
+    /// Under the lock, which event loops need, nothing is counted or freed.
     func discard(_ count: Int) {
-        state.withLock { state in
-            for change in state.changes.prefix(count) { state.bytes -= change.costBytes }
-            state.changes.removeFirst(count)
+        let freed = pending().prefix(count).reduce(0) { $0 + $1.costBytes }
+        let gone = state.withLock { state in
+            let gone = state.changes
+            state.changes = Array(gone[count...])
+            state.bytes -= freed
+            return gone
         }
+        withExtendedLifetime(gone) {}
     }
 }

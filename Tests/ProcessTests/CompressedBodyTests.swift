@@ -36,6 +36,19 @@ import Testing
         #expect(try service.row("count", "&event=raw") == [.integer(2)])
     }
 
+    @Test func `a query may come packed too, in no coding that is unknown`() throws {
+        #expect(try post(gzip(Array("{\"type\":\"packed\"}\n".utf8)), "gzip").status == 200)
+        let query = gzip(Array(#"{"metric":"count","event":"packed"}"#.utf8))
+        func ask(_ coding: String) throws -> HTTPReply {
+            try service.post(
+                "/query", query, type: "application/json", headers: ["Content-Encoding": coding])
+        }
+        let reply = try ask("gzip")
+        #expect(reply.status == 200, "\(reply.text)")
+        #expect(try reply.json()["rows"]?[0]?[0] == .integer(1))
+        #expect(try ask("br").status == 415)
+    }
+
     @Test func `what is no gzip, is cut or has a wrong checksum is refused`() throws {
         let good = gzip(AccessLog(count: 100).ndjson)
         var flipped = good

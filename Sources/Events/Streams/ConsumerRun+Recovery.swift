@@ -5,7 +5,7 @@ import Telemetry
 /// What the consumer does at the start, after failures, and for others that died.
 extension ConsumerRun {
     /// Entries of one page of what is pending.
-    private static let pageCount = 500
+    private var pageCount: Int { min(readCount, 500) }
 
     /// Reads what is pending for this consumer and was not stored, or stored and not acknowledged.
     func recover() throws(RedisError) {
@@ -107,7 +107,7 @@ extension ConsumerRun {
         pipeline.removeAll()
         pipeline.command(
             "XREADGROUP", "GROUP", consumer.options.group, consumer.options.node, "COUNT",
-            "\(ConsumerRun.pageCount)", "STREAMS", consumer.keys.names[partition], "\(after)")
+            "\(pageCount)", "STREAMS", consumer.keys.names[partition], "\(after)")
         var last: StreamEntryID?
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit
@@ -148,7 +148,7 @@ extension ConsumerRun {
         pipeline.removeAll()
         pipeline.command(
             "XPENDING", consumer.keys.names[partition], consumer.options.group, "\(after.next)",
-            "+", "\(ConsumerRun.pageCount)", consumer.options.node)
+            "+", "\(pageCount)", consumer.options.node)
         var counts: [StreamEntryID: Int64] = [:]
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, isQuestion: true
@@ -195,7 +195,7 @@ extension ConsumerRun {
         pipeline.command(
             "XAUTOCLAIM", consumer.keys.names[partition], consumer.options.group,
             consumer.options.node, "\(consumer.options.claimAfter.wholeMilliseconds)", cursor,
-            "COUNT", "\(ConsumerRun.pageCount)")
+            "COUNT", "\(pageCount)")
         let batch = consumer.queue.take()
         batch.era = era
         var next = "0-0"

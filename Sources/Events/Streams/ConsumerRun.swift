@@ -13,8 +13,11 @@ final class ConsumerRun {
     private var nextClaim: MonotonicTime
     private var failuresInARow = 0
 
-    /// Entries of one partition in one reply.
-    private static let readCount = 2000
+    /// Entries of one partition in one reply: fewer where they are large, or time out.
+    private static let readCounts = 4...2000
+    /// What one reply should bring, decoded.
+    private static let readBytes = 4 << 20
+    private(set) var readCount = 64
     /// How long Redis holds a read that finds nothing: also how late a stop may be noticed, and
     /// acknowledgements without a later read.
     private static let blockTime = Duration.milliseconds(200)
@@ -80,8 +83,19 @@ final class ConsumerRun {
             }
         }
         succeeded()
+        adaptReadCount(to: batch)
         for batch in stored { consumer.queue.giveBack(batch) }
         hand(over: batch)
+    }
+
+    private func adaptReadCount(to batch: StreamBatch) {
+        let bytes = batch.payload.count
+        if bytes > ConsumerRun.readBytes {
+            readCount = max(
+                readCount * ConsumerRun.readBytes / bytes, ConsumerRun.readCounts.lowerBound)
+        } else if batch.entryCount >= readCount, bytes < ConsumerRun.readBytes / 2 {
+            readCount = min(2 * readCount, ConsumerRun.readCounts.upperBound)
+        }
     }
 
     private func addRead() {
@@ -91,7 +105,7 @@ final class ConsumerRun {
         pipeline.add(consumer.options.group)
         pipeline.add(consumer.options.node)
         pipeline.add(literal: "COUNT")
-        pipeline.add(decimal: ConsumerRun.readCount)
+        pipeline.add(decimal: readCount)
         pipeline.add(literal: "BLOCK")
         pipeline.add(decimal: Int(ConsumerRun.blockTime.wholeMilliseconds))
         pipeline.add(literal: "STREAMS")
@@ -181,6 +195,7 @@ final class ConsumerRun {
 
     private func failed(_ error: RedisError) {
         mustRecover = true
+        readCount = max(readCount / 4, ConsumerRun.readCounts.lowerBound)
         if consumer.pulse.failed(error.description) {
             consumer.log.warning(
                 "redis streams are not read", ["error": .string(error.description)])

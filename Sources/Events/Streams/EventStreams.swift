@@ -105,16 +105,18 @@ package final class EventStreams: Sendable {
         guard position >= ledger.directTarget else { return false }
         let now = MonotonicTime.now()
         let failing = [forwarder.pulse, consumer.pulse].compactMap { $0.failing(at: now) }.max()
+        // A Redis that is only slow must not fill the journal: what the store takes directly, the
+        // forwarder can let go of and send later.
+        let isFull = journal.backlog.retainedBytes > journalMaxBytes / 2
         let change = degraded.withLock { isDegraded -> Bool? in
             let before = isDegraded
             if let failing {
-                isDegraded =
-                    isDegraded || failing > EventStreams.patience
-                    // There may be no second left before the journal is full.
-                    || journal.backlog.retainedBytes > journalMaxBytes / 2
+                isDegraded = isDegraded || isFull || failing > EventStreams.patience
             } else if isDegraded {
                 let committed = journal.committedSequence
                 isDegraded = committed > forwarder.position + EventStreams.returnLag
+            } else {
+                isDegraded = isFull
             }
             return isDegraded == before ? nil : isDegraded
         }
@@ -126,7 +128,8 @@ package final class EventStreams: Sendable {
         guard isDegraded else {
             return log.notice("events are stored by way of redis streams again")
         }
-        let reason = forwarder.pulse.error ?? consumer.pulse.error ?? "unknown"
+        let reason =
+            forwarder.pulse.error ?? consumer.pulse.error ?? "redis takes less than comes in"
         log.warning(
             "events are stored straight from the journal, and forwarded to redis later",
             ["reason": .string(reason)])

@@ -55,6 +55,8 @@ extension ForwarderRun {
             ])
         forwarder.ledger.doubt(storeDirectlyUpTo: journal.committedSequence)
         note.position = from
+        // Where it is not known which rows lie before it, none do: a gap begins there.
+        note.rows = min(note.rows, forwarder.marks.rows(behind: from) ?? 0)
         note.ends = Array(repeating: .zero, count: forwarder.keys.count)
         forwarder.continuity.forgetMark()
         hasLostMark = false

@@ -20,6 +20,10 @@ final class ForwarderRun {
     /// Of the records in the pipeline: sequence, and commands up to its end.
     private var records: [(sequence: UInt64, commands: Int)] = []
     private var counts: [Int]
+    /// What the journal is let go of is in no note yet.
+    private var hasUnnotedGap = false
+    /// The last record that was set aside: it is read again with each attempt.
+    private var setAsideSequence: UInt64 = 0
 
     /// Between two notes of the position: what a crash sends again.
     private static let noteInterval = Duration.seconds(1)
@@ -239,8 +243,10 @@ final class ForwarderRun {
     }
 
     private func hold() {
-        if noteIsNew, MonotonicTime.now() >= nextNote { writeNote() }
-        if letGoIfFull() { writeNote() }
+        if letGoIfFull() { hasUnnotedGap = true }
+        if hasUnnotedGap || noteIsNew && MonotonicTime.now() >= nextNote { writeNote() }
+        // After a crash only the note knows of the gap.
+        guard !hasUnnotedGap else { return }
         forwarder.journal.release(upTo: note.position, by: StreamForwarder.consumer)
     }
 
@@ -253,6 +259,7 @@ final class ForwarderRun {
         do throws(JournalError) {
             try note.write(in: forwarder.directory)
             noteIsNew = false
+            hasUnnotedGap = false
         } catch {
             forwarder.log.warning(
                 "the forwarder's position cannot be noted", ["error": .string(error.message)])
@@ -302,6 +309,8 @@ final class ForwarderRun {
     /// A checksum was right, and still this is no event: the store sets it aside when it takes the
     /// journal itself; on the way through the streams it must be done here.
     private func setAside(_ entry: JournalEntry) {
+        guard entry.sequence > setAsideSequence else { return }
+        setAsideSequence = entry.sequence
         forwarder.log.error(
             "a journal record cannot be read",
             ["sequence": .integer(Int64(clamping: entry.sequence))])

@@ -63,7 +63,7 @@ final class StreamContinuity: Sendable {
             for index in ends.indices {
                 known.lastIDs[index] = max(known.lastIDs[index], ends[index])
                 if let added = known.added[index] {
-                    known.added[index] = added + Int64(counts[index])
+                    known.added[index] = added &+ Int64(counts[index])
                 }
             }
         }

@@ -35,9 +35,10 @@ package struct StreamEntryID: Hashable, Comparable, Sendable, CustomStringConver
         self = id
     }
 
-    /// The least id above this one.
+    /// The least id above this one; itself, where there is none.
     package var next: StreamEntryID {
-        number == .max
+        guard milliseconds < .max || number < .max else { return self }
+        return number == .max
             ? StreamEntryID(milliseconds: milliseconds + 1, number: 0)
             : StreamEntryID(milliseconds: milliseconds, number: number + 1)
     }

@@ -34,6 +34,7 @@ extension WatchRun {
     /// one of its sinks, or one that was there a while ago is not there: it would then miss what
     /// goes.
     private func acknowledgedEnd(of index: Int) -> StreamEntryID? {
+        guard !isSettling else { return nil }
         let partition = partitions[index]
         let expected =
             [watch.options.group] + watch.options.expectedGroups + groupsSeen[index].keys
@@ -45,6 +46,11 @@ extension WatchRun {
             end = min(end ?? own, own)
         }
         return end
+    }
+
+    private func ownGroupHasMore(in partition: Int) -> Bool {
+        let own = partitions[partition].groups.first { $0.name == watch.options.group }
+        return own.map { $0.pending > 0 || $0.lag != 0 } ?? true
     }
 
     private func trimmed(_ places: [Int]) throws(RedisError) -> [(partition: Int, count: Int)] {
@@ -114,7 +120,8 @@ extension WatchRun {
                         partitions[counts[pair].partition].groups.map(\.name)
                             .joined(separator: ",")),
                 ])
-            doubt()
+            // Another group's loss is none of this node's.
+            if ownGroupHasMore(in: counts[pair].partition) { doubt() }
         }
     }
 }

@@ -31,6 +31,12 @@ final class WatchRun {
 
     /// A node whose breaker is open for as long as it ever is, 38 s, makes its group again within.
     private static let absenceLimit = Duration.seconds(120)
+    /// When Redis was seen to have lost data. For a while nobody knows which groups there were: a
+    /// node that was started again has seen none.
+    private var lostAt: MonotonicTime?
+    var isSettling: Bool {
+        lostAt.map { MonotonicTime.now().since($0) < WatchRun.absenceLimit } ?? false
+    }
 
     init(_ watch: StreamWatch) {
         self.watch = watch
@@ -71,7 +77,9 @@ final class WatchRun {
             look.added[index] = partition.stream.added
         }
         // Whoever sends next finds out what it means.
-        if StreamContinuity.verdict(look, after: before) != .same { watch.continuity.suspect() }
+        let verdict = StreamContinuity.verdict(look, after: before)
+        if verdict != .same { watch.continuity.suspect() }
+        if verdict == .lost { lostAt = .now() }
         try readFacts()
         publish()
     }

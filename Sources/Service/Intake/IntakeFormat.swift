@@ -67,6 +67,12 @@ enum IntakeCoding {
         throw problem
     }
 
+    /// Undoes the coding of a small body, if it has one, in place. On the event loop.
+    static func undo(_ request: Request, limitBytes: Int) throws(Problem) {
+        guard let coding = try of(request) else { return }
+        try decode(request, coding, limitBytes: limitBytes)
+    }
+
     /// Undoes the coding of the body of `request`, in place.
     /// - Throws: a 400 or 413. O(n), and never more than one byte beyond the limit.
     static func decode(

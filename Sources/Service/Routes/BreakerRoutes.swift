@@ -52,6 +52,7 @@ struct BreakerRoutes: Sendable {
             throw Problem(
                 415, "unsupported_media_type", "Content-Type must be application/json.")
         }
+        try IntakeCoding.undo(request, limitBytes: limitBytes)
         guard request.body.count <= limitBytes else {
             throw Problem(
                 413, "body_too_large", "The body is limited to \(limitBytes) bytes.",

@@ -9,26 +9,35 @@ struct HealthRoutes: Sendable {
     let metrics: MetricsReport
 
     func register(on router: inout Router) {
-        router.on(.get, "/healthz") { request, responder in
-            responder.respond(
-                Response(
-                    200, contentType: "application/json", body: .fixed("{\"status\":\"ok\"}\n")))
+        on("/healthz", &router) {
+            Response(200, contentType: "application/json", body: .fixed("{\"status\":\"ok\"}\n"))
         }
-        router.on(.get, "/readyz") { request, responder in responder.respond(ready()) }
-        router.on(.get, "/status") { request, responder in
-            responder.respond(.json(200, status.json()))
-        }
-        router.on(.get, "/metrics") { request, responder in
-            responder.respond(
-                Response(
-                    200, contentType: "text/plain; version=0.0.4; charset=utf-8",
-                    body: .bytes(metrics.text())))
+        on("/readyz", &router) { ready() }
+        on("/status", &router) { .json(200, status.json()) }
+        on("/metrics", &router) {
+            Response(
+                200, contentType: "text/plain; version=0.0.4; charset=utf-8",
+                body: .bytes(metrics.text()))
         }
         let document = Bytes(PackageResources.openapi_yaml)
-        router.on(.get, "/openapi.yaml") { request, responder in
+        on("/openapi.yaml", &router) {
             var response = Response(200, contentType: "application/yaml", body: .bytes(document))
             response.cacheControl = "no-cache"
-            responder.respond(response)
+            return response
+        }
+    }
+
+    /// A route without parameters.
+    private func on(
+        _ template: String, _ router: inout Router, _ answer: @escaping @Sendable () -> Response
+    ) {
+        router.on(.get, template) { request, responder in
+            do throws(Problem) {
+                if request.hasQuery { _ = try request.checkedParameters([]) }
+                responder.respond(answer())
+            } catch {
+                responder.respond(error, request)
+            }
         }
     }
 

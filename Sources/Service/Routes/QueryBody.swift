@@ -12,6 +12,7 @@ enum QueryBody {
             throw Problem(
                 415, "unsupported_media_type", "Content-Type must be application/json.")
         }
+        try IntakeCoding.undo(request, limitBytes: limitBytes)
         guard RequestTarget.split(request.target.span).query == nil else {
             throw Problem(
                 400, "unknown_parameter", "POST /query takes its parameters from the body.")
