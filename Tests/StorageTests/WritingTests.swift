@@ -25,6 +25,20 @@ import Testing
         #expect(try store.generation() == 2)
     }
 
+    @Test func `an event that comes back under the id it was given here is the same`() throws {
+        let folder = try TemporaryFolder()
+        let store = try openStore(folder)
+        try store.write([TestEvent(key: 7)], position: 1)
+        let id = try #require(try store.ids().first)
+        let result = try store.write([
+            TestEvent(id: id), TestEvent(id: id, source: "/other"), TestEvent(id: id),
+        ])
+        #expect(result == .init(inserted: 1, duplicates: 2))
+        // A client's own UUID of the same kind is compared as any id.
+        let own = "01890a5d-ac96-774b-bcce-b302099a8057"
+        #expect(try store.write([TestEvent(id: own), TestEvent(id: own)]).inserted == 1)
+    }
+
     @Test func `tells events with the same id from different sources apart`() throws {
         let folder = try TemporaryFolder()
         let store = try openStore(folder)

@@ -17,5 +17,7 @@ import Testing
         #expect(ids[0].next == ids[1])
         let last = StreamEntryID(milliseconds: 4, number: .max)
         #expect(last.next == StreamEntryID(milliseconds: 5, number: 0))
+        let greatest = StreamEntryID(milliseconds: .max, number: .max)
+        #expect(greatest.next == greatest)
     }
 }

@@ -14,6 +14,8 @@ import Testing
         var unsent: Set<String> = []
         var gaps = 0
         var readiness: [String] = []
+        /// Events were stored without Redis for a while.
+        var hasGonePast = false
     }
 
     private func check(_ outcome: Outcome, _ what: String) {
@@ -136,6 +138,48 @@ import Testing
             acknowledged: acknowledged, sent: load.sent.union(marks),
             stored: try service.storedMarks())
         outcome.unsent = acknowledged.subtracting(try redis.readAll(group: "stranger"))
+        outcome.exits.append(try service.terminate())
+        return outcome
+    }
+
+    @Test func `a Redis that takes less than comes in does not fill the journal`() async throws {
+        let outcome = try await SideThread.run { try StreamOutageTests.outrunRedis() }
+        check(outcome, "a slow Redis")
+        #expect(outcome.hasGonePast)
+    }
+
+    private static func outrunRedis() throws -> Outcome {
+        let redis = try RedisProcess()
+        let proxy = try FaultProxy(to: redis.port)
+        defer { proxy.stop() }
+        try redis.addGroup("stranger")
+        let service = try RunningService.start(
+            redis: "redis://127.0.0.1:\(proxy.port)", ["--journal-max-bytes", "64MiB"])
+        try service.waitUntilStreamsAre("ok")
+        // Below what a breaker calls slow.
+        proxy.set(.delay(.milliseconds(80)))
+        var outcome = Outcome()
+        var marks: Set<String> = []
+        let connection = try service.connect()
+        let filler = String(repeating: "x", count: 200_000)
+        for number in 0..<FaultForm.pick(short: 600, long: 2000) {
+            usleep(5000)
+            let mark = "big-\(number)"
+            try connection.send(
+                "POST", "/events", headers: ["Content-Type": "application/json"],
+                body: Array(
+                    #"{"type":"big","data":{"mark":"\#(mark)","filler":"\#(filler)"}}"#.utf8))
+            outcome.statuses.insert(try connection.receive().status)
+            marks.insert(mark)
+        }
+        proxy.set(.none)
+        try service.waitUntilStreamsAreDrained()
+        outcome.hasGonePast = service.records.contains {
+            $0["message"]?.string?.hasPrefix("events are stored straight") == true
+        }
+        outcome.accounting = Accounting(
+            acknowledged: marks, sent: marks, stored: try service.storedMarks())
+        outcome.unsent = marks.subtracting(try redis.readAll(group: "stranger"))
         outcome.exits.append(try service.terminate())
         return outcome
     }
