@@ -72,6 +72,7 @@ package final class Journal: Sendable {
             }
             intake.waiting.append(.init(batch: batch, completion: completion))
             intake.waitingBytes += bytes
+            intake.waitingRecords += batch.recordCount
             return nil
         }
         if let refusal { completion(batch, refusal) }

@@ -21,6 +21,7 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
     struct Intake {
         var waiting: [Submission] = []
         var waitingBytes = 0
+        var waitingRecords = 0
         var isClosed = false
     }
 
@@ -28,6 +29,11 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
     static let waitingLimitBytes = 256 << 20
     /// How long after a failure the disk is tried again.
     static let probeInterval = Duration.milliseconds(250)
+
+    /// Smaller groups are not waited for: with few clients it would only delay them.
+    private static let gatherRecords = 8
+    /// About two syncs: what those who come alone lose at most, once.
+    private static let gatherTime = Duration.microseconds(500)
 
     let intake = Monitor(Intake())
     let catalog: Monitor<JournalCatalog>
@@ -52,6 +58,8 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
     var staged: [iovec] = []
     var stagedBytes = 0
     var stagedNext: UInt64 = 0
+    /// Records of the last group.
+    private var groupRecords = 0
     /// Whether the keeper had a spare segment ready when it was last asked.
     var hasSpare = false
 
@@ -77,10 +85,15 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
         while true {
             let isOpen = intake.wait(until: min(probeAt, syncAt)) {
                 !$0.waiting.isEmpty || $0.isClosed
-            } then: { intake in
+            } then: {
+                !$0.isClosed
+            }
+            if isOpen == true { gather() }
+            intake.withLock { intake in
                 swap(&intake.waiting, &group)
                 intake.waitingBytes = 0
-                return !intake.isClosed
+                groupRecords = intake.waitingRecords
+                intake.waitingRecords = 0
             }
             let isLast = isOpen == false && group.isEmpty
             commit(&group)
@@ -89,6 +102,18 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
             if isLast || syncAt.hasPassed { syncInterval() }
             if isLast { return finish() }
         }
+    }
+
+    /// Waits a moment for a group of half the last one's size.
+    ///
+    /// Those who were just answered are about to come again. Without this the first of them to come
+    /// are synced alone, and the others behind them: twice the syncs for the same clients.
+    private func gather() {
+        let wanted = groupRecords / 2
+        guard wanted >= JournalCommitter.gatherRecords else { return }
+        _ = intake.wait(
+            until: .after(JournalCommitter.gatherTime),
+            for: { $0.waitingRecords >= wanted || $0.isClosed }, then: { _ in })
     }
 
     private func finish() {
