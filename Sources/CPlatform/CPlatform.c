@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -103,12 +102,6 @@ void millrace_siphash128(const uint8_t *key, const void *bytes, size_t count, ui
 
 int millrace_thread_set_nice(int nice) {
     return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice) == 0 ? 0 : errno;
-}
-
-int millrace_thread_set_idle(void) {
-    const struct sched_param none = {0};
-    // 0 is the calling thread, not the process (sched_setscheduler(2), "C library/kernel differences").
-    return sched_setscheduler(0, SCHED_IDLE, &none) == 0 ? 0 : errno;
 }
 
 void millrace_thread_set_name(const char *name) {

@@ -7,7 +7,7 @@ import Telemetry
 /// A transaction takes what is waiting, so batches grow under load and add no delay without it.
 ///
 /// DESIGN. A client waits for the journal, not for the store, so storing yields: it runs on a thread
-/// that runs only where nobody else wants to. When cores are short it falls behind, and only so far: once the store is
+/// of the lowest priority. When cores are short it falls behind, and only so far: once the store is
 /// `StorePressure.limit` behind, or the journal half full, or while somebody waits to see their
 /// events, a second thread of normal priority takes over until the store has caught up. Two threads that take turns, because Linux lets a thread
 /// without privileges give up priority but never take it back.
@@ -37,7 +37,7 @@ package final class EventWriter: Sendable {
         case yielding
         case pressing
 
-        var priority: ThreadPriority { self == .yielding ? .idle : .normal }
+        var priority: ThreadPriority { self == .yielding ? .nice(19) : .normal }
     }
 
     private struct State {

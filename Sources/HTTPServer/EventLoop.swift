@@ -244,11 +244,11 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     }
 
     /// Whether replies need no fields that depend on the server's state or the request's origin.
-    var sendsPlainReplies: Bool { !isStopping && options.corsOrigins.isEmpty }
+    var sendsPlainReplies: Bool { !server.isDraining && options.corsOrigins.isEmpty }
 
     func encode(_ response: Response, for connection: HTTPConnection) -> OpaquePointer? {
         ResponseEncoder.encode(
-            response, for: connection, closing: isStopping || response.closesConnection,
+            response, for: connection, closing: server.isDraining || response.closesConnection,
             corsOrigins: options.corsOrigins)
     }
 

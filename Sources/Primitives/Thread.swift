@@ -7,8 +7,6 @@ package enum ThreadPriority: Sendable {
     case normal
     /// 1 to 19; the higher, the more it yields.
     case nice(Int32)
-    /// Runs only where nobody else wants to, and never keeps anybody from a core.
-    case idle
 }
 
 /// A thread of our own: SQLite, the disk and the event loops block, so they never run on Swift's
@@ -57,7 +55,6 @@ private func threadEntry(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoi
     switch start.priority {
     case .normal: break
     case .nice(let value): _ = millrace_thread_set_nice(value)
-    case .idle: _ = millrace_thread_set_idle()
     }
     start.body()
     return nil

@@ -12,9 +12,6 @@ void millrace_siphash128(const uint8_t *key, const void *bytes, size_t count, ui
 /// Sets the calling thread's nice value (Linux has one per thread) and name (15 bytes at most).
 /// Returns 0 or errno.
 int millrace_thread_set_nice(int nice);
-/// The calling thread runs only on processors that nobody else wants, and counts as nobody when the
-/// system looks for a free one (SCHED_IDLE). Returns 0 or errno.
-int millrace_thread_set_idle(void);
 void millrace_thread_set_name(const char *name);
 
 /// The number of processors that this process may run on, at least 1.
