@@ -136,7 +136,8 @@ package final class EventWriter: Sendable {
                 if isIdle, reader != nil { waitForMore() }
                 if !isIdle, reader != nil {
                     gather()
-                    if turn == .yielding { giveWay() }
+                    // Redis's return shows only to a writer that takes what it brings.
+                    if turn == .yielding, streams == nil { giveWay() }
                 }
             } catch {
                 failed(error)

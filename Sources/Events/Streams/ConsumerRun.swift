@@ -17,7 +17,8 @@ final class ConsumerRun {
     private static let readCounts = 4...2000
     /// What one reply should bring, decoded.
     private static let readBytes = 4 << 20
-    private(set) var readCount = 64
+    private static let firstReadCount = 200
+    private(set) var readCount = ConsumerRun.firstReadCount
     /// How long Redis holds a read that finds nothing: also how late a stop may be noticed, and
     /// acknowledgements without a later read.
     private static let blockTime = Duration.milliseconds(200)
@@ -195,7 +196,8 @@ final class ConsumerRun {
 
     private func failed(_ error: RedisError) {
         mustRecover = true
-        readCount = max(readCount / 4, ConsumerRun.readCounts.lowerBound)
+        // Not below the start: pages of a few entries would take for ever over what is pending.
+        readCount = min(readCount, max(readCount / 4, ConsumerRun.firstReadCount))
         if consumer.pulse.failed(error.description) {
             consumer.log.warning(
                 "redis streams are not read", ["error": .string(error.description)])

@@ -154,7 +154,7 @@ import Testing
         defer { proxy.stop() }
         try redis.addGroup("stranger")
         let service = try RunningService.start(
-            redis: "redis://127.0.0.1:\(proxy.port)", ["--journal-max-bytes", "64MiB"])
+            redis: "redis://127.0.0.1:\(proxy.port)", ["--journal-max-bytes", "128MiB"])
         try service.waitUntilStreamsAre("ok")
         // Below what a breaker calls slow.
         proxy.set(.delay(.milliseconds(80)))
