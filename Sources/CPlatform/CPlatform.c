@@ -104,6 +104,20 @@ int millrace_thread_set_nice(int nice) {
     return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice) == 0 ? 0 : errno;
 }
 
+// As in sched_setattr(2); glibc 2.36 has neither the structure nor the call.
+struct scheduling {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+int millrace_thread_set_slice(int nice, uint64_t nanoseconds) {
+    struct scheduling wanted = {.size = sizeof wanted, .nice = nice, .runtime = nanoseconds};
+    return syscall(SYS_sched_setattr, 0, &wanted, 0u) == 0 ? 0 : errno;
+}
+
 void millrace_thread_set_name(const char *name) {
     char copy[16] = {0};
     strncpy(copy, name, 15);

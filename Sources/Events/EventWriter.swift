@@ -9,8 +9,9 @@ import Telemetry
 /// DESIGN. A client waits for the journal, not for the store, so storing yields: it runs on a thread
 /// of the lowest priority. When cores are short it falls behind, and only so far: once the store is
 /// `StorePressure.limit` behind, or the journal half full, or while somebody waits to see their
-/// events, a second thread of normal priority takes over until the store has caught up. Two threads that take turns, because Linux lets a thread
-/// without privileges give up priority but never take it back.
+/// events, a second thread of normal priority takes over until the store has caught up. Two threads
+/// that take turns, because Linux lets a thread without privileges give up priority but never take
+/// it back.
 package final class EventWriter: Sendable {
     /// The journal keeps what this consumer has not made durable.
     package static let consumer = "store"
@@ -19,16 +20,11 @@ package final class EventWriter: Sendable {
     /// While cores are short the turn must not be held for long: somebody may come to wait for it.
     private static let starvedBytes = 256 << 10
     private static let idleWait = Duration.milliseconds(200)
-    /// Between two transactions under load: one with a thousand events costs a third of ten with a
-    /// hundred, since each writes the same hot pages anew.
-    private static let gatherWait = Duration.milliseconds(40)
-    /// A transaction of fewer events than this is followed by the next at once.
-    private static let gatherEvents = 64
     /// Between two looks around while the streams bring nothing.
     private static let streamWait = Duration.milliseconds(100)
 
-    /// When cores are short the yielding thread works one part of its time and rests nine.
-    private static let restShare = 9
+    /// When cores are short the yielding thread works one part of its time and rests nineteen.
+    private static let restShare = 19
     private static let longestRest = Duration.seconds(1)
     /// For how long storing presses on after somebody asked for it: requests that wait come in rows.
     private static let hurryTime = Duration.milliseconds(500)
@@ -37,7 +33,7 @@ package final class EventWriter: Sendable {
         case yielding
         case pressing
 
-        var priority: ThreadPriority { self == .yielding ? .nice(19) : .normal }
+        var priority: ThreadPriority { self == .yielding ? .background : .normal }
     }
 
     private struct State {
@@ -63,6 +59,7 @@ package final class EventWriter: Sendable {
     private let threads: Locked<[Thread]> = Locked([])
     private let pressure: Locked<StorePressure>
     private let lastBatch = Locked(StoreBatch())
+    private let window = Locked(GatherWindow())
     /// What the journal was last told; nil before.
     private let released: Locked<UInt64?> = Locked(nil)
     /// Events stored, and events that were there already, since start.
@@ -195,7 +192,7 @@ package final class EventWriter: Sendable {
     private func writeBatch(from reader: JournalReader) throws(EventWriterError) -> Bool {
         let before = reader.nextSequence
         let records: [JournalEntry]
-        let isStarved = lastBatch.withLock { $0.isStarved }
+        let isStarved = lastBatch.withLock { $0.isStarved } || journal.isShortOfCores
         do {
             records = try reader.next(
                 maxBytes: isStarved ? EventWriter.starvedBytes : EventWriter.transactionBytes)
@@ -213,7 +210,9 @@ package final class EventWriter: Sendable {
                 (inserter) throws(StorageError) in
                 for record in records { try insert(record.payload, with: inserter) }
             }
-            batch.end(events: result.inserted + result.duplicates)
+            batch.end(
+                events: result.inserted + result.duplicates,
+                records: reader.nextSequence - before)
             lastBatch.withLock { [batch] in $0 = batch }
         } catch {
             throw .store(error)
@@ -281,28 +280,29 @@ package final class EventWriter: Sendable {
         return deadline.hasPassed || store.position >= journal.committedSequence
     }
 
-    /// Lets a batch form, if the last one was large and took all there was.
+    /// Lets a batch form, if many events came lately and the store keeps up with them.
     private func gather() {
-        guard lastBatch.withLock({ $0.events }) >= EventWriter.gatherEvents,
-            store.position >= journal.committedSequence
+        let batch = lastBatch.withLock { $0 }
+        guard let next = window.withLock({ $0.stored(batch.events, now: .now()) }),
+            store.position + batch.records > journal.committedSequence
         else { return }
-        rest(EventWriter.gatherWait)
+        rest(until: next)
     }
 
-    /// Rests, if the last batch waited for a core for half of its time or more: every wait of this
-    /// thread is followed by one of somebody whom a client waits for.
+    /// Rests while cores are short: each one that this thread holds keeps somebody waiting whom a
+    /// client waits for.
     private func giveWay() {
         let batch = lastBatch.withLock { $0 }
-        guard batch.events >= EventWriter.gatherEvents, batch.isStarved,
+        guard batch.events >= GatherWindow.crowd, batch.isStarved || journal.isShortOfCores,
             state.withLock({ $0.urgentUntil.hasPassed })
         else { return }
-        rest(min(batch.elapsed * EventWriter.restShare, EventWriter.longestRest))
+        rest(until: .after(min(batch.elapsed * EventWriter.restShare, EventWriter.longestRest)))
     }
 
     /// Waits, unless somebody waits for the store.
-    private func rest(_ duration: Duration) {
+    private func rest(until deadline: Deadline) {
         _ = state.wait(
-            until: .after(duration), for: { $0.isUrgent || $0.isStopping },
+            until: deadline, for: { $0.isUrgent || $0.isStopping },
             then: { $0.isUrgent = false })
     }
 

@@ -107,6 +107,8 @@ package final class Journal: Sendable {
     var backlog: (committed: UInt64, retainedBytes: Int) {
         catalog.withLock { ($0.committed, $0.retainedBytes) }
     }
+    /// Whether those who post wait for a core rather than for the disk.
+    var isShortOfCores: Bool { catalog.withLock { MonotonicTime.now() < $0.coresAreShortUntil } }
     package var isClosed: Bool { catalog.withLock { $0.isClosed } }
 
     package var status: JournalStatus {

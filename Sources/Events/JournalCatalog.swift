@@ -41,6 +41,8 @@ struct JournalCatalog {
     var syncMicroseconds: Double = 0
     /// Someone waits for `committed` to grow.
     var hasWaiter = false
+    /// Until then those who post count as waiting for a core rather than for the disk.
+    var coresAreShortUntil = MonotonicTime(nanoseconds: 0)
     var isClosed = false
 
     /// What all consumers have stored.

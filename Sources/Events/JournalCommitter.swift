@@ -34,6 +34,10 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
     private static let gatherRecords = 8
     /// About two syncs: what those who come alone lose at most, once.
     private static let gatherTime = Duration.microseconds(500)
+    /// Between two looks at how long this thread waits for a core.
+    private static let lookInterval = Duration.milliseconds(20)
+    /// For how long what was seen counts.
+    private static let shortTime = Duration.milliseconds(100)
 
     let intake = Monitor(Intake())
     let catalog: Monitor<JournalCatalog>
@@ -58,6 +62,9 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
     var staged: [iovec] = []
     var stagedBytes = 0
     var stagedNext: UInt64 = 0
+    /// When and at how much waiting for a core it was last looked.
+    private var lookedAt = MonotonicTime.now()
+    private var waitedBefore = Duration.zero
     /// Records of the last group.
     private var groupRecords = 0
     /// Whether the keeper had a spare segment ready when it was last asked.
@@ -98,6 +105,7 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
             let isLast = isOpen == false && group.isEmpty
             commit(&group)
             group.removeAll(keepingCapacity: true)
+            lookAtCores()
             if probeAt.hasPassed { probe() }
             if isLast || syncAt.hasPassed { syncInterval() }
             if isLast { return finish() }
@@ -114,6 +122,20 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
         _ = intake.wait(
             until: .after(JournalCommitter.gatherTime),
             for: { $0.waitingRecords >= wanted || $0.isClosed }, then: { _ in })
+    }
+
+    /// Notes whether this thread waits for a core for an eighth of the time or more: then so do
+    /// those whom clients wait for, and storing should leave the cores to them.
+    private func lookAtCores() {
+        let now = MonotonicTime.now()
+        let elapsed = now.since(lookedAt)
+        guard elapsed >= JournalCommitter.lookInterval else { return }
+        let waited = CoreWait.ofThisThread()
+        let isShort = waited - waitedBefore > elapsed / 8
+        lookedAt = now
+        waitedBefore = waited
+        guard isShort else { return }
+        catalog.withLock { $0.coresAreShortUntil = now + JournalCommitter.shortTime }
     }
 
     private func finish() {

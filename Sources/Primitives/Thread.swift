@@ -7,6 +7,8 @@ package enum ThreadPriority: Sendable {
     case normal
     /// 1 to 19; the higher, the more it yields.
     case nice(Int32)
+    /// Yields the most, and gives a core back as soon as the scheduler lets it.
+    case background
 }
 
 /// A thread of our own: SQLite, the disk and the event loops block, so they never run on Swift's
@@ -55,6 +57,11 @@ private func threadEntry(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoi
     switch start.priority {
     case .normal: break
     case .nice(let value): _ = millrace_thread_set_nice(value)
+    case .background:
+        // A thread of low priority that is on a core may keep it for a slice (3 ms on two cores)
+        // although others have woken up.
+        _ = millrace_thread_set_nice(19)
+        _ = millrace_thread_set_slice(19, 100_000)
     }
     start.body()
     return nil

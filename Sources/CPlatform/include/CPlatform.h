@@ -12,6 +12,10 @@ void millrace_siphash128(const uint8_t *key, const void *bytes, size_t count, ui
 /// Sets the calling thread's nice value (Linux has one per thread) and name (15 bytes at most).
 /// Returns 0 or errno.
 int millrace_thread_set_nice(int nice);
+/// Sets the calling thread's nice value and how long it may keep a core that others wait for: Linux
+/// 6.12 and later, 100 us to 100 ms; earlier ones take it and have no such setting. Returns 0 or
+/// errno.
+int millrace_thread_set_slice(int nice, uint64_t nanoseconds);
 void millrace_thread_set_name(const char *name);
 
 /// The number of processors that this process may run on, at least 1.
