@@ -38,6 +38,17 @@ package enum JSONScan {
         return UnsafeRawBufferPointer(rebasing: bytes[lower..<upper])
     }
 
+    /// What stands between the braces of `object`, without white space around it; nil if that is
+    /// nothing.
+    package static func members(
+        of object: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer? {
+        let inner = trim(object, 0..<object.count)
+        guard inner.count > 2 else { return nil }
+        let members = trim(inner, 1..<inner.count - 1)
+        return members.isEmpty ? nil : members
+    }
+
     package static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
     }

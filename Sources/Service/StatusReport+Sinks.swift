@@ -1,5 +1,4 @@
 import Events
-import Primitives
 import Storage
 
 extension StatusReport {
@@ -21,15 +20,7 @@ extension StatusReport {
         body.add("lost", sink.lost)
         if let lag = sink.lag { body.add("lag", lag) }
         if let error = sink.lastError { body.add("last_error", error) }
-        body.object("breaker") { breaker in
-            breaker.add("state", sink.breaker.mode.rawValue)
-            breaker.add("failure_rate", sink.breaker.failureRate)
-            breaker.add("opened", sink.breaker.openedCount)
-            breaker.add("reason", sink.breaker.reason.rawValue)
-            breaker.add(
-                "changed_seconds_ago",
-                MonotonicTime.now().since(sink.breaker.changedAt).inSeconds)
-        }
+        body.object("breaker") { StreamReport.add(sink.breaker, to: &$0) }
     }
 
     func addDeadLetters(_ body: inout JSONObjectWriter, _ status: StoreStatus) {

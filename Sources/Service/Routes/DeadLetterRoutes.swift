@@ -66,7 +66,9 @@ struct DeadLetterRoutes: Sendable {
             do throws(StorageError) {
                 let letters = try store.deadLetters(
                     sink: wanted, before: start, limit: count + 1, deadline: deadline)
-                return DeadLetterRoutes.response(letters, limit: count)
+                return .page(
+                    "dead_letters", letters, limit: count, number: { $0.seq },
+                    DeadLetterRoutes.append)
             } catch {
                 throw Problem(error)
             }
@@ -80,24 +82,7 @@ struct DeadLetterRoutes: Sendable {
         return value
     }
 
-    private static func response(_ letters: [DeadLetter], limit: Int) -> Response {
-        var body = ByteBuffer(capacity: 512 * (letters.count + 1))
-        body.append(#"{"dead_letters":["#)
-        for (index, letter) in letters.prefix(limit).enumerated() {
-            if index > 0 { body.append(",") }
-            append(letter, to: &body)
-        }
-        body.append(#"],"next":"#)
-        if letters.count > limit {
-            body.append(jsonString: "\(letters[limit - 1].seq)")
-        } else {
-            body.append("null")
-        }
-        body.append("}\n")
-        return .json(200, body)
-    }
-
-    private static func append(_ letter: DeadLetter, to body: inout ByteBuffer) {
+    private static func append(_ letter: DeadLetter, _ body: inout ByteBuffer) {
         body.append(#"{"seq":"#)
         body.append(decimal: letter.seq)
         body.append(#","sink":"#)

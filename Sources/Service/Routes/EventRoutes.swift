@@ -73,21 +73,10 @@ struct EventRoutes: Sendable {
         let (wanted, start, count, store) = (filter, cursor, limit, store)
         return { deadline throws(StorageError) in
             let page = try store.events(wanted, before: start, limit: count, deadline: deadline)
-            return EventRoutes.response(page)
+            return .page("events", page.events, next: page.next?.text) { event, body in
+                body.append(cloudEvent: event)
+            }
         }
-    }
-
-    private static func response(_ page: EventPage) -> Response {
-        var body = ByteBuffer(capacity: 512 * (page.events.count + 1))
-        body.append(#"{"events":["#)
-        for (index, event) in page.events.enumerated() {
-            if index > 0 { body.append(",") }
-            body.append(cloudEvent: event)
-        }
-        body.append(#"],"next":"#)
-        if let next = page.next { body.append(jsonString: next.text) } else { body.append("null") }
-        body.append("}\n")
-        return .json(200, body)
     }
 
     // MARK: GET /events/quarantine
@@ -108,28 +97,12 @@ struct EventRoutes: Sendable {
         let (start, count, store) = (before, limit, store)
         return { deadline throws(StorageError) in
             let rows = try store.quarantined(before: start, limit: count + 1, deadline: deadline)
-            return EventRoutes.response(rows, limit: count)
+            return .page(
+                "events", rows, limit: count, number: { $0.seq }, EventRoutes.append)
         }
     }
 
-    private static func response(_ rows: [QuarantinedEvent], limit: Int) -> Response {
-        var body = ByteBuffer(capacity: 384 * (rows.count + 1))
-        body.append(#"{"events":["#)
-        for (index, row) in rows.prefix(limit).enumerated() {
-            if index > 0 { body.append(",") }
-            append(row, to: &body)
-        }
-        body.append(#"],"next":"#)
-        if rows.count > limit {
-            body.append(jsonString: "\(rows[limit - 1].seq)")
-        } else {
-            body.append("null")
-        }
-        body.append("}\n")
-        return .json(200, body)
-    }
-
-    private static func append(_ row: QuarantinedEvent, to body: inout ByteBuffer) {
+    private static func append(_ row: QuarantinedEvent, _ body: inout ByteBuffer) {
         body.append(#"{"seq":"#)
         body.append(decimal: row.seq)
         body.append(#","received":""#)
