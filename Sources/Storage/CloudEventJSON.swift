@@ -39,28 +39,3 @@ extension ByteBuffer {
         event.withRow { append(cloudEvent: $0) }
     }
 }
-
-extension StoredEvent {
-    /// Calls `body` with the event as bytes, which are valid during the call.
-    fileprivate func withRow(_ body: (EventRow) -> Void) {
-        var memory = ByteBuffer(capacity: 256 + (data?.count ?? 0) + (extensions?.count ?? 0))
-        var ends: [Int] = []
-        for text in [id, type, source, subject ?? ""] {
-            memory.append(text)
-            ends.append(memory.count)
-        }
-        for json in [data, extensions] {
-            memory.append(contentsOf: json ?? [])
-            ends.append(memory.count)
-        }
-        let slice = { (index: Int) in
-            UnsafeRawBufferPointer(
-                rebasing: memory.span[(index > 0 ? ends[index - 1] : 0)..<ends[index]])
-        }
-        body(
-            EventRow(
-                identity: .client(slice(0)), time: time, type: slice(1), source: slice(2),
-                subject: subject.map { _ in slice(3) }, data: data.map { _ in slice(4) },
-                extensions: extensions.map { _ in slice(5) }))
-    }
-}

@@ -27,9 +27,12 @@ extension EventStore {
 
     /// Events stored after `seq`, in the order of storing: what a tail sends on. Any thread that
     /// may block. Looks at 10,000 rows at most; `lastSeq` says how far it came.
-    /// - Parameter types: any of these; all, if empty.
+    /// - Parameters:
+    ///   - types: any of these; all, if empty.
+    ///   - maxBytes: no more follow the event with which data and extensions reach this size.
     package func events(
-        after seq: Int64, types: [String] = [], limit: Int, deadline: Deadline
+        after seq: Int64, types: [String] = [], limit: Int, maxBytes: Int = .max,
+        deadline: Deadline
     ) throws(StorageError) -> EventTail {
         try readers.withReader(until: deadline) { (connection) throws(SQLiteError) in
             let wanted = types.isEmpty ? nil : Set(try Generations.typeIDs(connection, types))
@@ -44,15 +47,18 @@ extension EventStore {
             select.bind(2, EventStore.tailExaminedLimit)
             var tail = EventTail(lastSeq: seq, hasMore: false)
             var examined: Int64 = 0
+            var bytes = 0
             while try select.step() {
-                if tail.events.count == limit {
+                if tail.events.count == limit || bytes >= maxBytes {
                     tail.hasMore = true
                     return tail
                 }
                 tail.lastSeq = select.integer(0)
                 examined += 1
                 if let wanted, !wanted.contains(select.integer(2)) { continue }
-                tail.events.append(try StoredEvent(select, names: names))
+                let event = try StoredEvent(select, names: names)
+                bytes += (event.data?.count ?? 0) + (event.extensions?.count ?? 0)
+                tail.events.append(event)
             }
             tail.hasMore = examined == EventStore.tailExaminedLimit
             return tail

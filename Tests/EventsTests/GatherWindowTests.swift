@@ -3,20 +3,17 @@ import Testing
 
 @testable import Events
 
-@Suite("Events in a row are stored together")
 struct GatherWindowTests {
     private let start = MonotonicTime(nanoseconds: 1_000_000_000)
 
-    @Test("Few events are stored at once, however long they come")
-    func fewAreStoredAtOnce() {
+    @Test func `few events are stored at once, however long they come`() {
         var window = GatherWindow()
         for millisecond in 0..<1_000 {
             #expect(window.stored(1, now: start + .milliseconds(millisecond)) == nil)
         }
     }
 
-    @Test("Many small batches in a row wait for the end of the window")
-    func manyWaitForTheEnd() {
+    @Test func `many small batches in a row wait for the end of the window`() {
         var window = GatherWindow()
         #expect(window.stored(32, now: start) == nil)
         let end = Deadline(start + GatherWindow.length)
@@ -24,8 +21,7 @@ struct GatherWindowTests {
         #expect(window.stored(1, now: start + .milliseconds(39)) == end)
     }
 
-    @Test("A large batch waits for a whole window, and the next one begins anew")
-    func largeBatchWaits() {
+    @Test func `a large batch waits for a whole window, and the next one begins anew`() {
         var window = GatherWindow()
         #expect(window.stored(5_000, now: start) == Deadline(start + GatherWindow.length))
         let next = start + GatherWindow.length

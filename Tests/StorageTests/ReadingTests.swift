@@ -160,6 +160,19 @@ import Testing
         #expect(none == EventTail(lastSeq: 9, hasMore: false))
     }
 
+    @Test func `a tail ends behind the event that reaches its size`() throws {
+        let folder = try TemporaryFolder()
+        let store = try openStore(folder)
+        let data = "\"" + String(repeating: "x", count: 98) + "\""
+        try store.write((1...5).map { TestEvent(id: "\($0)", data: data) })
+        let part = try store.events(after: 0, limit: 9, maxBytes: 150, deadline: soon)
+        #expect(part.events.map(\.id) == ["1", "2"])
+        #expect(part.lastSeq == 2 && part.hasMore)
+        let rest = try store.events(after: 2, limit: 9, maxBytes: 300, deadline: soon)
+        #expect(rest.events.map(\.id) == ["3", "4", "5"])
+        #expect(rest.lastSeq == 5 && !rest.hasMore)
+    }
+
     @Test func `writes CloudEvents with data and extensions as they came`() throws {
         let folder = try TemporaryFolder()
         let store = try openStore(folder)

@@ -196,7 +196,7 @@ final class ForwarderRun {
         do throws(StorageError) {
             tail = try forwarder.store.events(
                 after: gap.after, limit: ForwarderRun.pipelineCommands * share / most,
-                deadline: .after(.seconds(5)))
+                maxBytes: nextReadBytes, deadline: .after(.seconds(5)))
         } catch {
             throw .store(error)
         }

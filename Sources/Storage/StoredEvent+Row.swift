@@ -1,9 +1,8 @@
 import Primitives
-import Storage
 
 extension StoredEvent {
     /// Runs `body` with the event as it was before it was stored, its bytes borrowed for the call.
-    func withRow(_ body: (EventRow) -> Void) {
+    package func withRow(_ body: (EventRow) -> Void) {
         var bytes = ByteBuffer(capacity: 512)
         var ends: [Int] = []
         for text in [id, type, source, subject ?? ""] {
