@@ -94,7 +94,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Redis", "Primitives"], path: "Tests/TestSupport",
             swiftSettings: settings),
         tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry", "TestSupport"]),
-        tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry"]),
+        tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry", "TestSupport"]),
         tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("HTTPClientTests", ["HTTPClient", "Primitives", "TestSupport"]),
         tests(

@@ -1,5 +1,6 @@
 import Glibc
 import Primitives
+import TestSupport
 import Testing
 
 @testable import HTTPServer
@@ -22,7 +23,7 @@ import Testing
         #expect(server.server.openConnections == count)
     }
 
-    private func ask(_ wire: Wire, _ index: Int, _ round: Int) throws {
+    private func ask(_ wire: ClientConnection, _ index: Int, _ round: Int) throws {
         switch (index + round) % 8 {
         case 0: try wire.send("POST", "/later", body: "\(index)-\(round)")
         case 1 where index % 16 == 1: try wire.send("GET", "/slow?ms=7")

@@ -1,5 +1,6 @@
 import Glibc
 import Primitives
+import TestSupport
 import Testing
 
 @testable import HTTPServer
@@ -143,7 +144,7 @@ import Testing
         server.server.stop(until: .after(.seconds(5)))
         let never = try HTTPServer(options: HTTPServerOptions(), log: .silent) { _, _ in }
         never.stop(until: .after(.seconds(5)))
-        #expect(throws: WireError.self) { try Wire(port: never.port) }
+        #expect(throws: TestError.self) { try ClientConnection(port: never.port) }
     }
 
     @Test func `listens on a port that is given, once`() throws {

@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 @testable import HTTPServer
@@ -8,7 +9,7 @@ import Testing
 
     init() throws { server = try TestServer() }
 
-    private func get(_ target: String, _ headers: [String] = []) throws -> WireReply {
+    private func get(_ target: String, _ headers: [String] = []) throws -> ClientReply {
         try server.connect().ask("GET", target, headers)
     }
 

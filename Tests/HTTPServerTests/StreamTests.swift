@@ -1,12 +1,13 @@
 import Glibc
 import Primitives
+import TestSupport
 import Testing
 
 @testable import HTTPServer
 
 /// Server-Sent Events over a socket.
 @Suite struct StreamTests {
-    private func open(_ server: TestServer) throws -> (Wire, EventStream) {
+    private func open(_ server: TestServer) throws -> (ClientConnection, EventStream) {
         let count = server.streams.withLock { $0.count }
         let wire = try server.connect()
         try wire.send("GET", "/stream")

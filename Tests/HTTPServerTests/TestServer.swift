@@ -1,6 +1,7 @@
 import Glibc
 import Primitives
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import HTTPServer
@@ -43,8 +44,8 @@ final class TestServer: Sendable {
 
     var port: UInt16 { server.port }
 
-    func connect(timeout: Duration = .seconds(20), receiveBytes: Int32? = nil) throws -> Wire {
-        try Wire(port: port, timeout: timeout, receiveBytes: receiveBytes)
+    func connect(timeout: Duration = .seconds(20), receiveBytes: Int32? = nil) throws -> ClientConnection {
+        try ClientConnection(port: port, timeout: timeout, receiveBytes: receiveBytes)
     }
 
     /// What the thread of loop 0 has computed so far.
@@ -59,9 +60,9 @@ final class TestServer: Sendable {
     }
 
     /// The reply to `text`, sent as it is on a connection of its own.
-    func reply(to text: String) throws -> WireReply { try reply(to: Array(text.utf8)) }
+    func reply(to text: String) throws -> ClientReply { try reply(to: Array(text.utf8)) }
 
-    func reply(to bytes: [UInt8]) throws -> WireReply {
+    func reply(to bytes: [UInt8]) throws -> ClientReply {
         let wire = try connect()
         try wire.send(bytes)
         return try wire.receive()

@@ -1,4 +1,5 @@
 import Testing
+import TestSupport
 
 /// What nobody should send, sent to the real process.
 @Suite struct BadInputTests {
@@ -39,7 +40,7 @@ import Testing
         return line + bad.bytes + [10] + line
     }
 
-    private func checkProblem(_ reply: HTTPReply) throws {
+    private func checkProblem(_ reply: ClientReply) throws {
         #expect(reply.header("Content-Type") == "application/problem+json")
         let problem = try reply.json()
         #expect(problem["status"] == .integer(reply.status))

@@ -1,5 +1,6 @@
 internal import Glibc
 import Testing
+import TestSupport
 
 /// The benchmarks as a program: that they run and tell what they found. No time is asserted.
 @Suite struct BenchmarkTests {

@@ -1,5 +1,6 @@
 internal import Glibc
 import Primitives
+import TestSupport
 
 /// A program that a test started. Its output goes to files, so it never waits for a reader and
 /// what it said outlives it. Whatever still runs when the last owner goes is killed.

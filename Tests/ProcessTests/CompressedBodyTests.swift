@@ -1,5 +1,6 @@
 import Primitives
 import Testing
+import TestSupport
 
 /// Bodies that come packed, honest ones and others.
 @Suite struct CompressedBodyTests {
@@ -7,7 +8,7 @@ import Testing
 
     init() throws { service = try RunningService.start() }
 
-    private func post(_ body: [UInt8], _ coding: String) throws -> HTTPReply {
+    private func post(_ body: [UInt8], _ coding: String) throws -> ClientReply {
         try service.post(
             "/events?ack=stored", body, type: "application/x-ndjson",
             headers: ["Content-Encoding": coding])
@@ -39,7 +40,7 @@ import Testing
     @Test func `a query may come packed too, in no coding that is unknown`() throws {
         #expect(try post(gzip(Array("{\"type\":\"packed\"}\n".utf8)), "gzip").status == 200)
         let query = gzip(Array(#"{"metric":"count","event":"packed"}"#.utf8))
-        func ask(_ coding: String) throws -> HTTPReply {
+        func ask(_ coding: String) throws -> ClientReply {
             try service.post(
                 "/query", query, type: "application/json", headers: ["Content-Encoding": coding])
         }

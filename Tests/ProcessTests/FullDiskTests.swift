@@ -1,6 +1,7 @@
 internal import Glibc
 import Primitives
 import Testing
+import TestSupport
 
 extension FaultTests {
     /// No room: nothing is taken, nothing is lost, and it goes on by itself.
@@ -132,7 +133,7 @@ private struct Book {
 
     private mutating func postBatch(
         to service: RunningService, eventBytes: Int
-    ) throws -> HTTPReply {
+    ) throws -> ClientReply {
         let filler = String(repeating: "x", count: eventBytes)
         let ids = (0..<100).map { "e\(sent.count + $0)" }
         let lines = ids.map { #"{"id":"\#($0)","type":"fill","source":"/f","x":"\#(filler)"}"# }

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// A JSON text as a tree, read by a parser of the tests' own: the service's must not be its own
 /// judge. Strict as RFC 8259 asks, and refuses a name that comes twice in an object.
 enum JSONValue: Equatable, Sendable {

@@ -1,4 +1,5 @@
 import Testing
+import TestSupport
 
 @Suite struct JSONValueTests {
     @Test func `a text comes back as a tree`() throws {

@@ -31,6 +31,6 @@ import Testing
         #expect(try connection.receive(toHead: true).body.isEmpty)
         try connection.send("GET", "/healthz", headers: ["Connection": "close"])
         #expect(try connection.receive().status == 200)
-        #expect(connection.isClosedByPeer(within: .seconds(10)))
+        #expect(connection.isClosed(within: .seconds(10)))
     }
 }

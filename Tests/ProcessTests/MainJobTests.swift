@@ -1,4 +1,5 @@
 import Testing
+import TestSupport
 
 /// The main job, end to end: events in over HTTP, safe on disk, answered by a query.
 @Suite struct MainJobTests {

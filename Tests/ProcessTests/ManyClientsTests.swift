@@ -54,7 +54,7 @@ extension FaultTests {
             print("\(count) slow clients: p99 of \(times.count) others \(late)")
             #expect(late < .milliseconds(500))
             let deadline = Deadline.after(.seconds(15))
-            let isCut = slow.allSatisfy { $0.isClosedByPeer(within: deadline.remaining) }
+            let isCut = slow.allSatisfy { $0.isClosed(within: deadline.remaining) }
             #expect(isCut)
         }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+import TestSupport
 
 /// Where the program under test lies.
 enum MillraceBinary {

@@ -1,5 +1,6 @@
 internal import Glibc
 import Primitives
+import TestSupport
 
 /// The real binary, running as a process of its own on a free port, with a data directory of its
 /// own that goes away with it. It is killed when the last owner goes.
@@ -99,14 +100,14 @@ final class RunningService: Sendable {
 
     // MARK: Talking
 
-    func connect(timeout: Duration = .seconds(30)) throws -> HTTPConnection {
-        try HTTPConnection(port: port, timeout: timeout)
+    func connect(timeout: Duration = .seconds(30)) throws -> ClientConnection {
+        try ClientConnection(port: port, timeout: timeout)
     }
 
     /// One request on a connection of its own.
     func request(
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
-    ) throws -> HTTPReply {
+    ) throws -> ClientReply {
         let connection = try connect()
         var headers = headers
         headers["Connection"] = "close"
@@ -114,19 +115,19 @@ final class RunningService: Sendable {
         return try connection.receive(toHead: method == "HEAD")
     }
 
-    func get(_ target: String, headers: [String: String] = [:]) throws -> HTTPReply {
+    func get(_ target: String, headers: [String: String] = [:]) throws -> ClientReply {
         try request("GET", target, headers: headers)
     }
 
     func post(
         _ target: String, _ body: [UInt8], type: String, headers: [String: String] = [:]
-    ) throws -> HTTPReply {
+    ) throws -> ClientReply {
         var headers = headers
         headers["Content-Type"] = type
         return try request("POST", target, headers: headers, body: body)
     }
 
-    func post(_ target: String, json: String) throws -> HTTPReply {
+    func post(_ target: String, json: String) throws -> ClientReply {
         try post(target, Array(json.utf8), type: "application/json")
     }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+import TestSupport
 
 /// A new folder under `/tmp` that goes away, with all it holds, when its last owner does.
 final class TemporaryDirectory: Sendable {

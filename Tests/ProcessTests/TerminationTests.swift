@@ -47,7 +47,7 @@ extension FaultTests {
             let ready = try probe.receive()
             #expect(ready.status == 503 && ready.closesConnection)
             #expect(try ready.json()["status"] == .string("not_ready"))
-            #expect(tail.isClosedByPeer(within: .seconds(10)))
+            #expect(tail.isClosed(within: .seconds(10)))
             #expect(service.process.isRunning)
             try upload.send(Array(body[10...]))
             let reply = try upload.receive()

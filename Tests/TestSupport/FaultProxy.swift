@@ -64,7 +64,7 @@ package final class FaultProxy: Sendable {
         Loopback.setNoDelay(client)
         let thread = Thread(name: "proxied") { [self] in
             FaultProxyConnection(
-                client: client, upstream: Loopback.connect(to: upstreamPort),
+                client: client, upstream: try? Loopback.connect(to: upstreamPort),
                 fault: fault, isClosed: isClosed
             ).run()
         }
@@ -115,11 +115,7 @@ private final class FaultProxyConnection {
         case .garbage(let text): write(Array(text.utf8)[...], to: client)
         case .script(let replies): answer(bytes, replies)
         case .reset:
-            var linger = linger(l_onoff: 1, l_linger: 0)
-            setsockopt(
-                client, SOL_SOCKET, SO_LINGER, &linger,
-                socklen_t(MemoryLayout.size(ofValue: linger))
-            )
+            Loopback.resetOnClose(client)
             isOpen = false
         }
     }

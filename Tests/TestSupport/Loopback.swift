@@ -3,12 +3,10 @@ import Primitives
 
 /// Sockets on 127.0.0.1 for the tests' own servers.
 package enum Loopback {
-    package struct Failure: Error { let call: String, code: Int32 }
-
     /// A listening socket on a port that was free.
     package static func listen() throws -> (descriptor: Int32, port: UInt16) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw Failure(call: "socket", code: errno) }
+        guard descriptor >= 0 else { throw TestError("socket", errno: errno) }
         var address = address(port: 0)
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafePointer(to: &address) {
@@ -17,7 +15,7 @@ package enum Loopback {
         guard bound == 0, Glibc.listen(descriptor, 64) == 0 else {
             let code = errno
             close(descriptor)
-            throw Failure(call: "bind", code: code)
+            throw TestError("bind", errno: code)
         }
         var actualSize = size
         _ = withUnsafeMutablePointer(to: &address) {
@@ -28,9 +26,17 @@ package enum Loopback {
         return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 
-    /// - Returns: a connected socket; nil if nobody listens.
-    package static func connect(to port: UInt16) -> Int32? {
+    /// A connected socket, which the caller closes.
+    /// - Parameter receiveBytes: its receive buffer; the system's own choice if nil.
+    /// - Throws: if nobody listens.
+    package static func connect(
+        to port: UInt16, receiveBytes: Int32? = nil
+    ) throws(TestError) -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw TestError("socket", errno: errno) }
+        if var receiveBytes {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4)
+        }
         var address = address(port: port)
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -38,8 +44,9 @@ package enum Loopback {
             }
         }
         guard result == 0 else {
+            let code = errno
             close(descriptor)
-            return nil
+            throw TestError("connect to port \(port)", errno: code)
         }
         setNoDelay(descriptor)
         return descriptor
@@ -57,6 +64,14 @@ package enum Loopback {
         setsockopt(
             descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on,
             socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// Makes the coming close a reset: what a process that crashed leaves behind.
+    package static func resetOnClose(_ descriptor: Int32) {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_LINGER, &linger,
+            socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 
     private static func address(port: UInt16) -> sockaddr_in {

@@ -84,11 +84,7 @@ package final class RawConnection: @unchecked Sendable {
     }
 
     /// Makes the coming close a reset: what a server that crashed leaves behind.
-    package func resetOnClose() {
-        var linger = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(
-            socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
-    }
+    package func resetOnClose() { Loopback.resetOnClose(socket) }
 
     /// Ends whatever its thread waits for. Any thread.
     func end() {

@@ -101,7 +101,7 @@ package final class RedisServer: @unchecked Sendable {  // One test drives it.
 
     /// Whether Redis answers, be it with an error of its own; not while it still loads.
     private static func answers(_ port: UInt16) -> Bool {
-        guard let socket = Loopback.connect(to: port) else { return false }
+        guard let socket = try? Loopback.connect(to: port) else { return false }
         defer { close(socket) }
         let ping = Array("PING\r\n".utf8)
         guard send(socket, ping, ping.count, Int32(MSG_NOSIGNAL)) == ping.count else {

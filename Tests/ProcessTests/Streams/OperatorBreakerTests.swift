@@ -6,7 +6,7 @@ import Testing
     private func put(
         _ service: RunningService, _ name: String, _ body: String,
         type: String = "application/json"
-    ) throws -> HTTPReply {
+    ) throws -> ClientReply {
         try service.request(
             "PUT", "/admin/breakers/\(name)", headers: ["Content-Type": type],
             body: Array(body.utf8))

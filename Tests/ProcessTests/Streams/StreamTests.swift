@@ -1,5 +1,6 @@
 import Primitives
 import Testing
+import TestSupport
 
 /// The way of events through Redis while all is well.
 @Suite struct StreamTests {
@@ -105,7 +106,7 @@ import Testing
         let redis = try RedisProcess()
         let service = try RunningService.start(redis: redis.url)
         try service.waitUntilStreamsAre("ok")
-        func put(_ name: String, _ body: String) throws -> HTTPReply {
+        func put(_ name: String, _ body: String) throws -> ClientReply {
             try service.request(
                 "PUT", "/admin/breakers/\(name)", headers: ["Content-Type": "application/json"],
                 body: Array(body.utf8))

@@ -1,5 +1,6 @@
 import Primitives
 import Testing
+import TestSupport
 
 extension FaultTests {
     /// The test of the report that this project started from.

@@ -1,4 +1,5 @@
 internal import Glibc
+import TestSupport
 
 /// A file that a test breaks.
 struct DamagedFile {

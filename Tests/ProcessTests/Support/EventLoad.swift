@@ -1,5 +1,6 @@
 internal import Glibc
 import Primitives
+import TestSupport
 
 /// Clients that post events, each on a connection and a thread, until they are stopped or nobody
 /// answers any more. What was sent and what was acknowledged is kept: by the events' ids, or by the
@@ -79,7 +80,7 @@ final class EventLoad: Sendable {
     private func run(_ prefix: String, _ sendsBatches: Bool, _ seed: UInt64, _ pause: Duration) {
         var random = SeededRandom(seed: seed)
         var next = 0
-        guard let connection = try? HTTPConnection(port: port, timeout: .seconds(30)) else {
+        guard let connection = try? ClientConnection(port: port, timeout: .seconds(30)) else {
             return
         }
         while !book.withLock({ $0.isStopped }) {
@@ -120,7 +121,7 @@ final class EventLoad: Sendable {
 
     /// - Returns: the status; nil when no whole answer came.
     private func post(
-        _ lines: [String], _ isBatch: Bool, on connection: HTTPConnection
+        _ lines: [String], _ isBatch: Bool, on connection: ClientConnection
     ) -> Int? {
         let type = isBatch ? "application/x-ndjson" : "application/json"
         do {

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// A client of `GET /events/tail`: reads server-sent events (WHATWG HTML, section 9.2).
 final class EventTail {
     struct Message {
@@ -9,7 +11,7 @@ final class EventTail {
         var eventID: String? { (try? JSONValue.parse(data))?["id"]?.string }
     }
 
-    private let connection: HTTPConnection
+    private let connection: ClientConnection
     private var text = ""
 
     init(

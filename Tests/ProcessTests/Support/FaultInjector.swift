@@ -1,5 +1,6 @@
 internal import Glibc
 import Primitives
+import TestSupport
 
 /// Makes system calls of a running service fail, with strace.
 final class FaultInjector: Sendable {

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// A program of `Tests/ForeignClient`: redis-py, which knows nothing of this service.
 enum ForeignClient {
     /// Runs it to its end.

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// The Prometheus text format, version 0.0.4, read as strictly as `promtool check metrics` does.
 struct PrometheusText {
     struct Family {

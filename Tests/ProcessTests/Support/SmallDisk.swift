@@ -1,4 +1,5 @@
 internal import Glibc
+import TestSupport
 
 /// A file system of its own, small enough to be filled: a tmpfs, unmounted with its last owner.
 final class SmallDisk: Sendable {

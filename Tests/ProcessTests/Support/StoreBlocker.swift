@@ -1,5 +1,6 @@
 internal import Glibc
 import Primitives
+import TestSupport
 
 /// Another process that holds the store's write lock, so that events stay in the journal.
 final class StoreBlocker: Sendable {

@@ -1,4 +1,5 @@
 import Testing
+import TestSupport
 
 /// What a service holds, asked for over HTTP.
 extension RunningService {
