@@ -106,7 +106,7 @@ let package = Package(
         tests(
             "QueryTests",
             ["Query", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
-        tests("ServiceTests", ["Service", "Primitives"]),
+        tests("ServiceTests", ["Service", "Primitives", "TestSupport"]),
         tests("ProcessTests", ["Primitives", "TestSupport"]),
         tests("TidyTests", []),
     ],

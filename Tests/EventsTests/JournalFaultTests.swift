@@ -2,6 +2,7 @@ import Glibc
 import Primitives
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Events
@@ -184,19 +185,14 @@ private final class Disk: Sendable {
         #expect(again.status.damage.missingRecords == 0)
     }
 
-    @Test func `a full disk refuses, loses nothing and recovers when there is space`() throws {
-        let directory = try TemporaryDirectory()
-        let mountPoint = directory.path + "/small"
-        mkdir(mountPoint, 0o700)
-        guard mount("tmpfs", mountPoint, "tmpfs", 0, "size=4m") == 0 else {
-            print("skipped: mounting a small tmpfs failed with errno \(errno)")
-            return
-        }
-        defer { umount2(mountPoint, Int32(MNT_DETACH)) }
-        let filler = Glibc.open(mountPoint + "/filler", O_CREAT | O_WRONLY, 0o600)
+    @Test(.enabled(if: SmallDisk.isPossible, "\(SmallDisk.whyNot)"))
+    func `a full disk refuses, loses nothing and recovers when there is space`() throws {
+        let disk = try SmallDisk(bytes: 4 << 20)
+        defer { withExtendedLifetime(disk) {} }
+        let filler = Glibc.open(disk.path + "/filler", O_CREAT | O_WRONLY, 0o600)
         defer { close(filler) }
         #expect(posix_fallocate(filler, 0, 2 << 20) == 0)
-        let options = JournalOptions(directory: mountPoint + "/journal", segmentBytes: 1 << 20)
+        let options = JournalOptions(directory: disk.path + "/journal", segmentBytes: 1 << 20)
         let journal = try open(options)
         var sent: [String] = []
         var outcome = JournalOutcome.full

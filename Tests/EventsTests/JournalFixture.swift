@@ -1,69 +1,12 @@
 import Glibc
 import Primitives
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Events
 
-/// A folder of the test's own, removed with the last reference.
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/millrace-journal-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
-        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
-
-    deinit { TemporaryDirectory.remove(path) }
-
-    /// Removes a folder and what is in it.
-    static func remove(_ path: String) {
-        for name in names(path) {
-            let inner = path + "/" + name
-            if unlink(inner) != 0 { remove(inner) }
-        }
-        rmdir(path)
-    }
-
-    static func names(_ path: String) -> [String] {
-        guard let stream = opendir(path) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
-
-    func names(_ suffix: String) -> [String] {
-        TemporaryDirectory.names(path).filter { $0.hasSuffix(suffix) }
-    }
-
-    func read(_ name: String) throws -> [UInt8] {
-        let file = open(path + "/" + name, O_RDONLY)
-        try #require(file >= 0)
-        defer { close(file) }
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 1 << 20)
-        while true {
-            let count = Glibc.read(file, &block, block.count)
-            guard count > 0 else { return bytes }
-            bytes += block[..<count]
-        }
-    }
-
-    func write(_ name: String, _ bytes: some Collection<UInt8>) throws {
-        let file = open(path + "/" + name, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        try #require(file >= 0)
-        defer { close(file) }
-        let bytes = Array(bytes)
-        try #require(Glibc.write(file, bytes, bytes.count) == bytes.count)
-    }
-
+extension TemporaryDirectory {
     /// Overwrites one byte where it lies.
     func poke(_ name: String, at offset: Int, _ byte: UInt8) throws {
         let file = open(path + "/" + name, O_WRONLY)
@@ -112,16 +55,6 @@ final class Outcomes: Sendable {
             until: .after(.seconds(10)), for: { $0.count >= count }, then: { _ in })
         return state.withLock { $0 }
     }
-}
-
-/// Waits until `condition` holds, for at most ten seconds.
-func eventually(_ condition: () -> Bool) -> Bool {
-    let deadline = Deadline.after(.seconds(10))
-    while !condition() {
-        guard !deadline.hasPassed else { return false }
-        usleep(1000)
-    }
-    return true
 }
 
 extension Journal {

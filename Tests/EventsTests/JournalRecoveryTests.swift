@@ -1,6 +1,7 @@
 import Glibc
 import Primitives
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Events
@@ -20,7 +21,7 @@ import Testing
             journal.close()
             let inner = "journal/" + name
             // A spare may be there by now; these tests are about the one segment.
-            for other in TemporaryDirectory.names(directory.path + "/journal") where other != name {
+            for other in FileSystem.names(in: directory.path + "/journal") where other != name {
                 unlink(directory.path + "/journal/" + other)
             }
             bytes = try directory.read(inner)
@@ -152,11 +153,11 @@ import Testing
         let journal = try open(options(directory))
         defer { journal.close() }
         #expect(try JournalReader(journal, from: 1).drain() == sample.records)
-        let names = TemporaryDirectory.names(directory.path + "/journal")
+        let names = FileSystem.names(in: directory.path + "/journal")
         #expect(names.contains("notes.txt") && names.contains("12.segment"))
         #expect(!names.contains { $0.hasPrefix("00000000077") || $0.hasSuffix(".tmp") })
         #expect(
-            TemporaryDirectory.names(directory.path + "/journal/damaged").contains(
+            FileSystem.names(in: directory.path + "/journal/damaged").contains(
                 "000000000777.segment"))
         #expect(journal.commit(["after"]) == .committed(first: 9, last: 9))
     }
@@ -177,7 +178,7 @@ import Testing
             #expect(again.status.damage.damagedRecords == 1)
             again.close()
         }
-        #expect(TemporaryDirectory.names(directory.path + "/journal/damaged") == [name])
+        #expect(FileSystem.names(in: directory.path + "/journal/damaged") == [name])
         #expect(try directory.read("journal/damaged/" + name).count == before.count)
         let again = try open(options(directory))
         defer { again.close() }
@@ -239,7 +240,7 @@ import Testing
         symlink("kept", folder + name)
         let error = #expect(throws: JournalError.self) { _ = try open(options(directory)) }
         #expect(error?.code == .unreadable)
-        #expect(TemporaryDirectory.names(folder).contains(name))
+        #expect(FileSystem.names(in: folder).contains(name))
     }
 
     @Test func `a payload cannot pose as a record behind damage`() throws {

@@ -1,6 +1,7 @@
 import Glibc
 import Primitives
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Events
@@ -144,7 +145,7 @@ import Testing
         journal.close()
         let floor = try #require(
             try JournalPosition.read(in: JournalDirectory(path: options(directory).directory)))
-        for name in directory.names("").isEmpty ? [] : try directory.segmentNames {
+        for name in directory.names.isEmpty ? [] : try directory.segmentNames {
             unlink(directory.path + "/journal/" + name)
         }
         let again = try open(options(directory))

@@ -1,6 +1,7 @@
 import Primitives
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Events
@@ -176,7 +177,7 @@ import Testing
             try JournalReader(journal, from: 500).drain()
                 == [ReadRecord(sequence: 500, payload: "b")])
         journal.close()
-        TemporaryDirectory.remove(options(directory).directory)
+        FileSystem.remove(options(directory).directory)
         journal = try open(options(directory), from: 501)
         defer { journal.close() }
         #expect(journal.commit(["c"]) == .committed(first: 501, last: 501))

@@ -1,38 +1,34 @@
-import Glibc
 import Primitives
 import Storage
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Events
 
 /// A store in a folder of its own and sinks that read it. The test's thread is the store's writer.
 final class SinkHarness {
-    let folder: String
+    private let directory: TemporaryDirectory
     private(set) var store: EventStore
     private(set) var sinks: Sinks
     private let options: [SinkOptions]
 
     init(_ options: [SinkOptions], limits: DeadLetterLimits = DeadLetterLimits()) throws {
-        var template = Array("/tmp/millrace-sinks-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
-        folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        directory = try TemporaryDirectory()
         self.options = options
-        (store, sinks) = try SinkHarness.open(folder, options)
+        (store, sinks) = try SinkHarness.open(directory, options)
         sinks.start()
     }
 
     deinit {
         sinks.stop(until: .after(.milliseconds(1)))
         store.close(deadline: .after(.seconds(1)))
-        for suffix in ["", "-wal", "-shm"] { unlink(folder + "/store.db" + suffix) }
-        rmdir(folder)
     }
 
     private static func open(
-        _ folder: String, _ options: [SinkOptions]
+        _ directory: TemporaryDirectory, _ options: [SinkOptions]
     ) throws -> (EventStore, Sinks) {
-        let store = try EventStore(path: folder + "/store.db", now: 1, log: .silent)
+        let store = try EventStore(path: directory.file("store.db"), now: 1, log: .silent)
         let sinks = try Sinks(options, store: store, userAgent: "millrace/test", log: .silent)
         return (store, sinks)
     }
@@ -92,7 +88,7 @@ final class SinkHarness {
     func restart(saving: Bool = true) throws {
         sinks.stop(until: .after(.seconds(1)))
         if saving { store.close(deadline: .after(.seconds(1))) }
-        (store, sinks) = try SinkHarness.open(folder, options)
+        (store, sinks) = try SinkHarness.open(directory, options)
         sinks.start()
     }
 }

@@ -37,29 +37,27 @@ import Testing
 /// A TLS server that sends each line back reversed, with a certificate that it signed itself, for `localhost`.
 private final class TLSServer {
     let port: UInt16
-    let folder: String
+    private let directory: TemporaryDirectory
     private var pid: pid_t = 0
 
-    var certificatePath: String { folder + "/certificate.pem" }
+    var certificatePath: String { directory.file("certificate.pem") }
 
     init() throws {
-        var template = Array("/tmp/millrace-tls-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
-        folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        directory = try TemporaryDirectory()
         let free = try RawServer { _ in }
         port = free.port
         free.close()
         let make = try TLSServer.spawn([
             "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
             "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
-            folder + "/key.pem", "-out", folder + "/certificate.pem",
+            directory.file("key.pem"), "-out", certificatePath,
         ])
         var status: Int32 = 0
         waitpid(make, &status, 0)
         try #require(status == 0, "openssl could not make a certificate")
         pid = try TLSServer.spawn([
             "openssl", "s_server", "-accept", "\(port)", "-cert", certificatePath, "-key",
-            folder + "/key.pem", "-rev", "-quiet",
+            directory.file("key.pem"), "-rev", "-quiet",
         ])
         let client = HTTPClient()
         let url = "http://127.0.0.1:\(port)/"
@@ -78,9 +76,6 @@ private final class TLSServer {
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)
         }
-        unlink(folder + "/key.pem")
-        unlink(certificatePath)
-        rmdir(folder)
     }
 
     private static func spawn(_ words: [String]) throws -> pid_t {

@@ -71,26 +71,13 @@ private struct BenchmarkRun {
             throw TestError("millrace-bench \(arguments) does not end")
         }
         self.status = status
-        output = String(decoding: readFile(directory.file("output")) ?? [], as: UTF8.self)
-        self.json = readFile(json)
-        leftBehind = BenchmarkRun.names(in: data)
+        output = FileSystem.text(directory.file("output"))
+        self.json = FileSystem.read(json)
+        leftBehind = FileSystem.names(in: data)
     }
 
     func report() throws -> JSONValue {
         guard let json else { throw TestError("no report was written: \(output)") }
         return try JSONValue.parse(json)
-    }
-
-    private static func names(in folder: String) -> [String] {
-        guard let stream = opendir(folder) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            names.append(
-                withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                })
-        }
-        return names.filter { $0 != "." && $0 != ".." }
     }
 }

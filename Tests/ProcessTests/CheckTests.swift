@@ -1,5 +1,6 @@
 internal import Glibc
 import Testing
+import TestSupport
 
 /// `millrace check` on the files of a service, running or not.
 @Suite struct CheckTests {
@@ -16,7 +17,7 @@ import Testing
             output: output, errors: output)
         let status = process.exit(within: .seconds(60))
         return Result(
-            status: status, text: String(decoding: readFile(output) ?? [], as: UTF8.self))
+            status: status, text: FileSystem.text(output))
     }
 
     private func filled() throws -> RunningService {
@@ -62,7 +63,7 @@ import Testing
             _ = try service.post("/events", json: #"{"type":"a","id":"check-\#(index)"}"#)
         }
         service.kill()
-        let segments = DamagedFile.names(in: service.dataDirectory + "/journal")
+        let segments = FileSystem.names(in: service.dataDirectory + "/journal")
             .map { DamagedFile(service.dataDirectory + "/journal/" + $0) }
         let file = try #require(segments.first { $0.offset(of: "check-5") != nil })
         try file.flip(at: try #require(file.offset(of: "check-5")))

@@ -98,21 +98,8 @@ final class ChildProcess: Sendable {
     }
 
     private static func inherited() -> [String] {
-        (readFile("/proc/self/environ") ?? []).split(separator: 0)
+        (FileSystem.read("/proc/self/environ") ?? []).split(separator: 0)
             .map { String(decoding: $0, as: UTF8.self) }
             .filter { !$0.hasPrefix("MILLRACE_") }
-    }
-}
-
-/// The whole of a file; nil if it cannot be opened.
-func readFile(_ path: String) -> [UInt8]? {
-    guard let file = fopen(path, "re") else { return nil }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 64 << 10)
-    while true {
-        let count = fread(&chunk, 1, chunk.count, file)
-        if count == 0 { return bytes }
-        bytes.append(contentsOf: chunk[..<count])
     }
 }

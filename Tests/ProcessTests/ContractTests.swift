@@ -1,4 +1,5 @@
 import Testing
+import TestSupport
 
 /// The served openapi.yaml against the server that serves it.
 @Suite struct ContractTests {
@@ -13,7 +14,7 @@ import Testing
         // Awaited, not blocked for: the thread belongs to all tests.
         for _ in 0..<3000 where run.isRunning { try await Task.sleep(for: .milliseconds(100)) }
         let status = run.kill()
-        let findings = String(decoding: (readFile(output) ?? []).suffix(8000), as: UTF8.self)
+        let findings = String(decoding: (FileSystem.read(output) ?? []).suffix(8000), as: UTF8.self)
         #expect(status == .exited(0), "\(findings)")
         #expect(try service.terminate() == .exited(0))
     }

@@ -1,5 +1,6 @@
 internal import Glibc
 import Testing
+import TestSupport
 
 extension FaultTests {
     /// Files that were damaged while nobody ran: it starts, says so, and serves the rest.
@@ -24,7 +25,7 @@ extension FaultTests {
         /// The segment that holds `text`; the first few events are in one of their own.
         private func segment(_ service: RunningService, with text: String) throws -> DamagedFile {
             let folder = service.dataDirectory + "/journal/"
-            let files = DamagedFile.names(in: folder).map { DamagedFile(folder + $0) }
+            let files = FileSystem.names(in: folder).map { DamagedFile(folder + $0) }
             return try #require(files.first { $0.offset(of: text) != nil })
         }
 

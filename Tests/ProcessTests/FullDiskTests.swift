@@ -64,9 +64,7 @@ extension FaultTests {
                     [try MillraceBinary.path(), "serve", "--port", "0", "--data-dir", place],
                     output: output, errors: errors)
                 let status = process.exit(within: .seconds(30))
-                let said = [output, errors].map {
-                    String(decoding: readFile($0) ?? [], as: UTF8.self)
-                }.joined()
+                let said = [output, errors].map(FileSystem.text).joined()
                 #expect(status != nil && status != .exited(0), "\(place)")
                 #expect(said.contains(place) && said.contains("cannot start"), "\(said)")
                 #expect(said.contains("--data-dir"), "\(said)")

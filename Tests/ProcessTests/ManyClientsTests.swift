@@ -1,6 +1,7 @@
 internal import Glibc
 import Primitives
 import Testing
+import TestSupport
 
 extension FaultTests {
     /// More clients than there is room for, slow ones, and ones that leave.
@@ -104,7 +105,7 @@ extension FaultTests {
 extension RunningService {
     /// What the process has used of the processors, user and system.
     var processorTime: Duration {
-        let text = String(decoding: readFile("/proc/\(pid)/stat") ?? [], as: UTF8.self)
+        let text = FileSystem.text("/proc/\(pid)/stat")
         // The name before `)` may hold spaces; utime and stime are the 12th and 13th behind it.
         let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
         guard fields.count > 12, let user = Int(fields[11]), let system = Int(fields[12]) else {

@@ -1,6 +1,7 @@
 internal import Glibc
 import Primitives
 import Testing
+import TestSupport
 
 /// What operators see: health, figures, start and refusal.
 @Suite struct OperationTests {
@@ -49,7 +50,7 @@ import Testing
             [try MillraceBinary.path(), "serve", "--port", "0"]
                 + ["--data-dir", service.dataDirectory], output: output, errors: output)
         let status = second.exit(within: .seconds(30))
-        let said = String(decoding: readFile(output) ?? [], as: UTF8.self)
+        let said = FileSystem.text(output)
         #expect(status != nil && status != .exited(0))
         #expect(said.contains("in use by process \(service.pid)"), "\(said)")
         #expect(said.contains("--data-dir"), "\(said)")
@@ -64,7 +65,7 @@ import Testing
             [try MillraceBinary.path(), "serve", "--port", "\(service.port)"]
                 + ["--data-dir", service.directory.file("other")], output: output, errors: output)
         #expect(second.exit(within: .seconds(30)) == .exited(1))
-        let said = String(decoding: readFile(output) ?? [], as: UTF8.self)
+        let said = FileSystem.text(output)
         #expect(said.contains("\(service.port)") && said.contains("--port"), "\(said)")
     }
 

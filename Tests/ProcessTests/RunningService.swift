@@ -67,7 +67,7 @@ final class RunningService: Sendable {
         self.dataDirectory = dataDirectory
         self.launch = launch
         // A successor writes on in the same files, so only what is new tells its port.
-        let earlier = readFile(directory.file("stdout"))?.count ?? 0
+        let earlier = FileSystem.read(directory.file("stdout"))?.count ?? 0
         process = try ChildProcess(
             launch.wrapper + [try MillraceBinary.path(), launch.command]
                 + ["--host", "127.0.0.1", "--port", "0", "--data-dir", dataDirectory]
@@ -150,9 +150,9 @@ final class RunningService: Sendable {
     }
 
     /// Standard output so far; log records, one JSON object a line.
-    var output: String { RunningService.text(directory.file("stdout")) }
+    var output: String { FileSystem.text(directory.file("stdout")) }
     /// Standard error so far: empty unless something went badly wrong.
-    var errors: String { RunningService.text(directory.file("stderr")) }
+    var errors: String { FileSystem.text(directory.file("stderr")) }
 
     /// The log records so far; lines that are no JSON are left out.
     var records: [JSONValue] {
@@ -161,7 +161,7 @@ final class RunningService: Sendable {
 
     /// Memory in use, in bytes: `VmRSS`.
     var residentBytes: Int {
-        let lines = RunningService.text("/proc/\(pid)/status").split(separator: "\n")
+        let lines = FileSystem.text("/proc/\(pid)/status").split(separator: "\n")
         let line = lines.first { $0.hasPrefix("VmRSS:") } ?? ""
         return (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
     }
@@ -178,10 +178,6 @@ final class RunningService: Sendable {
     /// The end of what it said, for the message of a failed test.
     private var said: String { "\(output.suffix(2000))\n\(errors.suffix(2000))" }
 
-    private static func text(_ path: String) -> String {
-        String(decoding: readFile(path) ?? [], as: UTF8.self)
-    }
-
     /// The port of the address in the record that says `listening`.
     private static func awaitPort(
         _ process: ChildProcess, _ directory: TemporaryDirectory, after offset: Int,
@@ -189,7 +185,7 @@ final class RunningService: Sendable {
     ) throws -> UInt16 {
         while true {
             let isRunning = process.isRunning
-            let output = (readFile(directory.file("stdout")) ?? []).dropFirst(offset)
+            let output = (FileSystem.read(directory.file("stdout")) ?? []).dropFirst(offset)
             for line in output.split(separator: UInt8(ascii: "\n")) {
                 guard let record = try? JSONValue.parse(Array(line)),
                     record["message"]?.string == "listening",
@@ -200,7 +196,7 @@ final class RunningService: Sendable {
             guard isRunning, !deadline.hasPassed else {
                 let said = String(decoding: output.suffix(2000), as: UTF8.self)
                 throw TestError(
-                    "the service does not listen: \(said)\n\(text(directory.file("stderr")))")
+                    "the service does not listen: \(said)\n\(FileSystem.text(directory.file("stderr")))")
             }
             usleep(1000)
         }

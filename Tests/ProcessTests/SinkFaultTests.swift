@@ -1,4 +1,3 @@
-internal import Glibc
 import Primitives
 import TestSupport
 import Testing
@@ -9,19 +8,13 @@ import Testing
         _ receiver: Receiver, _ more: String = "", _ arguments: [String] = []
     ) throws -> RunningService {
         let folder = try TemporaryDirectory()
-        let path = folder.file("millrace.yaml")
         let text = "sinks:\n  audit:\n    url: \(receiver.url)\n    timeout: 1s\n\(more)"
-        try write(text, to: path)
-        let service = try RunningService.start(["--config", path] + arguments)
+        try folder.write("millrace.yaml", text)
+        let service = try RunningService.start(
+            ["--config", folder.file("millrace.yaml")] + arguments)
         // The file is read again at each start.
         configurations.withLock { $0.append(folder) }
         return service
-    }
-
-    private func write(_ text: String, to path: String) throws {
-        guard let file = fopen(path, "we") else { throw TestError("fopen: errno \(errno)") }
-        defer { fclose(file) }
-        fputs(text, file)
     }
 
     /// Folders that live as long as the suite's test.

@@ -1,6 +1,6 @@
-import Glibc
 import Primitives
 import SQLite
+import TestSupport
 import Testing
 
 @testable import Query
@@ -21,7 +21,7 @@ struct TestEvent {
 final class EventFile {
     let reader: Connection
     private let writer: Connection
-    private let directory: String
+    private let directory: TemporaryDirectory
     private var nextKey: UInt64 = 1
 
     private static let schema = """
@@ -37,24 +37,13 @@ final class EventFile {
         """
 
     init(_ events: [TestEvent] = []) throws {
-        var template = Array("/tmp/millrace-query-XXXXXX\0".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Failure(errno: errno) }
-        directory = String(decoding: template.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
-        writer = try Connection(path: directory + "/events.db", role: .writer)
+        directory = try TemporaryDirectory()
+        writer = try Connection(path: directory.file("events.db"), role: .writer)
         try writer.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
         try writer.execute(Self.schema)
-        reader = try Connection(path: directory + "/events.db", role: .reader)
+        reader = try Connection(path: directory.file("events.db"), role: .reader)
         try add(events)
     }
-
-    deinit {
-        for name in ["events.db", "events.db-wal", "events.db-shm"] {
-            unlink(directory + "/" + name)
-        }
-        rmdir(directory)
-    }
-
-    struct Failure: Error { let errno: Int32 }
 
     func add(_ events: [TestEvent]) throws {
         try writer.transaction { () throws(SQLiteError) in

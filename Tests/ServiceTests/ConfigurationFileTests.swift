@@ -21,14 +21,14 @@ import Testing
         #expect(problem("/tmp")?.contains("cannot be read: Is a directory") == true)
     }
 
-    @Test func `a huge file is refused before it is parsed`() {
-        let file = TemporaryFile(String(repeating: "# padding\n", count: 200_000))
+    @Test func `a huge file is refused before it is parsed`() throws {
+        let file = try TemporaryFile(String(repeating: "# padding\n", count: 200_000))
         #expect(file.use(problem)?.contains("larger than 1MiB") == true)
     }
 
     @Test(arguments: ["a: [", "- port", "just words", "port: 1\nport: 2", "a: b: c", "\tport: 1"])
     func `what is no mapping is refused, and no value is shown`(yaml: String) throws {
-        let file = TemporaryFile(yaml + "\n# password: hunter2")
+        let file = try TemporaryFile(yaml + "\n# password: hunter2")
         let found = try #require(file.use(problem))
         #expect(found.hasPrefix("file \(file.path): is not a YAML mapping of settings: "))
         #expect(!found.contains("hunter2"))
@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test func `setting one thing in two ways is refused`() throws {
-        let file = TemporaryFile("journal-max-bytes: 64MiB\njournal: {max-bytes: 32MiB}\n")
+        let file = try TemporaryFile("journal-max-bytes: 64MiB\njournal: {max-bytes: 32MiB}\n")
         let found = try #require(file.use(problem))
         #expect(found.contains("sets journal-max-bytes twice"))
     }

@@ -42,7 +42,7 @@ import Testing
     @Test func `a flag wins over the environment, that over the file, that over the default`()
         throws
     {
-        let file = TemporaryFile("port: 1001\nretention: 1d\nreaders: 3\n")
+        let file = try TemporaryFile("port: 1001\nretention: 1d\nreaders: 3\n")
         let configuration = try file.use { path in
             try Configuration.load(
                 flags: ["config": path, "port": "1003"],
@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func `says of each value where it came from`() throws {
-        let file = TemporaryFile("# comment\nlog:\n  level: warn\n")
+        let file = try TemporaryFile("# comment\nlog:\n  level: warn\n")
         let values = try SettingsResolver.resolve(
             flags: ["port": "1"],
             environment: ["MILLRACE_CONFIG": file.path, "MILLRACE_READERS": "2"])
@@ -123,7 +123,7 @@ import Testing
         #expect(
             problems(environment: [row.variable: text])
                 == ["\(name): \(shown) (environment \(row.variable)) \(end)"])
-        let file = TemporaryFile("\(name): \"\(text)\"\n")
+        let file = try TemporaryFile("\(name): \"\(text)\"\n")
         #expect(
             file.use { problems(flags: ["config": $0]) }
                 == ["\(name): \(shown) (file \(file.path):1) \(end)"])
@@ -139,7 +139,7 @@ import Testing
         let row = try #require(Settings.table.rows.first { $0.name == name })
         #expect(problems(flags: [name: text]) == [])
         #expect(problems(environment: [row.variable: text]) == [])
-        let file = TemporaryFile("\(name): \"\(text)\"")
+        let file = try TemporaryFile("\(name): \"\(text)\"")
         #expect(file.use { problems(flags: ["config": $0]) } == [])
     }
 

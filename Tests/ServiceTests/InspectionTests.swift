@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test func `a file in its place is not`() throws {
-        let file = TemporaryFile("")
+        let file = try TemporaryFile("")
         #expect(
             try file.use(inspect)
                 == [.init("data directory", .failed, "\(file.path) is not a directory")])

@@ -1,5 +1,6 @@
 import Glibc
 import Primitives
+import TestSupport
 
 /// The built program, run as a user would run it. `MILLRACE_*` of the tests' own environment does
 /// not reach it.
@@ -9,8 +10,8 @@ final class Program: Sendable {
     private let errors: TemporaryFile
 
     init(_ arguments: [String], environment: [String] = []) throws {
-        output = TemporaryFile("")
-        errors = TemporaryFile("")
+        output = try TemporaryFile("")
+        errors = try TemporaryFile("")
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -41,8 +42,8 @@ final class Program: Sendable {
     }
 
     /// What it has written to standard output so far.
-    var outputText: String { Program.text(of: output.path) }
-    var errorText: String { Program.text(of: errors.path) }
+    var outputText: String { FileSystem.text(output.path) }
+    var errorText: String { FileSystem.text(errors.path) }
 
     func terminate() { kill(pid, SIGTERM) }
 
@@ -68,13 +69,5 @@ final class Program: Sendable {
         let runner = String(
             decoding: buffer.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
         return runner.prefix(upTo: runner.lastIndex(of: "/") ?? runner.endIndex) + "/millrace"
-    }
-
-    private static func text(of path: String) -> String {
-        let file = open(path, O_RDONLY)
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = read(file, &bytes, bytes.count)
-        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
 }

@@ -8,8 +8,8 @@ import Testing
     }
 
     /// What is wrong with a file, its path written as `FILE`.
-    private func problems(_ yaml: String) -> [String] {
-        let file = TemporaryFile(yaml)
+    private func problems(_ yaml: String) throws -> [String] {
+        let file = try TemporaryFile(yaml)
         return file.use { path in
             do throws(ConfigurationError) {
                 _ = try Configuration.load(flags: ["config": path])
@@ -58,9 +58,9 @@ import Testing
         "ftp://h/", "h", "http://", "http://user:secret@h/", "http://h:0/", "http://h:70000",
         "http://h:x/", "https:///path", "http://a b/", "javascript:alert(1)",
     ])
-    func `a URL that cannot be sent to is refused, and not shown`(url: String) {
+    func `a URL that cannot be sent to is refused, and not shown`(url: String) throws {
         #expect(
-            problems("sinks:\n  a:\n    url: \"\(url)\"\n") == [
+            try problems("sinks:\n  a:\n    url: \"\(url)\"\n") == [
                 "sinks-a-url: `********` (file FILE:3) is not an http:// or https:// URL with a "
                     + "host and without user and password"
             ])
@@ -71,9 +71,9 @@ import Testing
         #expect(try load("sinks: { a: { url: \"\(url)\" } }").sinks.first?.url == url)
     }
 
-    @Test func `each wrong value is refused with its place and what would be right`() {
+    @Test func `each wrong value is refused with its place and what would be right`() throws {
         #expect(
-            problems(
+            try problems(
                 "sinks:\n  a:\n    url: http://h\n    batch-size: 0\n    timeout: 1m\n"
                     + "    type: kafka\n    authorization: \"\"\n"
             ) == [
@@ -86,31 +86,31 @@ import Testing
             ])
     }
 
-    @Test func `an unknown key is refused and the nearest offered`() {
+    @Test func `an unknown key is refused and the nearest offered`() throws {
         #expect(
-            problems("sinks:\n  a:\n    url: http://h\n    batchsize: 5\n    shape: round\n") == [
+            try problems("sinks:\n  a:\n    url: http://h\n    batchsize: 5\n    shape: round\n") == [
                 "sinks.a.batchsize (file FILE:4): there is no such setting; "
                     + "did you mean batch-size?",
                 "sinks.a.shape (file FILE:5): there is no such setting",
             ])
         #expect(
-            problems("sinks: { a: { url: http://h, headers: { Host: x } } }") == [
+            try problems("sinks: { a: { url: http://h, headers: { Host: x } } }") == [
                 "sinks.a.headers.Host (file FILE:1): there is no such setting; "
                     + "`Host` is no header that can be set"
             ])
     }
 
-    @Test func `a sink needs a url and a sane name`() {
+    @Test func `a sink needs a url and a sane name`() throws {
         #expect(
-            problems("sinks:\n  a:\n    batch-size: 5\n")
+            try problems("sinks:\n  a:\n    batch-size: 5\n")
                 == ["sinks.a (file FILE:2): has no url, so there is nowhere to send events to"])
         #expect(
-            problems("sinks:\n  Audit Log:\n    url: http://h\n") == [
+            try problems("sinks:\n  Audit Log:\n    url: http://h\n") == [
                 "sinks.Audit Log.url (file FILE:3): the name of a sink is 1 to 63 of the "
                     + "characters a-z 0-9 - _"
             ])
         #expect(
-            problems("sinks:\n  url: http://h\n") == [
+            try problems("sinks:\n  url: http://h\n") == [
                 "sinks.url (file FILE:2): a sink is a name and, below it, url, types and so on"
             ])
     }
@@ -125,7 +125,7 @@ import Testing
     }
 
     @Test func `the report hides what may be a secret`() throws {
-        let file = TemporaryFile(
+        let file = try TemporaryFile(
             "sinks: { a: { url: https://h.example/services/T0/token, authorization: Bearer x } }")
         let text = try file.use { path in
             SettingsReport.text(

@@ -35,8 +35,8 @@ import Testing
         #expect(try #require(found.first).contains("enableServiceLinks: false"))
     }
 
-    @Test func `an unknown key of the file is refused with its line`() {
-        let file = TemporaryFile("port: 1\njournal:\n  max-byte: 1GiB\n  # none\n  shape: round\n")
+    @Test func `an unknown key of the file is refused with its line`() throws {
+        let file = try TemporaryFile("port: 1\njournal:\n  max-byte: 1GiB\n  # none\n  shape: round\n")
         #expect(
             file.use { problems(flags: ["config": $0]) } == [
                 "journal.max-byte (file \(file.path):3): there is no such setting; "
@@ -45,8 +45,8 @@ import Testing
             ])
     }
 
-    @Test func `a file cannot name another file`() {
-        let file = TemporaryFile("config: other.yaml\n")
+    @Test func `a file cannot name another file`() throws {
+        let file = try TemporaryFile("config: other.yaml\n")
         #expect(
             file.use { problems(flags: ["config": $0]) }
                 == ["config (file \(file.path):1): there is no such setting"])

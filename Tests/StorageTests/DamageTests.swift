@@ -8,29 +8,29 @@ import Testing
 
 @Suite struct DamageTests {
     /// A closed store with events up to position 50, and its bytes.
-    private func filled(_ folder: TemporaryFolder) throws -> [UInt8] {
+    private func filled(_ folder: TemporaryDirectory) throws -> [UInt8] {
         let store = try openStore(folder)
         for batch in 1...50 {
             try store.write(
                 (0..<100).map { TestEvent(id: "\(batch)-\($0)") }, position: UInt64(batch))
         }
         store.close(deadline: soon)
-        return folder.read(folder.database)
+        return try folder.read("store.db")
     }
 
-    private func open(_ folder: TemporaryFolder) throws -> EventStore.Opened {
+    private func open(_ folder: TemporaryDirectory) throws -> EventStore.Opened {
         try EventStore.openSettingAside(path: folder.database, now: 1234, log: .silent)
     }
 
     @Test(arguments: [1, 17, 100, 512, 4096, 4097, 40_960, 300_000])
     func `sets a truncated file aside and starts anew`(length: Int) throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let bytes = try filled(folder)
         #expect(bytes.count > length)
-        folder.write(Array(bytes[..<length]), to: folder.database)
+        try folder.write("store.db", Array(bytes[..<length]))
         let opened = try open(folder)
         #expect(opened.setAside == [folder.database + ".damaged-1234"])
-        #expect(folder.read(folder.database + ".damaged-1234").count == length)
+        #expect(try folder.read("store.db.damaged-1234").count == length)
         #expect(opened.store.position == 0)
         #expect(opened.store.status.rows == 0)
         try opened.store.write([TestEvent(id: "1")], position: 1)
@@ -40,8 +40,8 @@ import Testing
     }
 
     @Test func `takes an empty file for a new store`() throws {
-        let folder = try TemporaryFolder()
-        folder.write([], to: folder.database)
+        let folder = try TemporaryDirectory()
+        try folder.write("store.db", [])
         let opened = try open(folder)
         #expect(opened.setAside.isEmpty)
         #expect(opened.store.position == 0)
@@ -51,10 +51,10 @@ import Testing
         let seed = UInt64.random(in: .min ... .max)
         print("seed \(seed)")
         var random = SeededGenerator(seed: seed)
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let bytes = try filled(folder)
         for _ in 0..<50 {
-            let copy = try TemporaryFolder()
+            let copy = try TemporaryDirectory()
             var damaged = bytes
             for _ in 0..<8 {
                 let offset = Int.random(in: 0..<damaged.count, using: &random)
@@ -64,7 +64,7 @@ import Testing
             if Bool.random(using: &random) {
                 damaged[Int.random(in: 0..<200, using: &random)] ^= 255
             }
-            copy.write(damaged, to: copy.database)
+            try copy.write("store.db", damaged)
             do {
                 let opened = try open(copy)
                 if !opened.setAside.isEmpty { #expect(opened.store.position == 0) }
@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test func `looks at everything after damage was met in use`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         var bytes = try filled(folder)
         // A page of events in the middle of the table: the edges are whole.
         let store = try openStore(folder)
@@ -92,7 +92,7 @@ import Testing
         for start in stride(from: 4096 * 40, to: min(bytes.count, 4096 * 70), by: 4096) {
             for offset in 0..<200 { bytes[start + offset] = 0xA5 }
         }
-        folder.write(bytes, to: folder.database)
+        try folder.write("store.db", bytes)
         let first = try open(folder)
         #expect(first.setAside.isEmpty)
         #expect(throws: StorageError.self) {
@@ -110,7 +110,7 @@ import Testing
     func `falls back to an earlier state when the log is damaged, never behind the checkpoint`()
         throws
     {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         for batch in 1...10 {
             try store.write([TestEvent(id: "\(batch)")], position: UInt64(batch))
@@ -120,14 +120,14 @@ import Testing
         for batch in 11...20 {
             try store.write([TestEvent(id: "\(batch)")], position: UInt64(batch))
         }
-        let database = folder.read(folder.database)
-        let log = folder.read(folder.database + "-wal")
+        let database = try folder.read("store.db")
+        let log = try folder.read("store.db-wal")
         for offset in stride(from: 0, to: log.count, by: 1511) {
-            let copy = try TemporaryFolder()
-            copy.write(database, to: copy.database)
+            let copy = try TemporaryDirectory()
+            try copy.write("store.db", database)
             var damaged = log
             damaged[offset] ^= 0x10
-            copy.write(damaged, to: copy.database + "-wal")
+            try copy.write("store.db-wal", damaged)
             let opened = try open(copy)
             #expect(opened.setAside.isEmpty)
             #expect((10...20).contains(opened.store.position))
@@ -138,20 +138,20 @@ import Testing
     }
 
     @Test func `refuses what a later version wrote, and what is not ours`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         _ = try filled(folder)
         do {
             let connection = try Connection(path: folder.database, role: .writer)
             try connection.execute("PRAGMA user_version = 99")
         }
-        let before = folder.read(folder.database)
+        let before = try folder.read("store.db")
         let newer = #expect(throws: StorageError.self) { _ = try open(folder) }
         #expect(newer?.code == .newerSchema)
         #expect(newer?.message.contains("version 99") == true)
-        #expect(folder.read(folder.database).count == before.count)
+        #expect(try folder.read("store.db").count == before.count)
         #expect(throws: StorageError.self) { _ = try IntegrityReport(path: folder.database) }
 
-        let other = try TemporaryFolder()
+        let other = try TemporaryDirectory()
         do {
             let connection = try Connection(path: other.database, role: .writer)
             try connection.execute("CREATE TABLE theirs(x)")
@@ -162,17 +162,17 @@ import Testing
     }
 
     @Test func `reports what a check finds`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         var bytes = try filled(folder)
         let good = try IntegrityReport(path: folder.database)
         #expect(good.problems.isEmpty)
         #expect(good.rows == 5000 && good.position == 50 && good.lastSeq == 5000)
         #expect(good.schemaVersion == Schema.current.version)
         for offset in bytes.count / 2..<bytes.count / 2 + 20_000 { bytes[offset] = 0x77 }
-        folder.write(bytes, to: folder.database)
+        try folder.write("store.db", bytes)
         let bad = try IntegrityReport(path: folder.database)
         #expect(!bad.problems.isEmpty)
-        folder.write(Array("not a database, but long enough to look at".utf8), to: folder.database)
+        try folder.write("store.db", Array("not a database, but long enough to look at".utf8))
         #expect(try !IntegrityReport(path: folder.database).problems.isEmpty)
         #expect(throws: StorageError.self) {
             _ = try IntegrityReport(path: folder.path + "/nothing.db")

@@ -1,40 +1,14 @@
 import Glibc
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Storage
 
-/// A file system of a few MiB in memory, for filling it up. Nil where mounting is not allowed.
-final class SmallDisk {
-    let path: String
-
-    init?(bytes: Int) {
-        var template = Array("/tmp/millrace-disk-XXXXXX".utf8CString)
-        guard
-            let made = template.withUnsafeMutableBufferPointer({ template -> String? in
-                guard let base = template.baseAddress, mkdtemp(base) != nil else { return nil }
-                return String(cString: base)
-            })
-        else { return nil }
-        path = made
-        guard mount("tmpfs", made, "tmpfs", 0, "size=\(bytes)") == 0 else {
-            rmdir(made)
-            return nil
-        }
-    }
-
-    deinit {
-        umount2(path, Int32(MNT_DETACH))
-        rmdir(path)
-    }
-
-    static let isPossible = SmallDisk(bytes: 1 << 20) != nil
-}
-
 @Suite struct DiskFullTests {
-    @Test(.enabled(if: SmallDisk.isPossible, "needs the right to mount a tmpfs"))
+    @Test(.enabled(if: SmallDisk.isPossible, "\(SmallDisk.whyNot)"))
     func `refuses when the disk is full, keeps what it has, and recovers by itself`() throws {
-        let disk = try #require(SmallDisk(bytes: 6 << 20))
+        let disk = try SmallDisk(bytes: 6 << 20)
         let path = disk.path + "/store.db"
         let store = try EventStore(path: path, now: start, log: .silent)
         let ballast = disk.path + "/ballast"
@@ -81,9 +55,9 @@ final class SmallDisk {
         #expect(report.rows == Int64((number + 1) * 50))
     }
 
-    @Test(.enabled(if: SmallDisk.isPossible, "needs the right to mount a tmpfs"))
+    @Test(.enabled(if: SmallDisk.isPossible, "\(SmallDisk.whyNot)"))
     func `does not open on a full disk, and says why`() throws {
-        let disk = try #require(SmallDisk(bytes: 1 << 20))
+        let disk = try SmallDisk(bytes: 1 << 20)
         let ballast = disk.path + "/ballast"
         let descriptor = open(ballast, O_CREAT | O_WRONLY, 0o600)
         #expect(posix_fallocate(descriptor, 0, (1 << 20) - 8192) == 0)

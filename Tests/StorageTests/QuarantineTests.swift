@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -14,7 +15,7 @@ import Testing
     @Test func `lists what was refused, newest first, page by page, and never the raw bytes`()
         throws
     {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         for number in 1...5 { #expect(store.quarantine.add(entry(number))) }
         #expect(try store.quarantined(limit: 10, deadline: soon).isEmpty)
@@ -28,7 +29,7 @@ import Testing
     }
 
     @Test func `hands out raw bytes for another try, and remembers which have succeeded`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         for number in 1...4 { store.quarantine.add(entry(number, bytes: number * 100)) }
         try store.maintain(now: at, isIdle: true)
@@ -48,7 +49,7 @@ import Testing
     }
 
     @Test func `keeps to its limits, and counts what went`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         var options = EventStoreOptions()
         options.quarantine = QuarantineLimits(rows: 10, bytes: 5000)
         let store = try openStore(folder, options: options)
@@ -68,7 +69,7 @@ import Testing
     }
 
     @Test func `refuses what it cannot hold until the writer comes by`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         var accepted: UInt64 = 0
         for number in 0..<40 where store.quarantine.add(entry(number, bytes: 1 << 20)) {

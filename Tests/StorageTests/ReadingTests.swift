@@ -1,12 +1,13 @@
 import Primitives
 import SQLite
+import TestSupport
 import Testing
 
 @testable import Storage
 
 @Suite struct ReadingTests {
     @Test func `lists newest first, and of one time the last stored first`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([
             TestEvent(id: "b1", type: "b", time: start + 1), TestEvent(id: "a1", type: "a"),
@@ -21,7 +22,7 @@ import Testing
 
     @Test(arguments: [1, 2, 3, 7, 50])
     func `pages through everything exactly once`(limit: Int) throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         // Times repeat, go backwards, and span hours; types alternate.
         let events = (0..<100).map { index in
@@ -49,7 +50,7 @@ import Testing
     }
 
     @Test func `does not repeat or skip when late events come between pages`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write((0..<6).map { TestEvent(id: "\($0)", time: start + Int64($0) * 1000) })
         let first = try store.events(EventFilter(), limit: 3, deadline: soon)
@@ -65,7 +66,7 @@ import Testing
     }
 
     @Test func `filters by time, source and subject`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([
             TestEvent(id: "1", source: "/a", subject: "x", time: start - 1),
@@ -86,7 +87,7 @@ import Testing
     @Test func `ends a page early when too much had to be looked at, and goes on from there`()
         throws
     {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let total = EventScan.examinedLimit + 5000
         try store.write(position: nil) { (inserter) throws(StorageError) in
@@ -107,7 +108,7 @@ import Testing
     }
 
     @Test func `reads only the rows it needs`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let all = try store.plan(EventScan.candidates(types: 0))
         #expect(all.first?.contains("COVERING INDEX event_time (time>? AND time<?)") == true)
@@ -125,7 +126,7 @@ import Testing
     }
 
     @Test func `finds a rare type among many with few steps`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write(position: nil) { (inserter) throws(StorageError) in
             try inserter.insert(TestEvent(id: "old", type: "rare", time: start - 86_400_000))
@@ -144,7 +145,7 @@ import Testing
     }
 
     @Test func `follows what is stored, in that order`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write(
             (1...9).map {
@@ -174,7 +175,7 @@ import Testing
     }
 
     @Test func `writes CloudEvents with data and extensions as they came`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([
             TestEvent(
@@ -200,7 +201,7 @@ import Testing
     }
 
     @Test func `shows the same events in SQL as in the list`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([TestEvent(key: 5, subject: "s"), TestEvent(id: "own")])
         let rows = try store.readers.withReader(until: soon) { (connection) throws(SQLiteError) in

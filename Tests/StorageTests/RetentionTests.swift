@@ -1,5 +1,6 @@
 import Primitives
 import SQLite
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -17,7 +18,7 @@ import Testing
     }
 
     @Test func `deletes what is older, in steps`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try fill(store)
         let cutoff = start + 5 * minute + 30_000
@@ -36,7 +37,7 @@ import Testing
     }
 
     @Test func `makes every answer over deleted events invalid, and no other`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try fill(store)
         let ranges: [(from: Int64?, to: Int64?)] = [
@@ -79,7 +80,7 @@ import Testing
     }
 
     @Test func `gives space back to the file system little by little`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let data = "\"" + String(repeating: "x", count: 2000) + "\""
         for batch in 0..<20 {
@@ -108,7 +109,7 @@ import Testing
     }
 
     @Test func `counts minutes on both sides of 1970`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let times: [Int64] = [
             -60_001, -60_000, -1, 0, 59_999, Timestamp.range.lowerBound, Timestamp.range.upperBound,

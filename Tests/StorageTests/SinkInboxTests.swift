@@ -1,5 +1,6 @@
 import Primitives
 import Storage
+import TestSupport
 import Testing
 
 @Suite struct SinkInboxTests {
@@ -11,7 +12,7 @@ import Testing
     }
 
     @Test func `a sink that is new begins behind what is stored, others go on`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([TestEvent(id: "1"), TestEvent(id: "2")])
         #expect(try store.openSinks(["a"]) == ["a": 2])
@@ -25,7 +26,7 @@ import Testing
     }
 
     @Test func `positions alone wait a moment, dead letters do not`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         _ = store.sinks.settle([], sink: "a", position: 1)
         try store.maintain(now: at, isIdle: false)
@@ -41,7 +42,7 @@ import Testing
     }
 
     @Test func `a ticket is durable after a complete checkpoint, not before`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let ticket = try #require(store.sinks.settle([letter(1)], sink: "a", position: nil))
         try store.maintain(now: at, isIdle: false)
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func `lists newest first, by sink and page by page`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         for number in 1...5 {
             _ = store.sinks.settle(
@@ -77,7 +78,7 @@ import Testing
     @Test func `the oldest dead letters go when there are too many`() throws {
         var options = EventStoreOptions()
         options.deadLetters = DeadLetterLimits(rows: 3, bytes: 1000)
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder, options: options)
         _ = store.sinks.settle((1...5).map { letter($0) }, sink: "a", position: nil)
         try store.maintain(now: at, isIdle: true)
@@ -90,7 +91,7 @@ import Testing
     }
 
     @Test func `what does not fit into the inbox is refused, and fits later`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let large = letter(1, bytes: 5 << 20)
         #expect(store.sinks.settle([large], sink: "a", position: nil) != nil)

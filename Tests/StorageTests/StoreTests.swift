@@ -3,6 +3,7 @@ import Primitives
 import SQLite
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -15,7 +16,7 @@ import Testing
     }
 
     @Test func `migrates a file of an earlier version and keeps its events`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let old = try openStore(folder)
         try old.write([TestEvent(id: "1")], position: 7)
         old.close(deadline: soon)
@@ -35,7 +36,7 @@ import Testing
     }
 
     @Test func `a file of version 1 gets the tables of sinks`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         do {
             let old = try Connection(path: folder.database, role: .writer)
             try old.execute(Schema.version1)
@@ -49,7 +50,7 @@ import Testing
     }
 
     @Test func `takes back a migration that fails`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try openStore(folder).close(deadline: soon)
         var options = EventStoreOptions()
         options.schema = Schema(steps: [
@@ -66,7 +67,7 @@ import Testing
     }
 
     @Test func `lets the journal go only by what a complete checkpoint has synced`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([TestEvent(id: "1")], position: 1)
         #expect(store.position == 1 && store.durablePosition == 0)
@@ -98,7 +99,7 @@ import Testing
     }
 
     @Test func `keeps the log short under readers and writes`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         var options = EventStoreOptions()
         options.checkpointBytes = 256 << 10
         options.logLimitBytes = 1 << 20
@@ -151,7 +152,7 @@ import Testing
     }
 
     @Test func `lends no more readers than it has, and waits no longer than allowed`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         var options = EventStoreOptions()
         options.readerCount = 1
         let store = try openStore(folder, options: options)
@@ -166,7 +167,7 @@ import Testing
     }
 
     @Test func `ends a statement at its deadline, and the reader is good afterwards`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let endless = """
             WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n
@@ -189,7 +190,7 @@ import Testing
     }
 
     @Test func `lets readers read only`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         for sql in ["DELETE FROM meta", "DROP TABLE meta", "PRAGMA user_version = 9"] {
             #expect(throws: StorageError.self) {
@@ -202,7 +203,7 @@ import Testing
     }
 
     @Test func `answers nothing once it is closed`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         store.quarantine.add(
             QuarantineEntry(
@@ -219,7 +220,7 @@ import Testing
     }
 
     @Test func `takes nothing after a failed fsync until it is opened anew`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([TestEvent(id: "1")], position: 1)
         let ioErrorFsync = SQLiteError(code: 10 | 4 << 8, message: "disk I/O error")
@@ -237,14 +238,14 @@ import Testing
         #expect(try store.ids() == ["1"])
         store.close(deadline: soon)
         #expect(store.durablePosition == 0)
-        #expect(folder.read(folder.database + "-wal").count > 0)
+        #expect(try folder.read("store.db-wal").count > 0)
         let again = try openStore(folder)
         #expect(again.position == 1 && again.durablePosition == 1)
         try again.write([TestEvent(id: "2")], position: 2)
     }
 
     @Test func `says what it holds`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([TestEvent(id: "1"), TestEvent(id: "2")], position: 12)
         let status = store.status

@@ -1,60 +1,12 @@
-import Glibc
 import Primitives
 import SQLite
 import Storage
 import Telemetry
+import TestSupport
 import Testing
 
-/// A folder of its own for one test, deleted with everything in it.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/millrace-storage-XXXXXX".utf8CString)
-        path = try #require(
-            template.withUnsafeMutableBufferPointer { template -> String? in
-                guard let base = template.baseAddress, let made = mkdtemp(base) else { return nil }
-                return String(cString: made)
-            })
-    }
-
-    deinit {
-        for name in names { unlink("\(path)/\(name)") }
-        rmdir(path)
-    }
-
-    var database: String { path + "/store.db" }
-
-    var names: [String] {
-        guard let directory = opendir(path) else { return [] }
-        defer { closedir(directory) }
-        var names: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names.sorted()
-    }
-
-    func read(_ path: String) -> [UInt8] {
-        guard let file = fopen(path, "r") else { return [] }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = fread(&chunk, 1, chunk.count, file)
-            if count == 0 { return bytes }
-            bytes.append(contentsOf: chunk[..<count])
-        }
-    }
-
-    func write(_ bytes: [UInt8], to path: String) {
-        guard let file = fopen(path, "w") else { return }
-        _ = bytes.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
-        fclose(file)
-    }
+extension TemporaryDirectory {
+    var database: String { file("store.db") }
 }
 
 /// 2015-05-17T10:05:00Z, a whole minute.
@@ -64,7 +16,7 @@ var soon: Deadline { .after(.seconds(20)) }
 let at = MonotonicTime(nanoseconds: 1_000_000_000_000)
 
 func openStore(
-    _ folder: TemporaryFolder, options: EventStoreOptions = EventStoreOptions()
+    _ folder: TemporaryDirectory, options: EventStoreOptions = EventStoreOptions()
 ) throws -> EventStore {
     try EventStore(path: folder.database, now: start, log: .silent, options: options)
 }

@@ -2,13 +2,14 @@ import Glibc
 import Primitives
 import SQLite
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Storage
 
 @Suite struct WritingTests {
     @Test func `stores an event once however often it comes`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         var store = try openStore(folder)
         let client = TestEvent(id: "a-1")
         let generated = TestEvent(key: 7)
@@ -26,7 +27,7 @@ import Testing
     }
 
     @Test func `an event that comes back under the id it was given here is the same`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([TestEvent(key: 7)], position: 1)
         let id = try #require(try store.ids().first)
@@ -40,7 +41,7 @@ import Testing
     }
 
     @Test func `tells events with the same id from different sources apart`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let result = try store.write([
             TestEvent(id: "1", source: "/a"), TestEvent(id: "1", source: "/b"),
@@ -51,7 +52,7 @@ import Testing
     }
 
     @Test func `takes nothing of a batch that fails`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         try store.write([TestEvent(id: "kept")], position: 1)
         #expect(throws: StorageError.self) {
@@ -73,7 +74,7 @@ import Testing
     }
 
     @Test func `goes on after a row that can never be stored`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let poison = [
             TestEvent(id: "no type", type: ""),
@@ -103,7 +104,7 @@ import Testing
     }
 
     @Test func `says of each commit how far it has come`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let seen = Locked<[CommitPoint]>([])
         let token = store.onCommit { point in seen.withLock { $0.append(point) } }
@@ -128,20 +129,20 @@ import Testing
     }
 
     @Test func `has rows and position from the same moment after a crash at any byte`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         for batch in 1...20 {
             try store.write(
                 (0..<batch).map { TestEvent(id: "\(batch)-\($0)") }, position: UInt64(batch))
         }
-        let database = folder.read(folder.database)
-        let log = folder.read(folder.database + "-wal")
+        let database = try folder.read("store.db")
+        let log = try folder.read("store.db-wal")
         #expect(log.count > 100_000)
         var positions: Set<UInt64> = []
         for cut in stride(from: 0, through: log.count, by: 9_973) + [log.count] {
-            let copy = try TemporaryFolder()
-            copy.write(database, to: copy.database)
-            copy.write(Array(log[..<cut]), to: copy.database + "-wal")
+            let copy = try TemporaryDirectory()
+            try copy.write("store.db", database)
+            try copy.write("store.db-wal", Array(log[..<cut]))
             let reopened = try openStore(copy)
             let position = reopened.position
             positions.insert(position)
@@ -160,7 +161,7 @@ import Testing
     }
 
     @Test func `keeps more names apart than it remembers`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let events = (0..<12_000).map { TestEvent(key: UInt64($0), source: "/source/\($0)") }
         try store.write(events)
@@ -175,7 +176,7 @@ import Testing
     }
 
     @Test func `never gives a seq twice`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         var store = try openStore(folder)
         try store.write((1...5).map { TestEvent(id: "\($0)") })
         while try !store.retain(after: start + 60_000).isDone {}

@@ -4,39 +4,30 @@ import Redis
 
 /// A real `redis-server` in a process of its own, on a free port and a folder of its own.
 package final class RedisServer: @unchecked Sendable {  // One test drives it.
-    package struct Failure: Error { package let message: String }
-
     package let port: UInt16
-    package let folder: String
+    private let directory: TemporaryDirectory
     private let arguments: [String]
     private var process: pid_t = 0
 
     /// - Parameter arguments: as on redis-server's command line, after the port and the folder.
     package init(_ arguments: [String] = []) throws {
-        var template = Array("/tmp/millrace-redis-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw Failure(message: "mkdtemp failed") }
-        folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        directory = try TemporaryDirectory()
         self.arguments = arguments
         // A port that was free may be taken by now; Redis then ends at once, and another is tried.
         for _ in 0..<5 {
             let candidate = try Loopback.freePort()
-            if let started = try RedisServer.spawn(candidate, folder, arguments) {
+            if let started = try RedisServer.spawn(candidate, directory.path, arguments) {
                 port = candidate
                 process = started
                 return
             }
         }
-        throw Failure(message: "redis-server does not start")
+        throw TestError("redis-server does not start")
     }
 
-    deinit {
-        kill()
-        if let remover = RedisServer.spawn("/bin/rm", ["rm", "-rf", folder]) {
-            waitpid(remover, nil, 0)
-        }
-    }
+    deinit { kill() }
 
-    package var socketPath: String { folder + "/socket" }
+    package var socketPath: String { directory.file("socket") }
 
     /// Its address on TCP, for a user who may be named.
     package func url(
@@ -63,14 +54,12 @@ package final class RedisServer: @unchecked Sendable {  // One test drives it.
     /// Starts it again on its old port after `kill`.
     package func start(withData: Bool = true) throws {
         if !withData {
-            guard
-                let remover = RedisServer.spawn(
-                    "/bin/sh", ["sh", "-c", "rm -rf \(folder)/*.rdb \(folder)/appendonlydir"])
-            else { throw Failure(message: "no shell") }
-            waitpid(remover, nil, 0)
+            for name in directory.names where name.hasSuffix(".rdb") || name == "appendonlydir" {
+                FileSystem.remove(directory.file(name))
+            }
         }
-        guard let started = try RedisServer.spawn(port, folder, arguments) else {
-            throw Failure(message: "redis-server does not start again")
+        guard let started = try RedisServer.spawn(port, directory.path, arguments) else {
+            throw TestError("redis-server does not start again")
         }
         process = started
     }
@@ -84,7 +73,7 @@ package final class RedisServer: @unchecked Sendable {  // One test drives it.
             "--unixsocket", folder + "/socket", "--save", "", "--logfile", folder + "/log",
         ]
         guard let process = spawn("/usr/bin/redis-server", base + arguments) else {
-            throw Failure(message: "no /usr/bin/redis-server: apt-get install redis-server")
+            throw TestError("no /usr/bin/redis-server: apt-get install redis-server")
         }
         var hasEnded = false
         let isUp = eventually {

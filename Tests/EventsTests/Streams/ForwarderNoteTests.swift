@@ -1,5 +1,6 @@
 import Primitives
 import Storage
+import TestSupport
 import Testing
 
 @testable import Events

@@ -1,4 +1,4 @@
-internal import Glibc
+import TestSupport
 import Testing
 
 /// A consumer that is not ours, with a group of its own.
@@ -47,11 +47,8 @@ import Testing
             #expect(reply.status == 202)
         }
         try service.waitUntilStreamsAreDrained()
-        let path = service.directory.file("posted")
-        let file = try #require(fopen(path, "we"))
-        fputs(lines.joined(separator: "\n"), file)
-        fclose(file)
-        let seen = try reader(redis, "read", "\(lines.count)", path)
+        try service.directory.write("posted", lines.joined(separator: "\n"))
+        let seen = try reader(redis, "read", "\(lines.count)", service.directory.file("posted"))
         print("redis-py: \(seen)")
         #expect(seen["faults"]?.array == [])
         #expect(seen["read"]?.integer == lines.count && seen["distinct"]?.integer == lines.count)

@@ -48,7 +48,7 @@ final class RedisProcess: @unchecked Sendable {  // One thread drives it at a ti
     func start(withData: Bool = true, _ more: [String] = []) throws {
         if !withData {
             for name in ["dump.rdb", "appendonlydir"] {
-                _ = try run(["rm", "-rf", directory.file(name)])
+                FileSystem.remove(directory.file(name))
             }
         }
         process = try RedisProcess.start(port, directory, arguments + more)
@@ -144,7 +144,7 @@ final class RedisProcess: @unchecked Sendable {  // One thread drives it at a ti
         }
         defer { unlink(output) }
         // Redis itself ends lines with CR LF in one reply, which Swift would take for one character.
-        return (readFile(output) ?? []).split(
+        return (FileSystem.read(output) ?? []).split(
             separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
         ).map { String(decoding: $0, as: UTF8.self) }
     }

@@ -7,10 +7,10 @@ struct DamagedFile {
 
     init(_ path: String) { self.path = path }
 
-    var count: Int { (readFile(path) ?? []).count }
+    var count: Int { (FileSystem.read(path) ?? []).count }
 
     func offset(of text: String) -> Int? {
-        (readFile(path) ?? []).firstRange(of: Array(text.utf8))?.lowerBound
+        (FileSystem.read(path) ?? []).firstRange(of: Array(text.utf8))?.lowerBound
     }
 
     /// Flips the lowest bit of a byte.
@@ -28,28 +28,15 @@ struct DamagedFile {
     }
 
     func replace(with bytes: [UInt8]) throws {
-        let file = open(path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0o600)
-        defer { close(file) }
-        guard write(file, bytes, bytes.count) == bytes.count else { throw TestError("not written") }
+        try FileSystem.write(bytes, to: path)
     }
 
     /// The files of a folder, without the folders in it, by name.
     static func contents(of folder: String) -> [String: [UInt8]] {
         var contents: [String: [UInt8]] = [:]
-        for name in names(in: folder) { contents[name] = readFile(folder + "/" + name) }
-        return contents
-    }
-
-    static func names(in folder: String) -> [String] {
-        guard let stream = opendir(folder) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            names.append(
-                withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                })
+        for name in FileSystem.names(in: folder) {
+            contents[name] = FileSystem.read(folder + "/" + name)
         }
-        return names
+        return contents
     }
 }

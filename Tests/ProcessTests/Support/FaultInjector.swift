@@ -39,7 +39,7 @@ final class FaultInjector: Sendable {
 
     /// How many calls failed so far.
     var injected: Int {
-        let lines = String(decoding: readFile(output) ?? [], as: UTF8.self)
+        let lines = FileSystem.text(output)
         return lines.split(separator: "\n").count { $0.contains("(INJECTED)") }
     }
 
@@ -50,15 +50,10 @@ final class FaultInjector: Sendable {
     }
 
     private static func isTraced(_ folder: String) -> Bool {
-        guard let stream = opendir(folder) else { return false }
-        defer { closedir(stream) }
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            guard Int(name) != nil else { continue }
-            let status = String(
-                decoding: readFile("\(folder)/\(name)/status") ?? [], as: UTF8.self)
+        let threads = FileSystem.names(in: folder)
+        guard !threads.isEmpty else { return false }
+        for name in threads {
+            let status = FileSystem.text("\(folder)/\(name)/status")
             if status.contains("TracerPid:\t0\n") { return false }
         }
         return true

@@ -15,9 +15,9 @@ enum ForeignClient {
             environment: ["PYTHONDONTWRITEBYTECODE": "1"], output: folder.file("out"),
             errors: folder.file("errors"))
         let status = child.exit(within: limit)
-        let output = String(decoding: readFile(folder.file("out")) ?? [], as: UTF8.self)
+        let output = FileSystem.text(folder.file("out"))
         guard status == .exited(0) else {
-            let errors = String(decoding: readFile(folder.file("errors")) ?? [], as: UTF8.self)
+            let errors = FileSystem.text(folder.file("errors"))
             throw TestError("\(program): \(String(describing: status)) \(errors.suffix(1500))")
         }
         return try JSONValue.parse(output)

@@ -1,4 +1,3 @@
-internal import Glibc
 import TestSupport
 
 /// Nodes that share a Redis and one sink, `audit`, which delivers to a receiver of the test's.
@@ -24,16 +23,15 @@ struct SinkCluster {
         redis = try RedisProcess()
         folder = try TemporaryDirectory()
         let path = folder.file("millrace.yaml")
-        guard let file = fopen(path, "we") else { throw TestError("fopen: errno \(errno)") }
-        fputs(
+        try folder.write(
+            "millrace.yaml",
             """
             redis-url: \(redis.url)
             stream-claim-after: 1s
             sinks:
               audit: { url: "\(receiver.url)", batch-size: 20, timeout: 500ms }
 
-            """, file)
-        fclose(file)
+            """)
         for (name, command) in nodes {
             self.nodes.append(
                 try RunningService.start(

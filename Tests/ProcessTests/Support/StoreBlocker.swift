@@ -20,7 +20,7 @@ final class StoreBlocker: Sendable {
             ["python3", "-c", script, service.dataDirectory + "/store.db"], output: output,
             errors: output)
         try service.wait(until: "the store is locked") {
-            let said = String(decoding: readFile(output) ?? [], as: UTF8.self)
+            let said = FileSystem.text(output)
             guard process.isRunning else { throw TestError("the blocker ended: \(said)") }
             return said.hasPrefix("held")
         }

@@ -1,42 +1,41 @@
 internal import Glibc
-import TestSupport
 
 /// A file system of its own, small enough to be filled: a tmpfs, unmounted with its last owner.
-final class SmallDisk: Sendable {
+package final class SmallDisk: Sendable {
     private let directory: TemporaryDirectory
-    var path: String { directory.path }
+    package var path: String { directory.path }
 
-    init(bytes: Int) throws {
+    package init(bytes: Int) throws {
         directory = try TemporaryDirectory()
         guard mount("tmpfs", directory.path, "tmpfs", 0, "size=\(bytes)") == 0 else {
-            throw TestError("mount: \(String(cString: strerror(errno)))")
+            throw TestError("mount", errno: errno)
         }
     }
 
     deinit { umount2(directory.path, Int32(MNT_DETACH)) }
 
     /// What could not be done without rights that a container may lack.
-    static let isPossible: Bool = {
+    package static let isPossible: Bool = {
         guard let disk = try? SmallDisk(bytes: 1 << 20) else { return false }
         return withExtendedLifetime(disk) { true }
     }()
 
-    static let whyNot: String = "a tmpfs cannot be mounted: that takes CAP_SYS_ADMIN"
+    package static let whyNot: String = "a tmpfs cannot be mounted: that takes CAP_SYS_ADMIN"
 
-    var freeBytes: Int {
+    package var freeBytes: Int {
         var status = statvfs()
         statvfs(path, &status)
         return Int(status.f_bavail) * Int(status.f_frsize)
     }
 
     /// Writes a file of zeros until nothing more fits.
-    func fill() throws {
+    package func fill() throws {
         let file = open(path + "/filler", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw TestError("filler: errno \(errno)") }
+        guard file >= 0 else { throw TestError("filler", errno: errno) }
         defer { close(file) }
         let zeros = [UInt8](repeating: 0, count: 64 << 10)
         while write(file, zeros, zeros.count) > 0 {}
     }
 
-    func makeRoom() { unlink(path + "/filler") }
+    package func makeRoom() { unlink(path + "/filler") }
 }
