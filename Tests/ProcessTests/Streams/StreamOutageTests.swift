@@ -16,6 +16,18 @@ import Testing
         var readiness: [String] = []
         /// Events were stored without Redis for a while.
         var hasGonePast = false
+
+        /// Waits until all that was taken is in the streams, ends the service, and accounts.
+        mutating func settle(
+            _ service: RunningService, _ redis: RedisProcess, acknowledged: Set<String>,
+            sent: Set<String>
+        ) throws {
+            try service.waitUntilStreamsAreDrained()
+            accounting = Accounting(
+                acknowledged: acknowledged, sent: sent, stored: try service.storedMarks())
+            unsent = acknowledged.subtracting(try redis.readAll(group: "stranger"))
+            exits.append(try service.terminate())
+        }
     }
 
     private func check(_ outcome: Outcome, _ what: String) {
@@ -57,11 +69,7 @@ import Testing
             outcome.exits.append(try service.terminate(within: .seconds(10)))
             service = try service.startAgain()
         }
-        try service.waitUntilStreamsAreDrained()
-        outcome.accounting = Accounting(
-            acknowledged: acknowledged, sent: sent, stored: try service.storedMarks())
-        outcome.unsent = acknowledged.subtracting(try redis.readAll(group: "stranger"))
-        outcome.exits.append(try service.terminate())
+        try outcome.settle(service, redis, acknowledged: acknowledged, sent: sent)
         return outcome
     }
 
@@ -88,11 +96,7 @@ import Testing
             outcome.statuses.formUnion(load.statuses.keys)
             service = try service.startAgain()
         }
-        try service.waitUntilStreamsAreDrained()
-        outcome.accounting = Accounting(
-            acknowledged: acknowledged, sent: sent, stored: try service.storedMarks())
-        outcome.unsent = acknowledged.subtracting(try redis.readAll(group: "stranger"))
-        outcome.exits.append(try service.terminate())
+        try outcome.settle(service, redis, acknowledged: acknowledged, sent: sent)
         return outcome
     }
 
@@ -115,31 +119,35 @@ import Testing
         redis.pause()
         var outcome = Outcome()
         // More than the whole journal can hold.
-        var marks: Set<String> = []
-        let connection = try service.connect()
-        let filler = String(repeating: "x", count: 200_000)
-        for number in 0..<FaultForm.pick(short: 350, long: 1500) {
-            usleep(5000)
-            let mark = "big-\(number)"
-            try connection.send(
-                "POST", "/events", headers: ["Content-Type": "application/json"],
-                body: Array(
-                    #"{"type":"big","data":{"mark":"\#(mark)","filler":"\#(filler)"}}"#.utf8))
-            outcome.statuses.insert(try connection.receive().status)
-            marks.insert(mark)
-        }
+        let marks = try postBig(FaultForm.pick(short: 350, long: 1500), to: service, &outcome)
         outcome.gaps = try service.status("stream", "forwarder", "gaps")?.integer ?? 0
         redis.resume()
         load.stop()
-        try service.waitUntilStreamsAreDrained()
         outcome.statuses.formUnion(load.statuses.keys)
-        let acknowledged = load.acknowledged.union(marks)
-        outcome.accounting = Accounting(
-            acknowledged: acknowledged, sent: load.sent.union(marks),
-            stored: try service.storedMarks())
-        outcome.unsent = acknowledged.subtracting(try redis.readAll(group: "stranger"))
-        outcome.exits.append(try service.terminate())
+        try outcome.settle(
+            service, redis, acknowledged: load.acknowledged.union(marks),
+            sent: load.sent.union(marks))
         return outcome
+    }
+
+    /// Posts events of 200 kB, one a request and one after the other, and notes the statuses.
+    /// - Returns: their marks.
+    private static func postBig(
+        _ count: Int, to service: RunningService, _ outcome: inout Outcome
+    ) throws -> Set<String> {
+        var marks: Set<String> = []
+        let connection = try service.connect()
+        let filler = String(repeating: "x", count: 200_000)
+        for number in 0..<count {
+            usleep(5000)
+            let mark = "big-\(number)"
+            try connection.send(
+                "POST", "/events", ["Content-Type: application/json"],
+                body: #"{"type":"big","data":{"mark":"\#(mark)","filler":"\#(filler)"}}"#)
+            outcome.statuses.insert(try connection.receive().status)
+            marks.insert(mark)
+        }
+        return marks
     }
 
     @Test func `a Redis that takes less than comes in does not fill the journal`() async throws {
@@ -159,28 +167,12 @@ import Testing
         // Below what a breaker calls slow.
         proxy.set(.delay(.milliseconds(80)))
         var outcome = Outcome()
-        var marks: Set<String> = []
-        let connection = try service.connect()
-        let filler = String(repeating: "x", count: 200_000)
-        for number in 0..<FaultForm.pick(short: 600, long: 2000) {
-            usleep(5000)
-            let mark = "big-\(number)"
-            try connection.send(
-                "POST", "/events", headers: ["Content-Type": "application/json"],
-                body: Array(
-                    #"{"type":"big","data":{"mark":"\#(mark)","filler":"\#(filler)"}}"#.utf8))
-            outcome.statuses.insert(try connection.receive().status)
-            marks.insert(mark)
-        }
+        let marks = try postBig(FaultForm.pick(short: 600, long: 2000), to: service, &outcome)
         proxy.set(.none)
-        try service.waitUntilStreamsAreDrained()
+        try outcome.settle(service, redis, acknowledged: marks, sent: marks)
         outcome.hasGonePast = service.records.contains {
             $0["message"]?.string?.hasPrefix("events are stored straight") == true
         }
-        outcome.accounting = Accounting(
-            acknowledged: marks, sent: marks, stored: try service.storedMarks())
-        outcome.unsent = marks.subtracting(try redis.readAll(group: "stranger"))
-        outcome.exits.append(try service.terminate())
         return outcome
     }
 }
