@@ -130,6 +130,6 @@ import Testing
         #expect(server.loopCPUTime - before < .milliseconds(100))
         #expect(try server.connect().ask("GET", "/hello").text == "hello")
         #expect(wire.isClosed())
-        eventually { server.server.openConnections == 0 }
+        expectEventually { server.server.openConnections == 0 }
     }
 }

@@ -9,7 +9,7 @@ import Testing
         let server = try TestServer { $0.headerTimeout = .milliseconds(300) }
         let wire = try server.connect()
         #expect(wire.isClosed(within: .seconds(5)))
-        eventually { server.server.openConnections == 0 }
+        expectEventually { server.server.openConnections == 0 }
     }
 
     @Test func `cuts off who sends a header bit by bit`() throws {
@@ -19,7 +19,7 @@ import Testing
         let end = Deadline.after(.seconds(5))
         while !end.hasPassed, (try? wire.send("A: b\r\n")) != nil { usleep(30_000) }
         #expect(!end.hasPassed, "one line every 30 ms held the connection")
-        eventually { server.server.openConnections == 0 }
+        expectEventually { server.server.openConnections == 0 }
     }
 
     @Test func `says 408 to a header that stops`() throws {
@@ -89,7 +89,7 @@ import Testing
         let server = try TestServer { $0.replyTimeout = .milliseconds(400) }
         let wire = try server.connect(receiveBytes: 4096)
         try wire.send("GET", "/huge")
-        eventually { server.server.openConnections == 0 }
+        expectEventually { server.server.openConnections == 0 }
         #expect(try server.connect().ask("GET", "/hello").text == "hello")
     }
 

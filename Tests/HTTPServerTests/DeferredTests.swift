@@ -59,8 +59,8 @@ import Testing
         let server = try TestServer { $0.halfClosedTimeout = .milliseconds(300) }
         try leave(server, reset: isReset)
         let responder = try server.held.once { !$0.isEmpty }[0]
-        eventually("the work can see that nobody waits") { responder.isAbandoned }
-        eventually("nobody holds the connection") { server.server.openConnections == 0 }
+        expectEventually("the work can see that nobody waits") { responder.isAbandoned }
+        expectEventually("nobody holds the connection") { server.server.openConnections == 0 }
         responder.respond(.text(200, "too late"))
         #expect(try server.connect().ask("GET", "/hello").text == "hello")
     }
@@ -78,7 +78,7 @@ import Testing
         try wire.send("GET", "/held")
         wire.finishSending()
         let responder = try server.held.once { !$0.isEmpty }[0]
-        eventually { responder.isAbandoned }
+        expectEventually { responder.isAbandoned }
         #expect(server.server.openConnections == 1)
         responder.respond(.text(200, "here you are"))
         #expect(try wire.receive().text == "here you are")
@@ -96,8 +96,8 @@ import Testing
             }
             if round % 2 == 0 { wire.resetOnClose() }
         }
-        eventually { server.server.openConnections == 0 }
-        eventually { server.streams.withLock { $0.allSatisfy(\.isClosed) } }
+        expectEventually { server.server.openConnections == 0 }
+        expectEventually { server.streams.withLock { $0.allSatisfy(\.isClosed) } }
     }
 
     /// A wake-up that is lost stalls the loop until it looks around by itself, a quarter of a

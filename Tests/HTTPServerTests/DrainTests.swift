@@ -44,7 +44,7 @@ import Testing
         let responder = try server.held.once { !$0.isEmpty }[0]
         let stop = Stop(server, within: .seconds(20))
         #expect(idle.isClosed())
-        eventually { (try? server.connect()) == nil }
+        expectEventually { (try? server.connect()) == nil }
         try half.send("def")
         let reply = try half.receive()
         #expect(reply.text == "abcdef")

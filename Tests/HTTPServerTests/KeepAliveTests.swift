@@ -95,7 +95,7 @@ import Testing
         try wire.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc")
         wire.resetOnClose()
         _ = consume wire
-        eventually { server.server.openConnections == 0 }
+        expectEventually { server.server.openConnections == 0 }
         #expect(server.seen.withLock { $0 }.isEmpty)
     }
 }

@@ -20,7 +20,7 @@ import Testing
         #expect(server.server.refusedConnections == 20)
         for wire in wires { #expect(try wire.ask("GET", "/hello").text == "hello") }
         wires.removeLast(5)
-        eventually { server.server.openConnections == 5 }
+        expectEventually { server.server.openConnections == 5 }
         for _ in 0..<5 {
             let wire = try server.connect()
             #expect(try wire.ask("GET", "/hello").text == "hello")
@@ -32,7 +32,7 @@ import Testing
         let wires = try (0..<2).map { _ in try server.connect() }
         for wire in wires { #expect(try wire.ask("GET", "/hello").status == 200) }
         let flood = try (0..<1500).map { _ in try server.connect() }
-        eventually { server.server.refusedConnections == 1500 }
+        expectEventually { server.server.refusedConnections == 1500 }
         for wire in wires { #expect(try wire.ask("GET", "/hello").text == "hello") }
         #expect(flood.count == 1500)
         #expect(server.server.openConnections == 2)

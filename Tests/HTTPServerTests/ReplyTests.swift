@@ -39,7 +39,7 @@ import Testing
         let wire = try server.connect()
         #expect(try wire.ask("HEAD", "/stream").header("Content-Type") == "text/event-stream")
         let stream = try server.streams.once { !$0.isEmpty }[0]
-        eventually { stream.isClosed }
+        expectEventually { stream.isClosed }
         #expect(try wire.receiveToEnd().isEmpty)
     }
 

@@ -27,7 +27,7 @@ import Testing
         }
         stream.finish()
         #expect(try wire.receiveChunk() == nil)
-        eventually { stream.isClosed }
+        expectEventually { stream.isClosed }
         #expect(!stream.send(Bytes("more")))
         #expect(try wire.ask("GET", "/hello").text == "hello", "the connection goes on")
     }
@@ -87,7 +87,7 @@ import Testing
         let closed = Monitor(0)
         try leave(server, closed, reset: isReset)
         #expect(try closed.once { $0 > 0 } == 1)
-        eventually { server.server.openConnections == 0 }
+        expectEventually { server.server.openConnections == 0 }
         let stream = server.streams.withLock { $0[0] }
         #expect(!stream.send(Bytes("x")))
         stream.finish()
@@ -122,13 +122,13 @@ import Testing
         try wire.send("GET", "/stream")
         let stream = try server.streams.once { !$0.isEmpty }[0]
         let block = Bytes(String(repeating: "x", count: 64 << 10))
-        eventually {
+        expectEventually {
             stream.isClosed
                 || {
                     while stream.send(block) {}; return false
                 }()
         }
-        eventually { server.server.openConnections == 0 }
+        expectEventually { server.server.openConnections == 0 }
     }
 
     @Test func `serves hundreds of streams beside other requests`() throws {

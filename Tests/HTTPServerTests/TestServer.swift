@@ -44,7 +44,9 @@ final class TestServer: Sendable {
 
     var port: UInt16 { server.port }
 
-    func connect(timeout: Duration = .seconds(20), receiveBytes: Int32? = nil) throws -> ClientConnection {
+    func connect(timeout: Duration = .seconds(20), receiveBytes: Int32? = nil) throws
+        -> ClientConnection
+    {
         try ClientConnection(port: port, timeout: timeout, receiveBytes: receiveBytes)
     }
 
@@ -124,17 +126,13 @@ final class TestServer: Sendable {
     }
 }
 
-/// Waits until `condition` holds.
-func eventually(
-    within limit: Duration = .seconds(10), _ comment: Comment? = nil,
-    sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
+/// Waits until `condition` holds, and expects that it does.
+func expectEventually(
+    _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () -> Bool
 ) {
-    let deadline = Deadline.after(limit)
-    while !deadline.hasPassed {
-        if condition() { return }
-        usleep(2000)
-    }
-    #expect(condition(), comment, sourceLocation: sourceLocation)
+    let holds = eventually(condition)
+    #expect(holds, comment, sourceLocation: sourceLocation)
 }
 
 extension Monitor {
