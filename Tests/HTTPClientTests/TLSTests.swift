@@ -1,4 +1,3 @@
-import Glibc
 import HTTPClient
 import Primitives
 import TestSupport
@@ -38,7 +37,7 @@ import Testing
 private final class TLSServer {
     let port: UInt16
     private let directory: TemporaryDirectory
-    private var pid: pid_t = 0
+    private let process: ChildProcess
 
     var certificatePath: String { directory.file("certificate.pem") }
 
@@ -47,18 +46,22 @@ private final class TLSServer {
         let free = try RawServer { _ in }
         port = free.port
         free.close()
-        let make = try TLSServer.spawn([
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
-            directory.file("key.pem"), "-out", certificatePath,
-        ])
-        var status: Int32 = 0
-        waitpid(make, &status, 0)
-        try #require(status == 0, "openssl could not make a certificate")
-        pid = try TLSServer.spawn([
-            "openssl", "s_server", "-accept", "\(port)", "-cert", certificatePath, "-key",
-            directory.file("key.pem"), "-rev", "-quiet",
-        ])
+        let make = try TLSServer.start(
+            directory,
+            [
+                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
+                directory.file("key.pem"), "-out", directory.file("certificate.pem"),
+            ])
+        try #require(
+            make.exit(within: .seconds(60)) == .exited(0), "openssl could not make a certificate")
+        process = try TLSServer.start(
+            directory,
+            [
+                "openssl", "s_server", "-accept", "\(port)", "-cert",
+                directory.file("certificate.pem"), "-key", directory.file("key.pem"), "-rev",
+                "-quiet",
+            ])
         let client = HTTPClient()
         let url = "http://127.0.0.1:\(port)/"
         // Anything but a refused connection means that it listens.
@@ -71,27 +74,13 @@ private final class TLSServer {
             })
     }
 
-    deinit {
-        if pid > 0 {
-            kill(pid, SIGKILL)
-            waitpid(pid, nil, 0)
-        }
-    }
+    // Before its folder goes.
+    deinit { process.kill() }
 
-    private static func spawn(_ words: [String]) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        for descriptor in 0...2 as ClosedRange<Int32> {
-            posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
-        }
-        // strdup copies for the time of the call.
-        var arguments = words.map { strdup($0) } + [nil]
-        defer { for pointer in arguments { free(pointer) } }
-        var environment = [strdup("PATH=/usr/bin:/bin"), nil]
-        defer { for pointer in environment { free(pointer) } }
-        var pid = pid_t()
-        try #require(posix_spawnp(&pid, words[0], &actions, nil, &arguments, &environment) == 0)
-        return pid
+    private static func start(
+        _ directory: TemporaryDirectory, _ command: [String]
+    ) throws -> ChildProcess {
+        let output = directory.file("output")
+        return try ChildProcess(command, output: output, errors: output)
     }
 }

@@ -52,7 +52,7 @@ import TestSupport
 
 /// One run of `millrace-bench`, over.
 private struct BenchmarkRun {
-    let status: ExitStatus
+    let status: ProcessEnding
     let output: String
     /// Names in the folder that it was given for its data.
     let leftBehind: [String]
@@ -64,7 +64,7 @@ private struct BenchmarkRun {
         mkdir(data, 0o700)
         let json = directory.file("report.json")
         let process = try ChildProcess(
-            [MillraceBinary.besideTests("millrace-bench")] + arguments
+            [BuildFolder.program("millrace-bench")] + arguments
                 + ["--directory", data, "--json", json],
             output: directory.file("output"), errors: directory.file("output"))
         guard let status = process.exit(within: .seconds(120)) else {

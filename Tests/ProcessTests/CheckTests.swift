@@ -5,7 +5,7 @@ import TestSupport
 /// `millrace check` on the files of a service, running or not.
 @Suite struct CheckTests {
     private struct Result {
-        var status: ExitStatus?
+        var status: ProcessEnding?
         var text: String
     }
 

@@ -1,5 +1,6 @@
 internal import Glibc
 import Testing
+import TestSupport
 
 extension FaultTests {
     /// Writes and syncs that fail: nothing is acknowledged that is not safe.
@@ -42,7 +43,7 @@ extension FaultTests {
             "ftruncate,fallocate:error=ENOSPC", "unlink,unlinkat,rename,renameat2:error=EIO",
         ])
         func `calls that fail now and then cost no acknowledged event`(rule: String) throws {
-            var random = SeededRandom.printingSeed(rule)
+            var random = SeededGenerator.printingSeed(rule)
             let service = try RunningService.start(["--journal-max-bytes", "32MiB"])
             let injector = try FaultInjector(service, rule)
             let load = EventLoad(on: service, clients: 6, prefix: "f", seed: random.next())

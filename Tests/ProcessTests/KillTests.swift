@@ -1,6 +1,7 @@
 internal import Glibc
 import Primitives
 import Testing
+import TestSupport
 
 extension FaultTests {
     /// kill -9, as a power cut of the process: what was acknowledged is there, once.
@@ -9,7 +10,7 @@ extension FaultTests {
         func `killed at random moments under load, it keeps what it acknowledged, once`(
             series: Int
         ) throws {
-            var random = SeededRandom.printingSeed("kill -9 under load, series \(series)")
+            var random = SeededGenerator.printingSeed("kill -9 under load, series \(series)")
             var service = try RunningService.start()
             var sent: Set<String> = []
             var acknowledged: Set<String> = []
@@ -40,7 +41,7 @@ extension FaultTests {
         @Test func `killed in the middle of a file, it has all of it once after a second post`()
             throws
         {
-            var random = SeededRandom.printingSeed("kill -9 in a post")
+            var random = SeededGenerator.printingSeed("kill -9 in a post")
             let log = AccessLog()
             for round in 0..<FaultForm.pick(short: 4, long: 40) {
                 let service = try RunningService.start()

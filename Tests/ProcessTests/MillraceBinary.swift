@@ -6,7 +6,7 @@ enum MillraceBinary {
     /// `MILLRACE_BINARY` if it is set (relative to the package), else the one that was built in
     /// the same run as these tests and so lies beside them.
     static func path() throws -> String {
-        let path = named() ?? besideTests("millrace")
+        let path = named() ?? BuildFolder.program("millrace")
         guard access(path, X_OK) == 0 else {
             throw TestError("there is no millrace at \(path): swift build --product millrace")
         }
@@ -28,15 +28,5 @@ enum MillraceBinary {
         guard let value = getenv("MILLRACE_BINARY") else { return nil }
         let path = String(cString: value)
         return path.hasPrefix("/") ? path : packageRoot + "/" + path
-    }
-
-    /// A program that was built in the same run as these tests.
-    static func besideTests(_ name: String) -> String {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        let bundle = String(
-            decoding: buffer.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
-        let folder = bundle.prefix(upTo: bundle.lastIndex(of: "/") ?? bundle.startIndex)
-        return "\(folder)/\(name)"
     }
 }

@@ -90,7 +90,7 @@ final class RunningService: Sendable {
 
     /// SIGTERM, and then the end of the drain.
     /// - Throws: if it still runs after `limit`.
-    func terminate(within limit: Duration = .seconds(30)) throws -> ExitStatus {
+    func terminate(within limit: Duration = .seconds(30)) throws -> ProcessEnding {
         process.send(SIGTERM)
         guard let status = process.exit(within: limit) else {
             throw TestError("still running \(limit) after SIGTERM: \(said)")
@@ -196,7 +196,8 @@ final class RunningService: Sendable {
             guard isRunning, !deadline.hasPassed else {
                 let said = String(decoding: output.suffix(2000), as: UTF8.self)
                 throw TestError(
-                    "the service does not listen: \(said)\n\(FileSystem.text(directory.file("stderr")))")
+                    "the service does not listen: \(said)\n\(FileSystem.text(directory.file("stderr")))"
+                )
             }
             usleep(1000)
         }

@@ -1,13 +1,14 @@
 internal import Glibc
 import Primitives
 import Testing
+import TestSupport
 
 extension FaultTests {
     /// SIGTERM: what was begun is finished, and nothing is half done.
     @Suite struct TerminationTests {
         @Test(arguments: ["/events", "/events?ack=stored"])
         func `under load every request that was taken is answered`(target: String) throws {
-            var random = SeededRandom.printingSeed("SIGTERM under load")
+            var random = SeededGenerator.printingSeed("SIGTERM under load")
             var service = try RunningService.start()
             var (sent, acknowledged): (Set<String>, Set<String>) = ([], [])
             for round in 0..<FaultForm.pick(short: 4, long: 40) {

@@ -1,4 +1,4 @@
-import Glibc
+import TestSupport
 import Testing
 
 /// The rules that make "a breaker around every Redis call" a fact.
@@ -8,41 +8,20 @@ struct RedisBorderTests {
             #filePath.prefix { _ in true }.dropLast("Tests/RedisTests/RedisBorderTests.swift".count)
         ) + "Sources/"
 
-    private func files(under folder: String) throws -> [String] {
-        let directory = try #require(opendir(folder))
-        defer { closedir(directory) }
-        var found: [String] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name.hasPrefix(".") { continue }
-            if entry.pointee.d_type == UInt8(DT_DIR) {
-                found += try files(under: folder + name + "/")
-            } else if name.hasSuffix(".swift") {
-                found.append(folder + name)
-            }
+    private func files(under folder: String) -> [String] {
+        FileSystem.names(in: folder).flatMap { name in
+            name.hasSuffix(".swift") ? [folder + name] : files(under: folder + name + "/")
         }
-        return found
     }
 
-    private func lines(of path: String) throws -> [Substring] {
-        let file = try #require(fopen(path, "r"))
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = fread(&chunk, 1, chunk.count, file)
-            if count == 0 { break }
-            bytes += chunk[..<count]
-        }
-        return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    private func lines(of path: String) -> [Substring] {
+        FileSystem.text(path).split(separator: "\n")
     }
 
-    @Test func `no file outside the room imports hiredis, and none inside passes it on`() throws {
+    @Test func `no file outside the room imports hiredis, and none inside passes it on`() {
         var importers = 0
-        for path in try files(under: RedisBorderTests.sources) {
-            for line in try lines(of: path) where line.contains("import CHiredis") {
+        for path in files(under: RedisBorderTests.sources) {
+            for line in lines(of: path) where line.contains("import CHiredis") {
                 importers += 1
                 #expect(path.hasPrefix(RedisBorderTests.sources + "Redis/"), "\(path)")
                 #expect(line == "internal import CHiredis", "\(path)")
@@ -51,11 +30,11 @@ struct RedisBorderTests {
         #expect(importers > 0)
     }
 
-    @Test func `the raw connection, its maker and its pool stay inside the room`() throws {
+    @Test func `the raw connection, its maker and its pool stay inside the room`() {
         let inner = ["RedisConnection", "RedisConnector", "RedisPool", "GuardedLane"]
         var declared: Set<String> = []
-        for path in try files(under: RedisBorderTests.sources + "Redis/") {
-            for line in try lines(of: path) {
+        for path in files(under: RedisBorderTests.sources + "Redis/") {
+            for line in lines(of: path) {
                 for name in inner {
                     let isDeclared = ["class", "struct", "extension", "enum", "protocol"]
                         .contains {

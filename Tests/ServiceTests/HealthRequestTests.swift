@@ -14,7 +14,7 @@ import Testing
     }
 
     @Test func `a 200 is well`() throws {
-        let server = OneAnswer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        let server = try OneAnswer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         #expect(try ask(server.port) == "http://127.0.0.1:\(server.port)/healthz answered 200")
         #expect(server.request().hasPrefix("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:"))
     }
@@ -26,14 +26,14 @@ import Testing
         ("", "closed the connection without an answer"),
         ("HTTP/1.1 200", "closed the connection without an answer"),
     ])
-    func `anything else is not`(answer: String, reason: String) {
-        let server = OneAnswer(answer)
+    func `anything else is not`(answer: String, reason: String) throws {
+        let server = try OneAnswer(answer)
         let error = #expect(throws: HealthRequest.Failure.self) { try ask(server.port) }
         #expect(error?.description == "http://127.0.0.1:\(server.port)/healthz \(reason)")
     }
 
-    @Test func `a service that hangs is not well, after the time that was given`() {
-        let server = OneAnswer(nil)
+    @Test func `a service that hangs is not well, after the time that was given`() throws {
+        let server = try OneAnswer(nil)
         let start = MonotonicTime.now()
         let error = #expect(throws: HealthRequest.Failure.self) {
             try ask(server.port, timeout: .milliseconds(50))

@@ -1,5 +1,6 @@
 import Glibc
 import Primitives
+import TestSupport
 
 /// A listening socket that takes one connection, reads what arrives first and answers with fixed
 /// bytes, or never.
@@ -10,20 +11,9 @@ final class OneAnswer: Sendable {
     private let thread: Locked<Thread?> = Locked(nil)
 
     /// - Parameter answer: nil keeps the connection open and says nothing.
-    init(_ answer: String?) {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        self.listener = listener
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                precondition(bind(listener, raw, size) == 0 && listen(listener, 4) == 0)
-                getsockname(listener, raw, &size)
-            }
-        }
-        port = Int(UInt16(bigEndian: address.sin_port))
+    init(_ answer: String?) throws {
+        let (listener, port) = try Loopback.listen()
+        (self.listener, self.port) = (listener, Int(port))
         let received = received
         let server = Thread(name: "answer") { OneAnswer.serve(listener, answer, received) }
         thread.withLock { $0 = server }

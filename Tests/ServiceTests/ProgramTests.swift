@@ -12,7 +12,7 @@ import Testing
     }
 
     @Test func `ends with 78 and says why when the configuration is refused`() throws {
-        let program = try Program(["serve", "--loops", "x"], environment: ["MILLRACE_PROT=1"])
+        let program = try Program(["serve", "--loops", "x"], environment: ["MILLRACE_PROT": "1"])
         #expect(program.exitCode() == 78)
         #expect(program.outputText.isEmpty)
         #expect(program.errorText.hasPrefix("millrace: the configuration is refused:\n"))
@@ -28,7 +28,7 @@ import Testing
 
     @Test func `prints each value and its source as an aligned table`() throws {
         let program = try Program(
-            ["check", "--print-config", "--port", "99"], environment: ["MILLRACE_READERS=3"])
+            ["check", "--print-config", "--port", "99"], environment: ["MILLRACE_READERS": "3"])
         #expect(program.exitCode() == 0)
         let lines = program.outputText.split(separator: "\n")
         #expect(lines.count == Settings.table.rows.count + 1)
@@ -48,10 +48,10 @@ import Testing
     }
 
     @Test func `healthcheck finds the service by its configuration`() throws {
-        let server = OneAnswer("HTTP/1.1 200 OK\r\n\r\n")
+        let server = try OneAnswer("HTTP/1.1 200 OK\r\n\r\n")
         let program = try Program(
             ["healthcheck", "--ready"],
-            environment: ["MILLRACE_PORT=\(server.port)", "MILLRACE_HOST=0.0.0.0"])
+            environment: ["MILLRACE_PORT": "\(server.port)", "MILLRACE_HOST": "0.0.0.0"])
         #expect(program.exitCode() == 0)
         #expect(program.outputText == "ok: http://127.0.0.1:\(server.port)/readyz answered 200\n")
         #expect(server.request().hasPrefix("GET /readyz "))

@@ -7,7 +7,7 @@ package final class RedisServer: @unchecked Sendable {  // One test drives it.
     package let port: UInt16
     private let directory: TemporaryDirectory
     private let arguments: [String]
-    private var process: pid_t = 0
+    private var process: ChildProcess
 
     /// - Parameter arguments: as on redis-server's command line, after the port and the folder.
     package init(_ arguments: [String] = []) throws {
@@ -16,7 +16,7 @@ package final class RedisServer: @unchecked Sendable {  // One test drives it.
         // A port that was free may be taken by now; Redis then ends at once, and another is tried.
         for _ in 0..<5 {
             let candidate = try Loopback.freePort()
-            if let started = try RedisServer.spawn(candidate, directory.path, arguments) {
+            if let started = try RedisServer.start(candidate, directory, arguments) {
                 port = candidate
                 process = started
                 return
@@ -25,7 +25,8 @@ package final class RedisServer: @unchecked Sendable {  // One test drives it.
         throw TestError("redis-server does not start")
     }
 
-    deinit { kill() }
+    // Before its folder goes.
+    deinit { process.kill() }
 
     package var socketPath: String { directory.file("socket") }
 
@@ -39,17 +40,12 @@ package final class RedisServer: @unchecked Sendable {  // One test drives it.
     }
 
     /// Ends it at once, as `kill -9`; what it did not write is gone.
-    package func kill() {
-        guard process != 0 else { return }
-        Glibc.kill(process, SIGKILL)
-        waitpid(process, nil, 0)
-        process = 0
-    }
+    package func kill() { process.kill() }
 
     /// Stops it in mid-work: its sockets stay open and the kernel still accepts for it.
-    package func pause() { Glibc.kill(process, SIGSTOP) }
+    package func pause() { process.send(SIGSTOP) }
     /// Goes on after `pause`.
-    package func resume() { Glibc.kill(process, SIGCONT) }
+    package func resume() { process.send(SIGCONT) }
 
     /// Starts it again on its old port after `kill`.
     package func start(withData: Bool = true) throws {
@@ -58,34 +54,24 @@ package final class RedisServer: @unchecked Sendable {  // One test drives it.
                 FileSystem.remove(directory.file(name))
             }
         }
-        guard let started = try RedisServer.spawn(port, directory.path, arguments) else {
+        guard let started = try RedisServer.start(port, directory, arguments) else {
             throw TestError("redis-server does not start again")
         }
         process = started
     }
 
     /// - Returns: the process, once it answers; nil if it ended.
-    private static func spawn(
-        _ port: UInt16, _ folder: String, _ arguments: [String]
-    ) throws -> pid_t? {
-        let base = [
-            "redis-server", "--port", String(port), "--bind", "127.0.0.1", "--dir", folder,
-            "--unixsocket", folder + "/socket", "--save", "", "--logfile", folder + "/log",
-        ]
-        guard let process = spawn("/usr/bin/redis-server", base + arguments) else {
-            throw TestError("no /usr/bin/redis-server: apt-get install redis-server")
-        }
-        var hasEnded = false
-        let isUp = eventually {
-            hasEnded = waitpid(process, nil, WNOHANG) == process
-            return hasEnded || answers(port)
-        }
-        if isUp, !hasEnded { return process }
-        if !hasEnded {
-            Glibc.kill(process, SIGKILL)
-            waitpid(process, nil, 0)
-        }
-        return nil
+    private static func start(
+        _ port: UInt16, _ directory: TemporaryDirectory, _ arguments: [String]
+    ) throws -> ChildProcess? {
+        let log = directory.file("log")
+        let process = try ChildProcess(
+            [
+                "redis-server", "--port", String(port), "--bind", "127.0.0.1", "--dir",
+                directory.path, "--unixsocket", directory.file("socket"), "--save", "",
+            ] + arguments, output: log, errors: log)
+        let isUp = eventually { !process.isRunning || answers(port) }
+        return isUp && process.isRunning ? process : nil
     }
 
     /// Whether Redis answers, be it with an error of its own; not while it still loads.
@@ -101,22 +87,5 @@ package final class RedisServer: @unchecked Sendable {  // One test drives it.
         var reply = [UInt8](repeating: 0, count: 64)
         let count = recv(socket, &reply, reply.count, 0)
         return count > 0 && !reply.starts(with: Array("-LOADING".utf8))
-    }
-
-    private static func spawn(_ path: String, _ arguments: [String]) -> pid_t? {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        // Descriptors of tests that run beside this one must not live on in the child.
-        for descriptor in 3..<512 as Range<Int32> {
-            posix_spawn_file_actions_addclose(&actions, descriptor)
-        }
-        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        var texts = arguments.map { strdup($0) }
-        defer { for text in texts { free(text) } }
-        texts.append(nil)
-        var process: pid_t = 0
-        return posix_spawn(&process, path, &actions, nil, texts, environ) == 0 ? process : nil
     }
 }

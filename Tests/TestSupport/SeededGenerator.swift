@@ -1,12 +1,16 @@
+internal import Glibc
+
 /// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same test again.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     package init(seed: UInt64) { state = seed }
 
-    /// A generator whose seed is in the test's output, so that a failure can be run again.
+    /// A generator whose seed is in the test's output, so that a failure can be run again with
+    /// `MILLRACE_SEED`.
     package static func printingSeed(_ test: String) -> SeededGenerator {
-        let seed = UInt64.random(in: 0 ... .max)
+        let given = getenv("MILLRACE_SEED").flatMap { UInt64(String(cString: $0)) }
+        let seed = given ?? .random(in: 0 ... .max)
         print("\(test): seed \(seed)")
         return SeededGenerator(seed: seed)
     }

@@ -29,7 +29,7 @@ struct StreamFaultCourse: Sendable {
     var unsent: [String] = []
     var losses = 0
     var breakers: [String] = []
-    var exit: ExitStatus?
+    var exit: ProcessEnding?
     var stderr = ""
 
     struct HTTPStatusAndAck: Equatable, Sendable {

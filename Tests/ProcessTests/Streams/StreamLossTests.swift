@@ -10,7 +10,7 @@ import Testing
         var accountings: [Accounting] = []
         var statuses: [Int: Int] = [:]
         var losses: [Int] = []
-        var exits: [ExitStatus] = []
+        var exits: [ProcessEnding] = []
     }
 
     @Test(arguments: ["FLUSHALL", "FLUSHALL with a node away", "XGROUP DESTROY", "killed"])

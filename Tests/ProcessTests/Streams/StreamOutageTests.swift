@@ -9,7 +9,7 @@ import Testing
     private struct Outcome: Sendable {
         var accounting: Accounting?
         var statuses: Set<Int> = []
-        var exits: [ExitStatus] = []
+        var exits: [ProcessEnding] = []
         /// Acknowledged, and not to be found in the streams.
         var unsent: Set<String> = []
         var gaps = 0

@@ -14,7 +14,7 @@ import Testing
         var ofVictim: [String] = []
         var ofSuccessor: [String] = []
         var statuses: Set<Int> = []
-        var exit: ExitStatus?
+        var exit: ProcessEnding?
     }
 
     @Test(arguments: ["serve", "worker"])

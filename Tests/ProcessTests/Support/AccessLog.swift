@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Events like those of a web server's access log between 17 and 20 May 2015, and the right answers
 /// to questions about them, counted while they were made.
 struct AccessLog: Sendable {
@@ -13,7 +15,7 @@ struct AccessLog: Sendable {
 
     /// - Parameter prefix: what every id begins with.
     init(count: Int = 10_000, prefix: String = "access", seed: UInt64 = 2015) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         ndjson.reserveCapacity(count * 300)
         for index in 0..<count {
             // The times rise by equal steps over four days.
@@ -22,7 +24,7 @@ struct AccessLog: Sendable {
         }
     }
 
-    private mutating func append(_ id: String, secondOfSpan: Int, _ random: inout SeededRandom) {
+    private mutating func append(_ id: String, secondOfSpan: Int, _ random: inout SeededGenerator) {
         let status = random.pick(AccessLog.statuses) ?? 200
         let bytes = status == 304 ? 0 : Int.random(in: 100...600_000, using: &random)
         let network = Int.random(in: 0..<40, using: &random)

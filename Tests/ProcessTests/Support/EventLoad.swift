@@ -78,7 +78,7 @@ final class EventLoad: Sendable {
     }
 
     private func run(_ prefix: String, _ sendsBatches: Bool, _ seed: UInt64, _ pause: Duration) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var next = 0
         guard let connection = try? ClientConnection(port: port, timeout: .seconds(30)) else {
             return
@@ -105,7 +105,7 @@ final class EventLoad: Sendable {
 
     /// The events of one request.
     private func lines(
-        _ prefix: String, _ numbers: Range<Int>, _ random: inout SeededRandom
+        _ prefix: String, _ numbers: Range<Int>, _ random: inout SeededGenerator
     ) -> [String] {
         let filler = String(repeating: "x", count: Int.random(in: 0...400, using: &random))
         let subject =

@@ -1,20 +1,19 @@
-internal import Glibc
+package import Glibc
 import Primitives
-import TestSupport
 
 /// A program that a test started. Its output goes to files, so it never waits for a reader and
 /// what it said outlives it. Whatever still runs when the last owner goes is killed.
-final class ChildProcess: Sendable {
-    let pid: pid_t
+package final class ChildProcess: Sendable {
+    package let pid: pid_t
     /// Nil until the process has been waited for; a signal sent after that could hit a stranger.
-    private let status = Locked<ExitStatus?>(nil)
+    private let status = Locked<ProcessEnding?>(nil)
 
     /// - Parameters:
     ///   - command: the program, looked up on PATH if it has no slash, and its arguments.
     ///   - environment: added to this process's own, from which `MILLRACE_*` is taken away.
     ///   - output: the file that standard output is appended to.
     ///   - errors: the file that standard error is appended to; may be the same.
-    init(
+    package init(
         _ command: [String], environment: [String: String] = [:], output: String, errors: String
     ) throws {
         var actions = posix_spawn_file_actions_t()
@@ -26,7 +25,7 @@ final class ChildProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, 2, errors, append, 0o600)
         // Files of tests that run beside this one would stay open in the child. Closing what is
         // not open does no harm.
-        for descriptor in 3..<256 as Range<Int32> {
+        for descriptor in 3..<512 as Range<Int32> {
             posix_spawn_file_actions_addclose(&actions, descriptor)
         }
         let variables = ChildProcess.inherited() + environment.map { "\($0.key)=\($0.value)" }
@@ -35,10 +34,10 @@ final class ChildProcess: Sendable {
 
     deinit { kill() }
 
-    var isRunning: Bool { reap() == nil }
+    package var isRunning: Bool { reap() == nil }
 
     /// Sends `signal`, unless the process has ended.
-    func send(_ signal: Int32) {
+    package func send(_ signal: Int32) {
         status.withLock { status in
             if status == nil { _ = Glibc.kill(pid, signal) }
         }
@@ -46,7 +45,7 @@ final class ChildProcess: Sendable {
 
     /// Ends it at once, as a power cut would, and waits until it is gone.
     @discardableResult
-    func kill() -> ExitStatus {
+    package func kill() -> ProcessEnding {
         send(SIGKILL)
         while true {
             if let status = reap() { return status }
@@ -55,7 +54,7 @@ final class ChildProcess: Sendable {
     }
 
     /// Waits for the end of the process; nil if it still runs after `limit`.
-    func exit(within limit: Duration) -> ExitStatus? {
+    package func exit(within limit: Duration) -> ProcessEnding? {
         let deadline = Deadline.after(limit)
         while !deadline.hasPassed {
             if let status = reap() { return status }
@@ -64,11 +63,11 @@ final class ChildProcess: Sendable {
         return reap()
     }
 
-    private func reap() -> ExitStatus? {
+    private func reap() -> ProcessEnding? {
         status.withLock { status in
             if let status { return status }
             var raw: Int32 = 0
-            if waitpid(pid, &raw, WNOHANG) == pid { status = ExitStatus(waitStatus: raw) }
+            if waitpid(pid, &raw, WNOHANG) == pid { status = ProcessEnding(waitStatus: raw) }
             return status
         }
     }
@@ -92,7 +91,7 @@ final class ChildProcess: Sendable {
         var pid = pid_t()
         let code = posix_spawnp(&pid, command[0], &actions, &attributes, &arguments, &environment)
         guard code == 0 else {
-            throw TestError("cannot start \(command[0]): \(String(cString: strerror(code)))")
+            throw TestError("cannot start \(command[0])", errno: code)
         }
         return pid
     }

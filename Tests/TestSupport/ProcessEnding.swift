@@ -1,5 +1,5 @@
 /// How a process ended.
-enum ExitStatus: Equatable, Sendable {
+package enum ProcessEnding: Equatable, Sendable {
     /// It returned from main or called `exit` with this code.
     case exited(Int32)
     /// This signal ended it.
