@@ -128,7 +128,7 @@ import TestSupport
     }
 }
 
-extension JSONValue {
+extension JSONTree {
     /// The refused events of a page of `GET /events/quarantine`.
-    var quarantined: [JSONValue] { (self["events"] ?? self["entries"])?.array ?? [] }
+    var quarantined: [JSONTree] { (self["events"] ?? self["entries"])?.array ?? [] }
 }

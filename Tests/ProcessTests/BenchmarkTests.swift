@@ -76,8 +76,8 @@ private struct BenchmarkRun {
         leftBehind = FileSystem.names(in: data)
     }
 
-    func report() throws -> JSONValue {
+    func report() throws -> JSONTree {
         guard let json else { throw TestError("no report was written: \(output)") }
-        return try JSONValue.parse(json)
+        return try JSONTree.parse(json)
     }
 }

@@ -116,7 +116,7 @@ private struct Book {
     }
 
     /// Posts until it is refused, and checks the refusal.
-    mutating func postUntilRefused(_ service: RunningService) throws -> JSONValue {
+    mutating func postUntilRefused(_ service: RunningService) throws -> JSONTree {
         let deadline = Deadline.after(.seconds(60))
         while !deadline.hasPassed {
             let reply = try postBatch(to: service, eventBytes: 1000)

@@ -43,7 +43,7 @@ import TestSupport
         #expect(days?.compactMap { $0[1]?.integer } == (0..<4).map { log.byDay[$0] ?? 0 })
     }
 
-    private func pairs(_ rows: [JSONValue]) -> [Int: Int] {
+    private func pairs(_ rows: [JSONTree]) -> [Int: Int] {
         var pairs: [Int: Int] = [:]
         for row in rows { pairs[row[0]?.integer ?? -1] = row[1]?.integer }
         return pairs
@@ -63,7 +63,7 @@ import TestSupport
         let objects = try service.get(query + "&shape=objects").json()["rows"]?.array ?? []
         #expect(objects.map { [$0["path"], $0["status"], $0["count"]] } == rows.map { $0.cells })
         let lines = try service.get(query, headers: ["Accept": "application/x-ndjson"]).text
-            .split(separator: "\n").map { try JSONValue.parse($0) }
+            .split(separator: "\n").map { try JSONTree.parse($0) }
         #expect(lines.map { [$0["path"], $0["status"], $0["count"]] } == rows.map { $0.cells })
         let csv = try service.get(query + "&format=csv")
         #expect(csv.header("Content-Type")?.hasPrefix("text/csv") == true)
@@ -71,7 +71,7 @@ import TestSupport
         #expect(try service.get(query, headers: ["Accept": "image/png"]).status == 406)
     }
 
-    private func csvRows(_ rows: [JSONValue]) -> [[String]] {
+    private func csvRows(_ rows: [JSONTree]) -> [[String]] {
         [["path", "status", "count"]]
             + rows.map { row in
                 [row[0]?.string ?? "?"] + (1...2).map { "\(row[$0]?.integer ?? -1)" }
@@ -91,9 +91,9 @@ import TestSupport
     }
 }
 
-extension JSONValue {
+extension JSONTree {
     /// The elements of an array, each as an optional, to compare with members that may be missing.
-    fileprivate var cells: [JSONValue?] { array.map { $0.map { $0 } } ?? [] }
+    fileprivate var cells: [JSONTree?] { array.map { $0.map { $0 } } ?? [] }
 }
 
 /// CSV as RFC 4180 has it.

@@ -155,8 +155,8 @@ final class RunningService: Sendable {
     var errors: String { FileSystem.text(directory.file("stderr")) }
 
     /// The log records so far; lines that are no JSON are left out.
-    var records: [JSONValue] {
-        output.split(separator: "\n").compactMap { try? JSONValue.parse($0) }
+    var records: [JSONTree] {
+        output.split(separator: "\n").compactMap { try? JSONTree.parse($0) }
     }
 
     /// Memory in use, in bytes: `VmRSS`.
@@ -187,7 +187,7 @@ final class RunningService: Sendable {
             let isRunning = process.isRunning
             let output = (FileSystem.read(directory.file("stdout")) ?? []).dropFirst(offset)
             for line in output.split(separator: UInt8(ascii: "\n")) {
-                guard let record = try? JSONValue.parse(Array(line)),
+                guard let record = try? JSONTree.parse(Array(line)),
                     record["message"]?.string == "listening",
                     let port = record["address"]?.string?.split(separator: ":").last
                 else { continue }

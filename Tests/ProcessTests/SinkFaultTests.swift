@@ -30,7 +30,7 @@ import Testing
         #expect(reply.status == 202)
     }
 
-    private func sink(_ service: RunningService) throws -> JSONValue {
+    private func sink(_ service: RunningService) throws -> JSONTree {
         try service.get("/status").json()["sinks"]?["audit"] ?? .null
     }
 

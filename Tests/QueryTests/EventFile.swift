@@ -95,12 +95,12 @@ final class EventFile {
     }
 
     /// The answer's JSON.
-    func answer(_ query: String) throws -> JSONValue {
-        try JSONValue(parsing: result(query).body.text)
+    func answer(_ query: String) throws -> JSONTree {
+        try JSONTree.parse(result(query).body.text)
     }
 
     /// The answer's rows, each as its JSON values.
-    func rows(_ query: String) throws -> [[JSONValue]] {
+    func rows(_ query: String) throws -> [[JSONTree]] {
         try answer(query)["rows"]?.elements.map(\.elements) ?? []
     }
 }

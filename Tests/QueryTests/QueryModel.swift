@@ -1,5 +1,6 @@
 import Primitives
 import SQLite
+import TestSupport
 
 @testable import Query
 
@@ -189,7 +190,7 @@ struct QueryModel {
 
 extension QueryModel.Value {
     /// As an answer says it.
-    init(_ value: JSONValue) {
+    init(_ value: JSONTree) {
         switch value {
         case .null: self = .null
         case .integer(let value): self = .number(Double(value), isInteger: true)
@@ -212,7 +213,7 @@ extension QueryModel.Value {
     }
 }
 
-extension JSONValue {
+extension JSONTree {
     /// Without spaces; the model's objects have one member, so order does not matter.
     var compact: String {
         switch self {

@@ -1,6 +1,7 @@
 import Primitives
 import SQLite
 import Testing
+import TestSupport
 
 @testable import Query
 
@@ -48,7 +49,7 @@ private let noon: Int64 = 1_717_243_200_000
         let lines = result.body.text.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.count == 4 && lines[3].isEmpty)
         #expect(
-            try lines.dropLast().map { try JSONValue(parsing: String($0)) } == [
+            try lines.dropLast().map { try JSONTree.parse(String($0)) } == [
                 .object(["country": .string(""), "count": .integer(1)]),
                 .object(["country": .string("DE"), "count": .integer(2)]),
                 .object(["country": .string("a,\"b\"\r\n"), "count": .integer(1)]),

@@ -126,7 +126,7 @@ import Testing
                 query + [("limit", "\(limit)")] + (cursor.map { [("cursor", $0)] } ?? []),
                 now: EventFile.now)
             let result = try QueryExecutor.run(page, on: file.reader, deadline: .never)
-            let answer = try JSONValue(parsing: result.body.text)
+            let answer = try JSONTree.parse(result.body.text)
             rows += answer["rows"]?.elements.map { $0.elements.map(QueryModel.Value.init) } ?? []
             cursor = result.next
             try #require(result.rowCount == limit || cursor == nil)

@@ -42,7 +42,7 @@ import Testing
                 answers += 1
                 if request.format == .json || request.explain {
                     #expect(throws: Never.self, "\(pairs)") {
-                        try JSONValue(parsing: result.body.text)
+                        try JSONTree.parse(result.body.text)
                     }
                 }
             } catch {

@@ -29,7 +29,7 @@ import Testing
         return Int(try redis.command("XLEN", key).first ?? "") ?? -1
     }
 
-    private func reader(_ redis: RedisProcess, _ arguments: String...) throws -> JSONValue {
+    private func reader(_ redis: RedisProcess, _ arguments: String...) throws -> JSONTree {
         try ForeignClient.run("reader.py", ["\(redis.port)", "stranger"] + arguments)
     }
 

@@ -33,7 +33,7 @@ import Testing
         #expect(try service.status("store", "quarantine", "rows")?.integer == bad)
         #expect(receiver.taken.count == all.count)
         // Whatever went out was JSON.
-        for delivery in receiver.deliveries { _ = try JSONValue.parse(delivery.text) }
+        for delivery in receiver.deliveries { _ = try JSONTree.parse(delivery.text) }
         #expect(try cluster.sink(0)["lost"]?.integer == bad)
         let events = try service.get("/events?type=foreign.order&limit=1").json()
         #expect(events["events"]?[0]?["data"]?["text"]?.string == "é\n€ 😀")

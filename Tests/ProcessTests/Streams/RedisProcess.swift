@@ -120,7 +120,7 @@ final class RedisProcess: @unchecked Sendable {  // One thread drives it at a ti
                     key, ">")
                 let events = RedisProcess.values(of: "event", in: lines)
                 if events.isEmpty { break }
-                marks += try events.map { try JSONValue.parse($0).mark }
+                marks += try events.map { try JSONTree.parse($0).mark }
             }
         }
         return marks

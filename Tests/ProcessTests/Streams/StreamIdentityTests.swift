@@ -111,7 +111,7 @@ import Testing
     /// The entries in the streams that nobody has trimmed, in no order.
     private static func sent(_ redis: RedisProcess) throws -> [String] {
         zip(try redis.values(of: "event"), try redis.values(of: "origin")).map { event, origin in
-            let id = (try? JSONValue.parse(event)["id"]?.string) ?? "unreadable"
+            let id = (try? JSONTree.parse(event)["id"]?.string) ?? "unreadable"
             return id + (origin.hasSuffix(":g") ? " generated" : "")
         }.sorted()
     }

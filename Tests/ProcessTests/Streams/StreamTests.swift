@@ -14,7 +14,7 @@ import TestSupport
         #expect(try reply.json()["ack"]?.string == "streamed")
         let events = try redis.values(of: "event")
         #expect(events.count == 1)
-        let event = try JSONValue.parse(Array((events.first ?? "").utf8))
+        let event = try JSONTree.parse(Array((events.first ?? "").utf8))
         #expect(event["specversion"]?.string == "1.0" && event["id"]?.string == "7")
         #expect(event["data"]?["total"]?.number == 9.5)
         #expect(try redis.values(of: "id") == ["7"])

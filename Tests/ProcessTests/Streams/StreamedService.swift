@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 
 /// Questions about the streams of a service.
 extension RunningService {
@@ -10,8 +11,8 @@ extension RunningService {
     }
 
     /// A member of `/status` by the names on the way to it.
-    func status(_ path: String...) throws -> JSONValue? {
-        var value: JSONValue? = try get("/status").json()
+    func status(_ path: String...) throws -> JSONTree? {
+        var value: JSONTree? = try get("/status").json()
         for name in path { value = value?[name] }
         return value
     }

@@ -8,7 +8,7 @@ final class EventTail {
         var data = ""
 
         /// The CloudEvent's `id`.
-        var eventID: String? { (try? JSONValue.parse(data))?["id"]?.string }
+        var eventID: String? { (try? JSONTree.parse(data))?["id"]?.string }
     }
 
     private let connection: ClientConnection

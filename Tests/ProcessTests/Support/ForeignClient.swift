@@ -6,7 +6,7 @@ enum ForeignClient {
     /// - Returns: the JSON object that it prints.
     static func run(
         _ program: String, _ arguments: [String], within limit: Duration = .seconds(90)
-    ) throws -> JSONValue {
+    ) throws -> JSONTree {
         let folder = try TemporaryDirectory()
         let root = MillraceBinary.packageRoot
         let child = try ChildProcess(
@@ -20,6 +20,6 @@ enum ForeignClient {
             let errors = FileSystem.text(folder.file("errors"))
             throw TestError("\(program): \(String(describing: status)) \(errors.suffix(1500))")
         }
-        return try JSONValue.parse(output)
+        return try JSONTree.parse(output)
     }
 }

@@ -50,7 +50,7 @@ struct SinkCluster {
     }
 
     /// What a node says of the sink.
-    func sink(_ index: Int) throws -> JSONValue {
+    func sink(_ index: Int) throws -> JSONTree {
         try nodes[index].get("/status").json()["sinks"]?["audit"] ?? .null
     }
 

@@ -11,9 +11,9 @@ extension RunningService {
     /// What `EventLoad` knows every stored event by: its mark, or else its id.
     func storedMarks() throws -> [String] { try storedEvents().map(\.mark) }
 
-    private func storedEvents(pageLimit: Int = 1000) throws -> [JSONValue] {
+    private func storedEvents(pageLimit: Int = 1000) throws -> [JSONTree] {
         let connection = try connect()
-        var found: [JSONValue] = []
+        var found: [JSONTree] = []
         var cursor: String? = ""
         while let from = cursor {
             let place = from.isEmpty ? "" : "&cursor=\(from)"
@@ -29,7 +29,7 @@ extension RunningService {
     }
 
     /// The only row of a `/query` without groups over all time.
-    func row(_ metric: String, _ rest: String = "") throws -> [JSONValue] {
+    func row(_ metric: String, _ rest: String = "") throws -> [JSONTree] {
         let reply = try get("/query?metric=\(metric)&from=1971-01-01&to=2100-01-01\(rest)")
         guard reply.status == 200, let row = try reply.json()["rows"]?[0]?.array else {
             throw TestError("query: \(reply.status) \(reply.text.prefix(500))")
@@ -48,7 +48,7 @@ extension RunningService {
     }
 }
 
-extension JSONValue {
+extension JSONTree {
     /// Of a CloudEvent: what `EventLoad` knows it by.
     var mark: String { self["data"]?["mark"]?.string ?? self["id"]?.string ?? "" }
 }

@@ -1,9 +1,9 @@
 import Testing
 import TestSupport
 
-@Suite struct JSONValueTests {
+@Suite struct JSONTreeTests {
     @Test func `a text comes back as a tree`() throws {
-        let value = try JSONValue.parse(
+        let value = try JSONTree.parse(
             #" {"a":[1,-2.5,1e3,true,null],"b":{"c":"x\n\u00e9\ud83d\ude00"}} "#)
         #expect(value["a"]?.array?.count == 5)
         #expect(value["a"]?[0] == .integer(1))
@@ -17,6 +17,6 @@ import TestSupport
         #""\ud800""#, #""\x""#, "\"\n\"", "{a:1}", "'a'", "[1", #"{"a" 1}"#,
     ])
     func `what is no JSON is refused`(_ text: String) {
-        #expect(throws: TestError.self) { try JSONValue.parse(text) }
+        #expect(throws: TestError.self) { try JSONTree.parse(text) }
     }
 }

@@ -1,62 +1,11 @@
-import TestSupport
-
-/// A JSON text as a tree, read by a parser of the tests' own: the service's must not be its own
-/// judge. Strict as RFC 8259 asks, and refuses a name that comes twice in an object.
-enum JSONValue: Equatable, Sendable {
-    case null
-    case bool(Bool)
-    case integer(Int)
-    case real(Double)
-    case string(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
-
-    subscript(_ name: String) -> JSONValue? {
-        if case .object(let members) = self { members[name] } else { nil }
-    }
-
-    subscript(_ index: Int) -> JSONValue? {
-        if case .array(let items) = self, items.indices.contains(index) {
-            items[index]
-        } else {
-            nil
-        }
-    }
-
-    var integer: Int? { if case .integer(let value) = self { value } else { nil } }
-    var string: String? { if case .string(let value) = self { value } else { nil } }
-    var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-    var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
-    var object: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
-    /// Either kind of number.
-    var number: Double? {
-        switch self {
-        case .integer(let value): Double(value)
-        case .real(let value): value
-        default: nil
-        }
-    }
-
-    /// Reads exactly one value with nothing but white space around it.
-    static func parse(_ bytes: [UInt8]) throws -> JSONValue {
-        var reader = JSONReader(bytes)
-        let value = try reader.value()
-        try reader.end()
-        return value
-    }
-
-    static func parse(_ text: some StringProtocol) throws -> JSONValue {
-        try parse(Array(text.utf8))
-    }
-}
-
-private struct JSONReader {
+/// Reads one JSON text, byte by byte.
+struct JSONTreeReader {
     private let bytes: [UInt8]
     private var index = 0
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    mutating func value() throws -> JSONValue {
+    mutating func value() throws -> JSONTree {
         switch next() {
         case UInt8(ascii: "{"): return .object(try object())
         case UInt8(ascii: "["): return .array(try array())
@@ -84,8 +33,8 @@ private struct JSONReader {
         return true
     }
 
-    private mutating func object() throws -> [String: JSONValue] {
-        var members: [String: JSONValue] = [:]
+    private mutating func object() throws -> [String: JSONTree] {
+        var members: [String: JSONTree] = [:]
         _ = take(UInt8(ascii: "{"))
         if take(UInt8(ascii: "}")) { return members }
         repeat {
@@ -100,8 +49,8 @@ private struct JSONReader {
         return members
     }
 
-    private mutating func array() throws -> [JSONValue] {
-        var items: [JSONValue] = []
+    private mutating func array() throws -> [JSONTree] {
+        var items: [JSONTree] = []
         _ = take(UInt8(ascii: "["))
         if take(UInt8(ascii: "]")) { return items }
         repeat { items.append(try value()) } while take(UInt8(ascii: ","))
@@ -109,13 +58,13 @@ private struct JSONReader {
         return items
     }
 
-    private mutating func literal(_ text: String, _ value: JSONValue) throws -> JSONValue {
+    private mutating func literal(_ text: String, _ value: JSONTree) throws -> JSONTree {
         guard bytes[index...].starts(with: text.utf8) else { throw failure("no value") }
         index += text.utf8.count
         return value
     }
 
-    private mutating func number() throws -> JSONValue {
+    private mutating func number() throws -> JSONTree {
         let characters = Set("+-.eE0123456789".utf8)
         let text = String(
             decoding: bytes[index...].prefix { characters.contains($0) }, as: UTF8.self)
