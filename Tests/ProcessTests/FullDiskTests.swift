@@ -136,8 +136,7 @@ private struct Book {
         let ids = (0..<100).map { "e\(sent.count + $0)" }
         let lines = ids.map { #"{"id":"\#($0)","type":"fill","source":"/f","x":"\#(filler)"}"# }
         sent.formUnion(ids)
-        let body = Array(lines.joined(separator: "\n").utf8)
-        let reply = try service.post("/events", body, type: "application/x-ndjson")
+        let reply = try service.post("/events", lines: lines)
         if reply.status == 202 { acknowledged.formUnion(ids) } else { refused += 1 }
         return reply
     }

@@ -16,8 +16,7 @@ import Testing
         let service = try RunningService.start(["--event-limit", "300"])
         let filler = String(repeating: "x", count: 400)
         let lines = (0..<20).map { #"{"type":"large","n":\#($0),"x":"\#(filler)"}"# } + ["{}"]
-        let reply = try service.post(
-            "/events", Array(lines.joined(separator: "\n").utf8), type: "application/x-ndjson")
+        let reply = try service.post("/events", lines: lines)
         #expect(reply.status == 422)
         try service.wait(until: "they are listed") {
             try service.get("/events/quarantine").json().quarantined.count == 21
@@ -43,8 +42,7 @@ import Testing
 
     @Test func `pages of what was refused cover it once`() throws {
         let service = try RunningService.start()
-        let lines = Array(repeating: "{}", count: 250).joined(separator: "\n")
-        _ = try service.post("/events", Array(lines.utf8), type: "application/x-ndjson")
+        _ = try service.post("/events", lines: Array(repeating: "{}", count: 250))
         try service.wait(until: "they are listed") {
             try service.get("/status").json()["store"]?["quarantine"]?["rows"]?.integer == 250
         }

@@ -98,39 +98,6 @@ final class RunningService: Sendable {
         return status
     }
 
-    // MARK: Talking
-
-    func connect(timeout: Duration = .seconds(30)) throws -> ClientConnection {
-        try ClientConnection(port: port, timeout: timeout)
-    }
-
-    /// One request on a connection of its own.
-    func request(
-        _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
-    ) throws -> ClientReply {
-        let connection = try connect()
-        var headers = headers
-        headers["Connection"] = "close"
-        try connection.send(method, target, headers: headers, body: body)
-        return try connection.receive(toHead: method == "HEAD")
-    }
-
-    func get(_ target: String, headers: [String: String] = [:]) throws -> ClientReply {
-        try request("GET", target, headers: headers)
-    }
-
-    func post(
-        _ target: String, _ body: [UInt8], type: String, headers: [String: String] = [:]
-    ) throws -> ClientReply {
-        var headers = headers
-        headers["Content-Type"] = type
-        return try request("POST", target, headers: headers, body: body)
-    }
-
-    func post(_ target: String, json: String) throws -> ClientReply {
-        try post(target, Array(json.utf8), type: "application/json")
-    }
-
     // MARK: Looking
 
     /// Asks again and again until `isSo` holds; the one way to wait in a test.

@@ -25,8 +25,7 @@ import Testing
         let lines = numbers.map {
             #"{"id":"e\#($0)","source":"/t","type":"order.paid","n":\#($0)}"#
         }
-        let reply = try service.post(
-            "/events", Array(lines.joined(separator: "\n").utf8), type: "application/x-ndjson")
+        let reply = try service.post("/events", lines: lines)
         #expect(reply.status == 202)
     }
 

@@ -4,8 +4,7 @@ import Testing
 @Suite struct TailTests {
     private func post(_ service: RunningService, _ ids: Range<Int>, type: String) throws {
         let lines = ids.map { #"{"id":"\#(type)-\#($0)","type":"\#(type)","source":"/t"}"# }
-        let reply = try service.post(
-            "/events", Array(lines.joined(separator: "\n").utf8), type: "application/x-ndjson")
+        let reply = try service.post("/events", lines: lines)
         #expect(reply.status == 202)
     }
 

@@ -41,9 +41,7 @@ import Testing
         _ = try reader(redis, "create")
         let lines = (0..<ForeignConsumerTests.count).map(ForeignConsumerTests.event)
         for start in stride(from: 0, to: lines.count, by: 100) {
-            let body = lines[start..<start + 100].joined(separator: "\n")
-            let reply = try service.post(
-                "/events", Array(body.utf8), type: "application/x-ndjson")
+            let reply = try service.post("/events", lines: lines[start..<start + 100])
             #expect(reply.status == 202)
         }
         try service.waitUntilStreamsAreDrained()

@@ -11,10 +11,7 @@ import Testing
         try service.waitUntilStreamsAre("ok")
         let count = 500
         let posted = try service.post(
-            "/events",
-            Array(
-                (0..<50).map { #"{"id":"e\#($0)","source":"/t","type":"x"}"# }
-                    .joined(separator: "\n").utf8), type: "application/x-ndjson")
+            "/events", lines: (0..<50).map { #"{"id":"e\#($0)","source":"/t","type":"x"}"# })
         #expect(posted.status == 202)
         let wrote = try ForeignClient.run("writer.py", ["\(redis.port)", "\(count)", "5"])
         print("redis-py: \(wrote)")

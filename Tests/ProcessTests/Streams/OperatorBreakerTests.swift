@@ -3,17 +3,8 @@ import Testing
 
 /// Breakers set by hand, under load.
 @Suite struct OperatorBreakerTests {
-    private func put(
-        _ service: RunningService, _ name: String, _ body: String,
-        type: String = "application/json"
-    ) throws -> ClientReply {
-        try service.request(
-            "PUT", "/admin/breakers/\(name)", headers: ["Content-Type": type],
-            body: Array(body.utf8))
-    }
-
     private func set(_ service: RunningService, _ name: String, _ state: String) throws {
-        let reply = try put(service, name, #"{"state":"\#(state)"}"#)
+        let reply = try service.putBreaker(name, #"{"state":"\#(state)"}"#)
         #expect(reply.status == 200)
         let shown = state == "auto" ? "closed" : state
         #expect(try reply.json()["name"]?.string == name)
@@ -82,21 +73,21 @@ import Testing
         try cluster.post(0..<50, to: 0)
         try cluster.waitUntilDelivered(50)
         let name = "sink:audit"
-        let reply = try put(service, name, #"{"state":"forced_open"}"#)
+        let reply = try service.putBreaker(name, #"{"state":"forced_open"}"#)
         #expect(reply.status == 200)
         #expect(try reply.json()["name"]?.string == name)
         #expect(try cluster.sink(0)["breaker"]?["state"]?.string == "forced_open")
         try cluster.post(50..<150, to: 0)
         try service.wait(until: "a delivery is refused") {
-            try put(service, name, #"{"state":"forced_open"}"#).json()["refused"]?.integer ?? 0 > 0
+            try service.putBreaker(name, #"{"state":"forced_open"}"#).json()["refused"]?.integer ?? 0 > 0
         }
         try service.wait(until: "they are stored") { try service.storedCount() == 150 }
         #expect(receiver.taken.count == 50)
-        #expect(try put(service, name, #"{"state":"auto"}"#).json()["state"]?.string == "closed")
+        #expect(try service.putBreaker(name, #"{"state":"auto"}"#).json()["state"]?.string == "closed")
         try cluster.waitUntilDelivered(150)
         try cluster.waitUntilSettled()
         #expect(receiver.taken.count == 150)
-        #expect(try put(service, "sink:other", #"{"state":"auto"}"#).status == 404)
+        #expect(try service.putBreaker("sink:other", #"{"state":"auto"}"#).status == 404)
         #expect(try service.terminate() == .exited(0))
     }
 
@@ -104,21 +95,21 @@ import Testing
         let redis = try RedisProcess()
         let service = try RunningService.start(redis: redis.url)
         let good = #"{"state":"auto"}"#
-        let unknown = try put(service, "nothing", good)
+        let unknown = try service.putBreaker("nothing", good)
         #expect(unknown.status == 404)
         #expect(try unknown.json()["code"]?.string == "unknown_breaker")
         for body in [
             #"{"state":"ajar"}"#, #"{"state":1}"#, "{}", "[]", #""auto""#,
             #"{"state":"auto","for":"1h"}"#, #"{"State":"auto"}"#,
         ] {
-            #expect(try put(service, "streams", body).status == 422, "\(body)")
+            #expect(try service.putBreaker("streams", body).status == 422, "\(body)")
         }
         for body in ["", "{", #"{"state":"auto"} x"#, "\u{0}"] {
-            #expect(try put(service, "streams", body).status == 400, "\(body)")
+            #expect(try service.putBreaker("streams", body).status == 400, "\(body)")
         }
-        #expect(try put(service, "streams", good, type: "text/plain").status == 415)
+        #expect(try service.putBreaker("streams", good, type: "text/plain").status == 415)
         let long = #"{"state":""# + String(repeating: "x", count: 5000) + #""}"#
-        #expect(try put(service, "streams", long).status == 413)
+        #expect(try service.putBreaker("streams", long).status == 413)
         let reply = try service.request("GET", "/admin/breakers/streams")
         #expect(reply.status == 405 && reply.header("Allow")?.contains("PUT") == true)
         #expect(try service.status("breakers", "streams", "state")?.string != "forced_open")

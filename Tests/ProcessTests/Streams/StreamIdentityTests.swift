@@ -79,16 +79,12 @@ import Testing
         _ events: [String], to node: RunningService, _ suffix: String = ""
     ) throws {
         let lines = events.map { $0.replacing(#"{"id":""#, with: #"{"id":"\#(suffix)"#) }
-        let reply = try node.post(
-            "/events?ack=stored&timeout_ms=20000", Array(lines.joined(separator: "\n").utf8),
-            type: "application/x-ndjson")
+        let reply = try node.post("/events?ack=stored&timeout_ms=20000", lines: lines)
         guard reply.status == 200 else { throw TestError("\(reply.status) \(reply.text)") }
     }
 
     private static func force(_ node: RunningService, _ state: String) throws {
-        let reply = try node.request(
-            "PUT", "/admin/breakers/streams", headers: ["Content-Type": "application/json"],
-            body: Array(#"{"state":"\#(state)"}"#.utf8))
+        let reply = try node.putBreaker("streams", #"{"state":"\#(state)"}"#)
         guard reply.status == 200 else { throw TestError("\(reply.status) \(reply.text)") }
     }
 

@@ -77,9 +77,7 @@ import TestSupport
         ]
         let embedded = try RunningService.start(["--json-depth", "64"])
         for node in [service, embedded] {
-            let reply = try node.post(
-                "/events?ack=stored&timeout_ms=20000", Array(lines.joined(separator: "\n").utf8),
-                type: "application/x-ndjson")
+            let reply = try node.post("/events?ack=stored&timeout_ms=20000", lines: lines)
             #expect(reply.status == 200, "\(reply.text)")
         }
         let (streamed, direct) = (try contents(of: service), try contents(of: embedded))
@@ -106,12 +104,7 @@ import TestSupport
         let redis = try RedisProcess()
         let service = try RunningService.start(redis: redis.url)
         try service.waitUntilStreamsAre("ok")
-        func put(_ name: String, _ body: String) throws -> ClientReply {
-            try service.request(
-                "PUT", "/admin/breakers/\(name)", headers: ["Content-Type": "application/json"],
-                body: Array(body.utf8))
-        }
-        let reply = try put("streams", #"{"state":"forced_open"}"#)
+        let reply = try service.putBreaker("streams", #"{"state":"forced_open"}"#)
         #expect(reply.status == 200)
         #expect(try reply.json()["state"]?.string == "forced_open")
         let ready = try service.get("/readyz")
@@ -124,12 +117,12 @@ import TestSupport
             "/events?ack=streamed&timeout_ms=50", json: #"{"type":"b"}"#)
         #expect(streamed.status == 202)
         #expect(try streamed.json()["ack"]?.string == "journaled")
-        #expect(try put("streams", #"{"state":"auto"}"#).status == 200)
+        #expect(try service.putBreaker("streams", #"{"state":"auto"}"#).status == 200)
         try service.waitUntilStreamsAreDrained()
         #expect(try redis.values(of: "type").sorted() == ["a", "b"])
-        #expect(try put("nothing", #"{"state":"auto"}"#).status == 404)
-        #expect(try put("streams", #"{"state":"ajar"}"#).status == 422)
-        #expect(try put("streams", "{").status == 400)
+        #expect(try service.putBreaker("nothing", #"{"state":"auto"}"#).status == 404)
+        #expect(try service.putBreaker("streams", #"{"state":"ajar"}"#).status == 422)
+        #expect(try service.putBreaker("streams", "{").status == 400)
         #expect(try service.terminate() == .exited(0))
     }
 

@@ -44,8 +44,7 @@ struct SinkCluster {
         let lines = numbers.map {
             #"{"id":"e\#($0)","source":"/t","type":"paid","subject":"s\#($0 % 40)","n":\#($0)}"#
         }
-        let reply = try nodes[index].post(
-            "/events", Array(lines.joined(separator: "\n").utf8), type: "application/x-ndjson")
+        let reply = try nodes[index].post("/events", lines: lines)
         guard reply.status == 202 else { throw TestError("\(reply.status) \(reply.text)") }
     }
 
