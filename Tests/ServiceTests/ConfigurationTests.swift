@@ -3,19 +3,6 @@ import Testing
 @testable import Service
 
 @Suite struct ConfigurationTests {
-    private func load(_ yaml: String) throws -> Configuration {
-        try TemporaryFile(yaml).use { try Configuration.load(flags: ["config": $0]) }
-    }
-
-    private func problems(
-        flags: [String: String] = [:], environment: [String: String] = [:]
-    ) -> [String] {
-        do {
-            _ = try Configuration.load(flags: flags, environment: environment)
-            return []
-        } catch { return error.problems }
-    }
-
     @Test func `without a word from anybody the defaults of the contract hold`() throws {
         let configuration = try Configuration.load()
         #expect(configuration.host == "127.0.0.1")
@@ -75,12 +62,13 @@ import Testing
         "\"journal\": { 'max-bytes': \"64MiB\" }\n", "journal-max-bytes: 67108864\n",
     ])
     func `a YAML path joined by hyphens is the setting's name`(yaml: String) throws {
-        #expect(try load(yaml).journalMaxBytes == 64 << 20)
+        #expect(try Configuration.load(yaml: yaml).journalMaxBytes == 64 << 20)
     }
 
     @Test func `YAML words stay what they are called`() throws {
-        let configuration = try load(
-            "access-log: off\nretention: off\ninsecure-no-auth: yes\nlog: {level: warn, format: json}"
+        let configuration = try Configuration.load(
+            yaml:
+                "access-log: off\nretention: off\ninsecure-no-auth: yes\nlog: {level: warn, format: json}"
         )
         #expect(configuration.accessLog == .off)
         #expect(configuration.retention == nil)
@@ -93,13 +81,13 @@ import Testing
     ])
     func `a list may be a YAML list or a comma list`(yaml: String) throws {
         #expect(
-            try load("cors-origins: \(yaml)").corsOrigins
+            try Configuration.load(yaml: "cors-origins: \(yaml)").corsOrigins
                 == ["https://a.example", "http://b.example:81"])
     }
 
     @Test(arguments: ["", "\n", "# nothing\n\n", "---\n# nothing\n...\n"])
     func `a file that says nothing changes nothing`(yaml: String) throws {
-        #expect(try load(yaml).port == 8080)
+        #expect(try Configuration.load(yaml: yaml).port == 8080)
     }
 
     @Test(arguments: [
@@ -119,13 +107,16 @@ import Testing
         let row = try #require(Settings.table.rows.first { $0.name == name })
         let shown = text.isEmpty ? "an empty value" : "`\(text)`"
         let end = "is not \(row.expectation)"
-        #expect(problems(flags: [name: text]) == ["\(name): \(shown) (flag --\(name)) \(end)"])
         #expect(
-            problems(environment: [row.variable: text])
+            Configuration.problems(flags: [name: text]) == [
+                "\(name): \(shown) (flag --\(name)) \(end)"
+            ])
+        #expect(
+            Configuration.problems(environment: [row.variable: text])
                 == ["\(name): \(shown) (environment \(row.variable)) \(end)"])
         let file = try TemporaryFile("\(name): \"\(text)\"\n")
         #expect(
-            file.use { problems(flags: ["config": $0]) }
+            file.use { Configuration.problems(flags: ["config": $0]) }
                 == ["\(name): \(shown) (file \(file.path):1) \(end)"])
     }
 
@@ -137,14 +128,14 @@ import Testing
     ])
     func `a right value is taken from every source`(name: String, text: String) throws {
         let row = try #require(Settings.table.rows.first { $0.name == name })
-        #expect(problems(flags: [name: text]) == [])
-        #expect(problems(environment: [row.variable: text]) == [])
+        #expect(Configuration.problems(flags: [name: text]) == [])
+        #expect(Configuration.problems(environment: [row.variable: text]) == [])
         let file = try TemporaryFile("\(name): \"\(text)\"")
-        #expect(file.use { problems(flags: ["config": $0]) } == [])
+        #expect(file.use { Configuration.problems(flags: ["config": $0]) } == [])
     }
 
     @Test func `everything that is wrong is said at once`() {
-        let found = problems(
+        let found = Configuration.problems(
             flags: ["port": "x"], environment: ["MILLRACE_LOOPS": "y", "MILLRACE_PROT": "1"])
         #expect(found.count == 3)
     }

@@ -3,38 +3,32 @@ import Testing
 @testable import Service
 
 @Suite struct SinkSettingsTests {
-    private func load(_ yaml: String) throws -> Configuration {
-        try TemporaryFile(yaml).use { try Configuration.load(flags: ["config": $0]) }
-    }
-
     /// What is wrong with a file, its path written as `FILE`.
     private func problems(_ yaml: String) throws -> [String] {
         let file = try TemporaryFile(yaml)
         return file.use { path in
-            do throws(ConfigurationError) {
-                _ = try Configuration.load(flags: ["config": path])
-                return []
-            } catch {
-                return error.problems.map { $0.replacing(path, with: "FILE") }
+            Configuration.problems(flags: ["config": path]).map {
+                $0.replacing(path, with: "FILE")
             }
         }
     }
 
     @Test func `without a word about sinks there are none`() throws {
-        #expect(try load("port: 1\n").sinks.isEmpty)
-        #expect(try load("sinks: {}\n").sinks.isEmpty)
+        #expect(try Configuration.load(yaml: "port: 1\n").sinks.isEmpty)
+        #expect(try Configuration.load(yaml: "sinks: {}\n").sinks.isEmpty)
     }
 
     @Test func `a sink is a name and its settings`() throws {
-        let sinks = try load(
-            """
-            port: 1
-            sinks:
-              billing:
-                url: http://127.0.0.1:9000/in?x=1
-              audit: { url: "https://audit.example.com", types: [order.*, signup], batch-size: 500,
-                       timeout: 2s, type: http, authorization: Bearer abc, headers: { X-Team: a } }
-            """
+        let sinks = try Configuration.load(
+            yaml:
+                """
+                port: 1
+                sinks:
+                  billing:
+                    url: http://127.0.0.1:9000/in?x=1
+                  audit: { url: "https://audit.example.com", types: [order.*, signup], batch-size: 500,
+                           timeout: 2s, type: http, authorization: Bearer abc, headers: { X-Team: a } }
+                """
         ).sinks
         #expect(sinks.map(\.name) == ["audit", "billing"])
         #expect(sinks[0].url == "https://audit.example.com")
@@ -50,7 +44,8 @@ import Testing
     }
 
     @Test func `types may be a comma list`() throws {
-        let sinks = try load("sinks: { a: { url: http://h, types: 'x, y.*' } }").sinks
+        let sinks = try Configuration.load(yaml: "sinks: { a: { url: http://h, types: 'x, y.*' } }")
+            .sinks
         #expect(sinks[0].filter.patterns == ["x", "y.*"])
     }
 
@@ -68,7 +63,9 @@ import Testing
 
     @Test(arguments: ["http://h", "HTTPS://h.example/", "http://[::1]:9000/x", "http://10.0.0.1:1"])
     func `URLs of receivers are taken`(url: String) throws {
-        #expect(try load("sinks: { a: { url: \"\(url)\" } }").sinks.first?.url == url)
+        #expect(
+            try Configuration.load(yaml: "sinks: { a: { url: \"\(url)\" } }").sinks.first?.url
+                == url)
     }
 
     @Test func `each wrong value is refused with its place and what would be right`() throws {
@@ -88,11 +85,12 @@ import Testing
 
     @Test func `an unknown key is refused and the nearest offered`() throws {
         #expect(
-            try problems("sinks:\n  a:\n    url: http://h\n    batchsize: 5\n    shape: round\n") == [
-                "sinks.a.batchsize (file FILE:4): there is no such setting; "
-                    + "did you mean batch-size?",
-                "sinks.a.shape (file FILE:5): there is no such setting",
-            ])
+            try problems("sinks:\n  a:\n    url: http://h\n    batchsize: 5\n    shape: round\n")
+                == [
+                    "sinks.a.batchsize (file FILE:4): there is no such setting; "
+                        + "did you mean batch-size?",
+                    "sinks.a.shape (file FILE:5): there is no such setting",
+                ])
         #expect(
             try problems("sinks: { a: { url: http://h, headers: { Host: x } } }") == [
                 "sinks.a.headers.Host (file FILE:1): there is no such setting; "

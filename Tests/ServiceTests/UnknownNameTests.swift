@@ -3,18 +3,9 @@ import Testing
 @testable import Service
 
 @Suite struct UnknownNameTests {
-    private func problems(
-        flags: [String: String] = [:], environment: [String: String] = [:]
-    ) -> [String] {
-        do {
-            _ = try Configuration.load(flags: flags, environment: environment)
-            return []
-        } catch { return error.problems }
-    }
-
     @Test func `an unknown variable of ours is refused, and the nearest known one offered`() {
         #expect(
-            problems(environment: ["MILLRACE_JOURNAL_MAXBYTES": "1GiB"]) == [
+            Configuration.problems(environment: ["MILLRACE_JOURNAL_MAXBYTES": "1GiB"]) == [
                 "MILLRACE_JOURNAL_MAXBYTES: there is no such setting; "
                     + "did you mean MILLRACE_JOURNAL_MAX_BYTES?"
             ])
@@ -22,23 +13,28 @@ import Testing
 
     @Test func `nothing is offered where nothing is near, and the value is not shown`() {
         #expect(
-            problems(environment: ["MILLRACE_XYZZY_PLUGH": "hunter2"])
+            Configuration.problems(environment: ["MILLRACE_XYZZY_PLUGH": "hunter2"])
                 == ["MILLRACE_XYZZY_PLUGH: there is no such setting"])
     }
 
     @Test func `variables of others are left alone`() {
-        #expect(problems(environment: ["PORT": "x", "millrace_port": "x", "PATH": "/bin"]).isEmpty)
+        #expect(
+            Configuration.problems(environment: ["PORT": "x", "millrace_port": "x", "PATH": "/bin"])
+                .isEmpty)
     }
 
     @Test func `a variable that Kubernetes sets for a service of our name is explained`() throws {
-        let found = problems(environment: ["MILLRACE_PORT_8080_TCP": "tcp://10.0.0.1:8080"])
+        let found = Configuration.problems(environment: [
+            "MILLRACE_PORT_8080_TCP": "tcp://10.0.0.1:8080"
+        ])
         #expect(try #require(found.first).contains("enableServiceLinks: false"))
     }
 
     @Test func `an unknown key of the file is refused with its line`() throws {
-        let file = try TemporaryFile("port: 1\njournal:\n  max-byte: 1GiB\n  # none\n  shape: round\n")
+        let file = try TemporaryFile(
+            "port: 1\njournal:\n  max-byte: 1GiB\n  # none\n  shape: round\n")
         #expect(
-            file.use { problems(flags: ["config": $0]) } == [
+            file.use { Configuration.problems(flags: ["config": $0]) } == [
                 "journal.max-byte (file \(file.path):3): there is no such setting; "
                     + "did you mean journal-max-bytes?",
                 "journal.shape (file \(file.path):5): there is no such setting",
@@ -48,7 +44,7 @@ import Testing
     @Test func `a file cannot name another file`() throws {
         let file = try TemporaryFile("config: other.yaml\n")
         #expect(
-            file.use { problems(flags: ["config": $0]) }
+            file.use { Configuration.problems(flags: ["config": $0]) }
                 == ["config (file \(file.path):1): there is no such setting"])
     }
 

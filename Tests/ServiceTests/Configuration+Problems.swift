@@ -1,0 +1,18 @@
+@testable import Service
+
+extension Configuration {
+    /// What is wrong; empty if it loads.
+    static func problems(
+        flags: [String: String] = [:], environment: [String: String] = [:]
+    ) -> [String] {
+        do {
+            _ = try Configuration.load(flags: flags, environment: environment)
+            return []
+        } catch { return error.problems }
+    }
+
+    /// What a file with this text sets.
+    static func load(yaml: String) throws -> Configuration {
+        try TemporaryFile(yaml).use { try Configuration.load(flags: ["config": $0]) }
+    }
+}
