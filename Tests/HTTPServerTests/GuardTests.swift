@@ -24,73 +24,79 @@ import Testing
         "GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n"
     }
 
-    static let framing: [Row] = [
-        Row(
-            testDescription: "Content-Length twice, the same",
-            request: post("Content-Length: 5\r\nContent-Length: 5") + "hello",
-            status: 400, code: "duplicate_content_length"),
-        Row(
-            testDescription: "Content-Length twice, different",
-            request: post("Content-Length: 5\r\ncontent-length: 6") + "hello",
-            status: 400, code: "duplicate_content_length"),
-        Row(
-            testDescription: "Content-Length before Transfer-Encoding",
-            request: post("Content-Length: 5\r\nTransfer-Encoding: chunked") + "0\r\n\r\n",
-            status: 400, code: "ambiguous_length"),
-        Row(
-            testDescription: "Transfer-Encoding before Content-Length",
-            request: post("Transfer-Encoding: chunked\r\nContent-Length: 5") + "0\r\n\r\n",
-            status: 400, code: "ambiguous_length"),
-        Row(
-            testDescription: "Transfer-Encoding gzip",
-            request: post("Transfer-Encoding: gzip"),
-            status: 501, code: "unsupported_transfer_encoding"),
-        Row(
-            testDescription: "Transfer-Encoding gzip, chunked",
-            request: post("Transfer-Encoding: gzip, chunked") + "0\r\n\r\n",
-            status: 501, code: "unsupported_transfer_encoding"),
-        Row(
-            testDescription: "Transfer-Encoding identity",
-            request: post("Transfer-Encoding: identity"),
-            status: 501, code: "unsupported_transfer_encoding"),
-        Row(
-            testDescription: "Transfer-Encoding chunked with a space behind",
-            request: post("Transfer-Encoding: chunked ") + "0\r\n\r\n",
-            status: 501, code: "unsupported_transfer_encoding"),
-        Row(
-            testDescription: "Transfer-Encoding twice",
-            request: post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked")
-                + "0\r\n\r\n",
-            status: 400, code: "invalid_transfer_encoding"),
-        Row(
-            testDescription: "Transfer-Encoding in HTTP/1.0",
-            request: "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            status: 400, code: "invalid_transfer_encoding"),
-        Row(
-            testDescription: "two Hosts",
-            request: get("/hello").replacing("Host: a", with: "Host: a\r\nHost: a"),
-            status: 400, code: "duplicate_host"),
-        Row(
-            testDescription: "no Host",
-            request: "GET /hello HTTP/1.1\r\nAccept: */*\r\n\r\n",
-            status: 400, code: "missing_host"),
-    ]
-
-    static let names: [Row] = [
-        ("a space before the colon", "X-A : b"), ("a tab before the colon", "X-A\t: b"),
-        ("a space inside a name", "X A: b"), ("an empty name", ": b"),
-        ("a bracket in a name", "X[A]: b"), ("UTF-8 in a name", "X-ä: b"),
-        ("a control character in a value", "X-A: b\u{1}c"),
-        ("DEL in a value", "X-A: b\u{7F}"), ("a bare CR in a value", "X-A: b\rX-B: c"),
-        ("a zero byte in a value", "X-A: b\0c"),
-        ("a zero byte at the end of a value", "X-A: b\0"),
-        ("a zero byte in a length", "Content-Length: 0\05"),
-        ("a folded value", "X-A: b\r\n c"), ("a fold with a tab", "X-A: b\r\n\tc: d"),
-        ("a folded length", "Content-Length: 1\r\n 5"),
-        ("a folded line that looks like a field", "X-A: b\r\n Transfer-Encoding: chunked"),
-    ].map { name, line in
-        Row(testDescription: name, request: post(line), status: 400, code: "invalid_header")
+    private static func rows(
+        _ status: Int, _ code: String, _ requests: [(name: String, request: String)]
+    ) -> [Row] {
+        requests.map {
+            Row(testDescription: $0.name, request: $0.request, status: status, code: code)
+        }
     }
+
+    static let framing: [Row] = [
+        rows(
+            400, "duplicate_content_length",
+            [
+                ("twice, the same", "Content-Length: 5\r\nContent-Length: 5"),
+                ("twice, different", "Content-Length: 5\r\ncontent-length: 6"),
+            ].map { ("Content-Length \($0)", post($1) + "hello") }),
+        rows(
+            400, "ambiguous_length",
+            [
+                (
+                    "Content-Length before Transfer-Encoding",
+                    "Content-Length: 5\r\nTransfer-Encoding: chunked"
+                ),
+                (
+                    "Transfer-Encoding before Content-Length",
+                    "Transfer-Encoding: chunked\r\nContent-Length: 5"
+                ),
+            ].map { ($0, post($1) + "0\r\n\r\n") }),
+        rows(
+            501, "unsupported_transfer_encoding",
+            [
+                ("gzip", post("Transfer-Encoding: gzip")),
+                ("gzip, chunked", post("Transfer-Encoding: gzip, chunked") + "0\r\n\r\n"),
+                ("identity", post("Transfer-Encoding: identity")),
+                (
+                    "chunked with a space behind",
+                    post("Transfer-Encoding: chunked ") + "0\r\n\r\n"
+                ),
+            ].map { ("Transfer-Encoding \($0)", $1) }),
+        rows(
+            400, "invalid_transfer_encoding",
+            [
+                (
+                    "Transfer-Encoding twice",
+                    post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked")
+                        + "0\r\n\r\n"
+                ),
+                (
+                    "Transfer-Encoding in HTTP/1.0",
+                    "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                ),
+            ]),
+        rows(
+            400, "duplicate_host",
+            [("two Hosts", get("/hello").replacing("Host: a", with: "Host: a\r\nHost: a"))]),
+        rows(
+            400, "missing_host", [("no Host", "GET /hello HTTP/1.1\r\nAccept: */*\r\n\r\n")]),
+    ].flatMap { $0 }
+
+    static let names: [Row] = rows(
+        400, "invalid_header",
+        [
+            ("a space before the colon", "X-A : b"), ("a tab before the colon", "X-A\t: b"),
+            ("a space inside a name", "X A: b"), ("an empty name", ": b"),
+            ("a bracket in a name", "X[A]: b"), ("UTF-8 in a name", "X-ä: b"),
+            ("a control character in a value", "X-A: b\u{1}c"),
+            ("DEL in a value", "X-A: b\u{7F}"), ("a bare CR in a value", "X-A: b\rX-B: c"),
+            ("a zero byte in a value", "X-A: b\0c"),
+            ("a zero byte at the end of a value", "X-A: b\0"),
+            ("a zero byte in a length", "Content-Length: 0\05"),
+            ("a folded value", "X-A: b\r\n c"), ("a fold with a tab", "X-A: b\r\n\tc: d"),
+            ("a folded length", "Content-Length: 1\r\n 5"),
+            ("a folded line that looks like a field", "X-A: b\r\n Transfer-Encoding: chunked"),
+        ].map { ($0, post($1)) })
 
     static let lines: [Row] =
         [

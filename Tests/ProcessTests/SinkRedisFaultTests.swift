@@ -37,14 +37,10 @@ extension FaultTests {
             let cluster = try SinkCluster(receiver, nodes: [("a", "serve"), ("b", "serve")])
             var posted = 0
             func postSome() throws {
-                for node in cluster.nodes.indices {
-                    try cluster.post(posted..<posted + 200, to: node)
-                    posted += 200
-                }
+                try cluster.post(200, toEach: cluster.nodes.indices, after: &posted)
             }
             try postSome()
-            try cluster.waitUntilDelivered(posted)
-            try cluster.waitUntilSettled()
+            try cluster.waitUntilDone(posted)
             let calm = posted
             try postSome()
             try cluster.nodes[0].wait(until: "batches are on their way") {
@@ -64,8 +60,7 @@ extension FaultTests {
             try cluster.waitUntilSettled()
             let troubled = posted
             try postSome()
-            try cluster.waitUntilDelivered(posted)
-            try cluster.waitUntilSettled()
+            try cluster.waitUntilDone(posted)
             let repeated = cluster.repeated
             print("sink, \(fault): \(posted) events, \(repeated.count) delivered twice")
             #expect(repeated.allSatisfy { (calm..<troubled).contains($0) }, "\(repeated)")

@@ -15,12 +15,7 @@ import Testing
         }
         let cluster = try SinkCluster(receiver, ["--stream-encoding", encoding])
         var posted = 0
-        for _ in 0..<20 {
-            for node in 0..<2 {
-                try cluster.post(posted..<posted + 100, to: node)
-                posted += 100
-            }
-        }
+        for _ in 0..<20 { try cluster.post(100, toEach: 0..<2, after: &posted) }
         try cluster.waitUntilDelivered(posted)
         #expect(receiver.taken.count == posted)
         for index in cluster.nodes.indices {
@@ -43,14 +38,10 @@ import Testing
         var cluster = try SinkCluster(receiver)
         var posted = 0
         func postSome(to nodes: [Int] = [0, 1]) throws {
-            for node in nodes {
-                try cluster.post(posted..<posted + 100, to: node)
-                posted += 100
-            }
+            try cluster.post(100, toEach: nodes, after: &posted)
         }
         try postSome()
-        try cluster.waitUntilDelivered(posted)
-        try cluster.waitUntilSettled()
+        try cluster.waitUntilDone(posted)
         let calm = posted
         receiver.obey { _, _ in .status(503) }
         try postSome()
@@ -67,12 +58,10 @@ import Testing
         receiver.obey { _, _ in .status(200) }
         cluster.nodes[1] = try cluster.nodes[1].startAgain()
         try postSome()
-        try cluster.waitUntilDelivered(posted)
-        try cluster.waitUntilSettled()
+        try cluster.waitUntilDone(posted)
         let troubled = posted
         try postSome()
-        try cluster.waitUntilDelivered(posted)
-        try cluster.waitUntilSettled()
+        try cluster.waitUntilDone(posted)
         let repeated = cluster.repeated
         print("sink: \(posted) events, worker and node killed, \(repeated.count) delivered twice")
         // Before and after the faults each event came once.

@@ -29,39 +29,42 @@ struct RedisFaultTests {
 
     @Test(arguments: connectionFaults)
     func `a fault has its class and ends by the deadline`(faultCase: FaultCase) throws {
+        try meet(faultCase.fault) { redis, _ in
+            let start = MonotonicTime.now()
+            #expect(redis.attempt(within: .milliseconds(200)) == faultCase.code)
+            #expect(MonotonicTime.now().since(start) < .milliseconds(1000))
+        }
+    }
+
+    /// Runs `body` with a fault between it and a real Redis. The connection is there before the
+    /// fault, so a call meets that and not the greeting.
+    private func meet(_ fault: FaultProxy.Fault, _ body: (GuardedRedis, FaultProxy) -> Void) throws
+    {
         let server = try RedisServer()
         let proxy = try FaultProxy(to: server.port)
         defer { proxy.stop() }
         let redis = GuardedRedis(port: proxy.port)
         defer { redis.close() }
-        // The connection is there before the fault, so a call meets it and not the greeting.
         #expect(redis.attempt(within: .seconds(5)) == nil)
-        proxy.set(faultCase.fault)
-        let start = MonotonicTime.now()
-        #expect(redis.attempt(within: .milliseconds(200)) == faultCase.code)
-        #expect(MonotonicTime.now().since(start) < .milliseconds(1000))
+        proxy.set(fault)
+        body(redis, proxy)
     }
 
     @Test(arguments: connectionFaults)
     func `a fault opens the breaker, which closes by itself when it is over`(
         faultCase: FaultCase
     ) throws {
-        let server = try RedisServer()
-        let proxy = try FaultProxy(to: server.port)
-        defer { proxy.stop() }
-        let redis = GuardedRedis(port: proxy.port)
-        defer { redis.close() }
-        #expect(redis.attempt(within: .seconds(5)) == nil)
-        proxy.set(faultCase.fault)
-        // One call only: the checks that it sets off do the rest.
-        _ = redis.attempt(within: .milliseconds(150))
-        #expect(eventually { redis.mode() == .open })
-        #expect(redis.attempt() == .breakerOpen)
-        #expect(redis.breaker(.streams).snapshot(at: .now()).reason == .connectionFailures)
-        #expect(redis.status.first?.lastError?.code.endsConnection == true)
-        proxy.set(.none)
-        #expect(eventually { redis.mode() == .closed })
-        #expect(redis.attempt(within: .seconds(5)) == nil)
+        try meet(faultCase.fault) { redis, proxy in
+            // One call only: the checks that it sets off do the rest.
+            _ = redis.attempt(within: .milliseconds(150))
+            #expect(eventually { redis.mode() == .open })
+            #expect(redis.attempt() == .breakerOpen)
+            #expect(redis.breaker(.streams).snapshot(at: .now()).reason == .connectionFailures)
+            #expect(redis.status.first?.lastError?.code.endsConnection == true)
+            proxy.set(.none)
+            #expect(eventually { redis.mode() == .closed })
+            #expect(redis.attempt(within: .seconds(5)) == nil)
+        }
     }
 
     @Test func `a killed Redis opens the breaker, and one that returns closes it`() throws {

@@ -82,16 +82,7 @@ import Testing
         let nodes = try [("a", "frame"), ("b", "entry")].map {
             try RunningService.start(redis: redis.url, node: $0.0, ["--stream-encoding", $0.1])
         }
-        let loads = nodes.enumerated().map { index, node in
-            EventLoad(
-                on: node, clients: 2, prefix: "n\(index)", seed: UInt64(index),
-                pause: .milliseconds(2), subjects: 10)
-        }
-        try nodes[0].wait(until: "events are taken") {
-            loads.allSatisfy { $0.acknowledgedCount > 500 }
-        }
-        for load in loads { load.stop() }
-        let all = loads.reduce(into: Set<String>()) { $0.formUnion($1.acknowledged) }
+        let all = try RunningService.load(nodes)
         for node in nodes {
             try node.waitUntilStreamsAreDrained()
             try node.wait(until: "it holds everything") { try node.storedCount() >= all.count }

@@ -21,18 +21,12 @@ import Testing
     ) throws {
         let redis = try RedisProcess()
         // Holds every entry, and reads them at the end.
-        for key in RedisProcess.keys() {
-            try redis.command("XGROUP", "CREATE", key, "witness", "0", "MKSTREAM")
-        }
+        try redis.addGroup("witness")
         let service = try RunningService.start(redis: redis.url)
         try service.waitUntilStreamsAre("ok")
         let load = EventLoad(
             on: service, clients: 3, prefix: "o", seed: 1, pause: .milliseconds(10), subjects: 20)
-        func more(_ count: Int) throws {
-            let goal = load.acknowledgedCount + count
-            try service.wait(until: "\(count) more are taken") { load.acknowledgedCount >= goal }
-        }
-        try more(200)
+        try service.waitForMore(200, of: load)
         try set(service, name, "forced_open")
         let ready = try service.get("/readyz")
         #expect(ready.status == 200)
@@ -42,7 +36,7 @@ import Testing
             "/events?ack=stored&timeout_ms=20000",
             json: #"{"id":"meanwhile","type":"load","source":"/load"}"#)
         #expect(reply.status == 200)
-        try more(200)
+        try service.waitForMore(200, of: load)
         try set(service, name, "auto")
         try service.wait(until: "events travel by Redis again") {
             try service.status("stream", "mode")?.string == "streaming"
@@ -50,7 +44,7 @@ import Testing
         let refused = try service.status("breakers", name, "refused")?.integer ?? 0
         #expect(refused > 0)
         try set(service, name, "disabled")
-        try more(200)
+        try service.waitForMore(200, of: load)
         load.stop()
         try service.waitUntilStreamsAreDrained()
         #expect(try service.status("breakers", name, "refused")?.integer == refused)
@@ -79,13 +73,14 @@ import Testing
         #expect(try cluster.sink(0)["breaker"]?["state"]?.string == "forced_open")
         try cluster.post(50..<150, to: 0)
         try service.wait(until: "a delivery is refused") {
-            try service.putBreaker(name, #"{"state":"forced_open"}"#).json()["refused"]?.integer ?? 0 > 0
+            try service.putBreaker(name, #"{"state":"forced_open"}"#).json()["refused"]?.integer
+                ?? 0 > 0
         }
         try service.wait(until: "they are stored") { try service.storedCount() == 150 }
         #expect(receiver.taken.count == 50)
-        #expect(try service.putBreaker(name, #"{"state":"auto"}"#).json()["state"]?.string == "closed")
-        try cluster.waitUntilDelivered(150)
-        try cluster.waitUntilSettled()
+        #expect(
+            try service.putBreaker(name, #"{"state":"auto"}"#).json()["state"]?.string == "closed")
+        try cluster.waitUntilDone(150)
         #expect(receiver.taken.count == 150)
         #expect(try service.putBreaker("sink:other", #"{"state":"auto"}"#).status == 404)
         #expect(try service.terminate() == .exited(0))

@@ -128,20 +128,9 @@ import TestSupport
 
     @Test func `two nodes each hold everything, and a stranger's group reads along`() throws {
         let redis = try RedisProcess()
-        for key in RedisProcess.keys() {
-            try redis.command("XGROUP", "CREATE", key, "stranger", "0", "MKSTREAM")
-        }
+        try redis.addGroup("stranger")
         let nodes = try ["a", "b"].map { try RunningService.start(redis: redis.url, node: $0) }
-        let loads = nodes.enumerated().map { index, node in
-            EventLoad(
-                on: node, clients: 2, prefix: "n\(index)", seed: UInt64(index),
-                pause: .milliseconds(2), subjects: 10)
-        }
-        try nodes[0].wait(until: "events are taken") {
-            loads.allSatisfy { $0.acknowledgedCount > 500 }
-        }
-        for load in loads { load.stop() }
-        let all = loads.reduce(into: Set<String>()) { $0.formUnion($1.acknowledged) }
+        let all = try RunningService.load(nodes)
         for node in nodes {
             try node.waitUntilStreamsAreDrained()
             try node.wait(until: "it holds everything") { try node.storedCount() == all.count }
@@ -177,9 +166,7 @@ import TestSupport
         throws
     {
         let redis = try RedisProcess()
-        for key in RedisProcess.keys() {
-            try redis.command("XGROUP", "CREATE", key, "sleeper", "0", "MKSTREAM")
-        }
+        try redis.addGroup("sleeper")
         let service = try RunningService.start(redis: redis.url, ["--stream-max-bytes", "1MiB"])
         let load = EventLoad(on: service, clients: 4, prefix: "c", seed: 5, subjects: 20)
         try service.wait(until: "the cap cuts") {

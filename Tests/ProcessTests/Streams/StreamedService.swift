@@ -49,6 +49,21 @@ extension RunningService {
         try wait(until: "\(count) more events are taken") { load.acknowledgedCount >= goal }
     }
 
+    /// Posts to all nodes at once, until each has taken 500 events.
+    /// - Returns: what was acknowledged.
+    static func load(_ nodes: [RunningService]) throws -> Set<String> {
+        let loads = nodes.enumerated().map { index, node in
+            EventLoad(
+                on: node, clients: 2, prefix: "n\(index)", seed: UInt64(index),
+                pause: .milliseconds(2), subjects: 10)
+        }
+        try nodes[0].wait(until: "events are taken") {
+            loads.allSatisfy { $0.acknowledgedCount > 500 }
+        }
+        for load in loads { load.stop() }
+        return loads.reduce(into: []) { $0.formUnion($1.acknowledged) }
+    }
+
     /// Ends a load and says what became of it.
     func account(for load: EventLoad) throws -> Accounting {
         load.stop()

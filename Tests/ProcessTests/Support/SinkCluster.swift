@@ -48,6 +48,14 @@ struct SinkCluster {
         guard reply.status == 202 else { throw TestError("\(reply.status) \(reply.text)") }
     }
 
+    /// Posts `count` events to each of these nodes; they follow the `posted` that came before.
+    func post(_ count: Int, toEach indices: some Sequence<Int>, after posted: inout Int) throws {
+        for index in indices {
+            try post(posted..<posted + count, to: index)
+            posted += count
+        }
+    }
+
     /// What a node says of the sink.
     func sink(_ index: Int) throws -> JSONTree {
         try nodes[index].get("/status").json()["sinks"]?["audit"] ?? .null
@@ -58,6 +66,12 @@ struct SinkCluster {
         try nodes[0].wait(until: "all are delivered", within: limit) {
             all.isSubset(of: Set(receiver.taken))
         }
+    }
+
+    /// Waits until all is delivered, and acknowledged in Redis too.
+    func waitUntilDone(_ count: Int) throws {
+        try waitUntilDelivered(count)
+        try waitUntilSettled()
     }
 
     /// Waits until the sink's group has nothing left to read or to acknowledge.
