@@ -162,7 +162,7 @@ import Testing
     }
 
     @Test func `a tail ends behind the event that reaches its size`() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         let data = "\"" + String(repeating: "x", count: 98) + "\""
         try store.write((1...5).map { TestEvent(id: "\($0)", data: data) })

@@ -38,6 +38,10 @@ import TestSupport
         let redis = try RedisProcess()
         let service = try RunningService.start(
             redis: redis.url, ["--stream-encoding", encoding])
+        // What is journaled before the group is made is stored straight from the journal.
+        try service.wait(until: "the consumer group is made") {
+            service.records.contains { $0["message"]?.string == "consumer group made" }
+        }
         let load = EventLoad(
             on: service, clients: 4, prefix: "e", seed: 1, pause: .milliseconds(1), subjects: 20)
         try service.wait(until: "2000 events are taken") { load.acknowledgedCount > 2000 }
