@@ -155,9 +155,10 @@ package final class EventWriter: Sendable {
             $0.update(
                 now: .now(), committed: committed, stored: store.position, retainedBytes: retained)
         }
+        let isLate = streams?.queue.isLate ?? false
         let next = state.withLock { state in
             let isUrgent = !state.urgentUntil.hasPassed || store.position < state.urgentPosition
-            return isPressing || isUrgent || state.isStopping ? Turn.pressing : .yielding
+            return isPressing || isLate || isUrgent || state.isStopping ? Turn.pressing : .yielding
         }
         guard next != turn else { return false }
         state.change { $0.turn = next }

@@ -20,6 +20,8 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
     var goneCount = 0
     /// Its events are stored one by one: one of them may have been what failed again and again.
     var isSuspect = false
+    /// When it began to wait for the writer.
+    var readyAt = MonotonicTime(nanoseconds: 0)
     /// Times that storing it failed.
     var attempts = 0
 

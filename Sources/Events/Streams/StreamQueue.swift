@@ -15,9 +15,15 @@ final class StreamQueue: Sendable {
         var isClosed = false
         /// Someone wants the writer to look around.
         var isRung = false
+        /// Until then storing counts as too slow.
+        var lateUntil = MonotonicTime(nanoseconds: 0)
     }
 
     private static let limit = 2
+    /// How long a batch may take from the consumer to the store.
+    private static let patience = Duration.seconds(1)
+    /// Long enough to work off what has gathered in Redis meanwhile.
+    private static let lateTime = Duration.seconds(10)
 
     private let state = Monitor(State())
     private let partitions: Int
@@ -51,6 +57,7 @@ final class StreamQueue: Sendable {
     }
 
     func put(_ batch: StreamBatch) {
+        batch.readyAt = .now()
         state.change { $0.waiting.append(batch) }
     }
 
@@ -93,9 +100,12 @@ final class StreamQueue: Sendable {
 
     /// The batch is committed.
     func stored(_ batch: StreamBatch) {
+        let now = MonotonicTime.now()
+        let isLate = now.since(batch.readyAt) > StreamQueue.patience
         state.change { state in
             state.isLent = false
             state.stored.append(batch)
+            if isLate { state.lateUntil = now + StreamQueue.lateTime }
         }
     }
 
@@ -106,6 +116,10 @@ final class StreamQueue: Sendable {
             state.waiting.insert(batch, at: 0)
         }
     }
+
+    /// Whether what Redis brought has lately waited too long: on a machine that others keep busy, a
+    /// thread that yields may hardly get a core.
+    var isLate: Bool { state.withLock { MonotonicTime.now() < $0.lateUntil } }
 
     func close() { state.change { $0.isClosed = true } }
 }

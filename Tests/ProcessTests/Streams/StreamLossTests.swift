@@ -8,6 +8,8 @@ import Testing
     /// What a test brings back from its side thread.
     private struct Outcome: Sendable {
         var accountings: [Accounting] = []
+        /// What each node says of its streams at the end, for a failure.
+        var reports: [String] = []
         var statuses: [Int: Int] = [:]
         var losses: [Int] = []
         var exits: [ProcessEnding] = []
@@ -20,7 +22,9 @@ import Testing
         let outcome = try await SideThread.run { try StreamLossTests.lose(what) }
         print("\(what): \(outcome.accountings); losses \(outcome.losses)")
         #expect(outcome.accountings.count == 2)
-        for accounting in outcome.accountings { #expect(accounting.isRight, "\(accounting)") }
+        for (accounting, report) in zip(outcome.accountings, outcome.reports) {
+            #expect(accounting.isRight, "\(accounting)\n\(report)")
+        }
         #expect(outcome.statuses.keys.allSatisfy { $0 == 202 }, "\(outcome.statuses)")
         #expect(outcome.exits == [.exited(0), .exited(0)])
         if what != "XGROUP DESTROY" { #expect(outcome.losses.contains { $0 > 0 }) }
@@ -53,6 +57,7 @@ import Testing
                 Accounting(
                     acknowledged: acknowledged, sent: acknowledged,
                     stored: try node.storedMarks()))
+            outcome.reports.append("\(try node.get("/status").text)\n\(node.output.suffix(6000))")
             outcome.losses.append(
                 try node.status("stream", "forwarder", "losses")?.integer ?? -1)
         }
