@@ -52,8 +52,9 @@ import Testing
         journal.close()
         let inventory = try JournalInventory(
             JournalDirectory(path: options(directory).directory))
-        // Far fewer files were made than segments were used.
-        #expect(inventory.nextNumber * 2 < inventory.nextOrdinal)
+        // Fewer files were made than segments were used: by far, unless the machine is so busy that
+        // the next segment is needed before a released one is ready.
+        #expect(inventory.nextNumber * 3 < inventory.nextOrdinal * 2)
         try flipEndOfNewest(directory, next: next)
     }
 
