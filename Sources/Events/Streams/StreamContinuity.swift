@@ -1,5 +1,6 @@
 import Primitives
 import Redis
+import Telemetry
 import Synchronization
 
 /// Finds out whether Redis still has what it acknowledged.
@@ -50,6 +51,9 @@ final class StreamContinuity: Sendable {
         look.mark = note.marked
         known = Locked(look)
     }
+
+    /// Losses that the forwarder found; counted before it sends anything again.
+    let losses = Counter()
 
     /// A connection was lost or a reply was strange: look before more is sent.
     func suspect() { suspicion.store(true, ordering: .releasing) }

@@ -34,8 +34,17 @@ final class WatchRun {
     /// When Redis was seen to have lost data. For a while nobody knows which groups there were: a
     /// node that was started again has seen none.
     private var lostAt: MonotonicTime?
-    var isSettling: Bool {
-        lostAt.map { MonotonicTime.now().since($0) < WatchRun.absenceLimit } ?? false
+    /// Losses that this node's forwarder had found when it was last asked. It sends everything again
+    /// before the next look, which may then find nothing missing.
+    private var lossesSeen: UInt64 = 0
+    /// Asked after the look that says what may go.
+    func isSettling() -> Bool {
+        let losses = watch.continuity.losses.count
+        if losses != lossesSeen {
+            lossesSeen = losses
+            lostAt = .now()
+        }
+        return lostAt.map { MonotonicTime.now().since($0) < WatchRun.absenceLimit } ?? false
     }
 
     init(_ watch: StreamWatch) {
