@@ -47,7 +47,7 @@ extension ForwarderRun {
         let journal = forwarder.journal.status
         let from = min(note.position, journal.firstSequence - 1)
         forwarder.losses.add()
-        forwarder.continuity.losses.add()
+        forwarder.continuity.noteLoss()
         forwarder.log.warning(
             "events are sent to redis again",
             [

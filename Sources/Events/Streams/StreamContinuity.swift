@@ -1,6 +1,5 @@
 import Primitives
 import Redis
-import Telemetry
 import Synchronization
 
 /// Finds out whether Redis still has what it acknowledged.
@@ -40,6 +39,7 @@ final class StreamContinuity: Sendable {
         case lost
     }
 
+    private let loss = Locked<MonotonicTime?>(nil)
     private let known: Locked<Look>
     private let suspicion = Atomic<Bool>(true)
 
@@ -52,8 +52,11 @@ final class StreamContinuity: Sendable {
         known = Locked(look)
     }
 
-    /// Losses that the forwarder found; counted before it sends anything again.
-    let losses = Counter()
+    /// When Redis was last seen to have lost data, by whichever thread. For a while nobody knows then
+    /// which groups there were: a node that was started again has seen none.
+    var lostAt: MonotonicTime? { loss.withLock { $0 } }
+    /// Said before anything is sent again: afterwards the watch may find nothing missing.
+    func noteLoss() { loss.withLock { $0 = .now() } }
 
     /// A connection was lost or a reply was strange: look before more is sent.
     func suspect() { suspicion.store(true, ordering: .releasing) }

@@ -34,7 +34,7 @@ extension WatchRun {
     /// one of its sinks, or one that was there a while ago is not there: it would then miss what
     /// goes.
     private func acknowledgedEnd(of index: Int) -> StreamEntryID? {
-        guard !isSettling() else { return nil }
+        guard !isSettling else { return nil }
         let partition = partitions[index]
         let expected =
             [watch.options.group] + watch.options.expectedGroups + groupsSeen[index].keys

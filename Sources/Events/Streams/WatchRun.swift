@@ -31,20 +31,11 @@ final class WatchRun {
 
     /// A node whose breaker is open for as long as it ever is, 38 s, makes its group again within.
     private static let absenceLimit = Duration.seconds(120)
-    /// When Redis was seen to have lost data. For a while nobody knows which groups there were: a
-    /// node that was started again has seen none.
-    private var lostAt: MonotonicTime?
-    /// Losses that this node's forwarder had found when it was last asked. It sends everything again
-    /// before the next look, which may then find nothing missing.
-    private var lossesSeen: UInt64 = 0
-    /// Asked after the look that says what may go.
-    func isSettling() -> Bool {
-        let losses = watch.continuity.losses.count
-        if losses != lossesSeen {
-            lossesSeen = losses
-            lostAt = .now()
-        }
-        return lostAt.map { MonotonicTime.now().since($0) < WatchRun.absenceLimit } ?? false
+    /// Redis lost data a while ago, and not all groups may be there again.
+    var isSettling: Bool {
+        watch.continuity.lostAt.map {
+            MonotonicTime.now().since($0) < WatchRun.absenceLimit
+        } ?? false
     }
 
     init(_ watch: StreamWatch) {
@@ -88,7 +79,7 @@ final class WatchRun {
         // Whoever sends next finds out what it means.
         let verdict = StreamContinuity.verdict(look, after: before)
         if verdict != .same { watch.continuity.suspect() }
-        if verdict == .lost { lostAt = .now() }
+        if verdict == .lost { watch.continuity.noteLoss() }
         try readFacts()
         publish()
     }

@@ -7,7 +7,9 @@ struct ScratchDirectory: Sendable {
 
     /// - Parameter parent: where the folder is made; the disk under it is the one measured.
     init(in parent: String) throws(BenchFailure) {
-        var template = Array("\(parent)/bench-data-XXXXXX".utf8CString)
+        // mkdtemp(3) puts the name in place of six of them.
+        let placeholder = String(repeating: "X", count: 6)
+        var template = Array("\(parent)/bench-data-\(placeholder)".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw BenchFailure("no folder in \(parent): \(String(cString: strerror(errno)))")
         }
