@@ -109,7 +109,7 @@ enum Wiring {
     private static func addIntake(to container: Container, _ configuration: Configuration) {
         container.register(WorkerPool.self, name: "intake", stop: { $0.close() }) { _ in
             WorkerPool(
-                name: "intake", threads: configuration.loops, queueLimit: intakeQueueLimit)
+                name: "intake", threads: Processors.available, queueLimit: intakeQueueLimit)
         }
         container.register(PositionWaiters.self, name: "stored", stop: { $0.close() }) { parts in
             // Waiters are answered by the writer's commits, so it must outlive them.

@@ -24,8 +24,8 @@ struct Settings: Sendable {
         "max-connections", .integer(1...1_000_000), default: "4096",
         "Connections at the same time; more are refused")
     let loops = Setting(
-        "loops", .integer(1...256), default: "\(Processors.available)",
-        "Event loops, each a thread; as many as cores unless said otherwise")
+        "loops", .integer(1...256), default: "\((Processors.available + 1) / 2)",
+        "Event loops, each a thread; one for two cores unless said otherwise")
 
     // Limits of requests
     let bodyLimit = Setting(
