@@ -95,6 +95,7 @@ final class RunningService: Sendable {
         guard let status = process.exit(within: limit) else {
             throw TestError("still running \(limit) after SIGTERM: \(said)")
         }
+        if status != .exited(0) { print("process \(pid) ended with \(status): \(said)") }
         return status
     }
 

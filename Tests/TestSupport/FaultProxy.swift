@@ -19,6 +19,8 @@ package final class FaultProxy: Sendable {
         case swallow
         /// The connection is closed after so many bytes of an answer.
         case cut(Int)
+        /// So is it where a piece of an answer has more bytes; smaller ones pass.
+        case cutLarge(Int)
         /// Commands by this name are answered with these RESP bytes, and the others as a healthy
         /// and empty Redis would.
         case script([String: String])
@@ -107,7 +109,7 @@ private final class FaultProxyConnection {
     private func fromClient() {
         guard let bytes = read(client) else { return isOpen = false }
         switch fault.withLock({ $0 }) {
-        case .none, .delay, .trickle, .cut:
+        case .none, .delay, .trickle, .cut, .cutLarge:
             guard let upstream else { return isOpen = false }
             write(bytes[...], to: upstream)
         case .swallow: break
@@ -134,6 +136,9 @@ private final class FaultProxyConnection {
         case .cut(let count):
             write(bytes.prefix(count), to: client)
             isOpen = false
+        case .cutLarge(let limit):
+            write(bytes.prefix(limit), to: client)
+            isOpen = bytes.count <= limit
         default: write(bytes[...], to: client)
         }
     }

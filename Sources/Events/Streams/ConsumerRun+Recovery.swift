@@ -109,9 +109,7 @@ extension ConsumerRun {
             "XREADGROUP", "GROUP", consumer.options.group, consumer.options.node, "COUNT",
             "\(pageCount)", "STREAMS", consumer.keys.names[partition], "\(after)")
         var last: StreamEntryID?
-        try consumer.redis.call(
-            .consumer, within: ConsumerRun.answerLimit
-        ) { session throws(RedisError) in
+        try deliver { session throws(RedisError) in
             let reply = try session.single(pipeline)
             for entry in reply.elements.first?.elements[1]?.elements ?? reply.elements {
                 last = take(entry, of: partition, counts, batch, suspects) ?? last
@@ -119,6 +117,19 @@ extension ConsumerRun {
         }
         if let last { batch.reach[partition] = last }
         return last
+    }
+
+    /// Asks for entries that were delivered before, which Redis counts whether its answer arrives
+    /// or not.
+    private func deliver(
+        _ read: (borrowing RedisSession) throws(RedisError) -> Void
+    ) throws(RedisError) {
+        do throws(RedisError) {
+            try consumer.redis.call(.consumer, within: ConsumerRun.answerLimit, read)
+        } catch {
+            if error.code.endsConnection { unansweredReads += 1 }
+            throw error
+        }
     }
 
     /// Puts an entry where its number of deliveries says.
@@ -141,7 +152,8 @@ extension ConsumerRun {
         return take(entry, of: partition, into: isSuspect ? suspects : batch)
     }
 
-    /// How often each of the next pending entries was delivered; only those that stand out.
+    /// How often each of the next pending entries was delivered; only those that stand out. What
+    /// Redis sent in vain does not count: a slow network would make poison of good entries.
     private func deliveries(
         of partition: Int, after: StreamEntryID
     ) throws(RedisError) -> [StreamEntryID: Int64] {
@@ -155,7 +167,7 @@ extension ConsumerRun {
         ) { session throws(RedisError) in
             for entry in try session.single(pipeline).elements {
                 guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }),
-                    let count = entry.elements[3]?.integer,
+                    let count = entry.elements[3]?.integer.map({ $0 - unansweredReads }),
                     count > StreamOptions.deliveriesBeforeIsolation
                 else { continue }
                 counts[id] = count
@@ -200,9 +212,7 @@ extension ConsumerRun {
         batch.era = era
         var next = "0-0"
         var gone = 0
-        try consumer.redis.call(
-            .consumer, within: ConsumerRun.answerLimit
-        ) { session throws(RedisError) in
+        try deliver { session throws(RedisError) in
             var reply = try session.single(pipeline).elements
             next = reply.next()?.string ?? "0-0"
             // No reach: entries between these may be another consumer's.

@@ -9,6 +9,8 @@ final class ConsumerRun {
     var pipeline = RedisPipeline(capacity: 16 << 10)
     /// The ledger's era in which it last read what was pending.
     var era: UInt64 = 0
+    /// Reads of pending entries since the start that got no answer.
+    var unansweredReads: Int64 = 0
     private var mustRecover = true
     private var nextClaim: MonotonicTime
     private var failuresInARow = 0
