@@ -15,13 +15,28 @@ struct BinaryEvent {
     ) throws(EventFault) {
         text.append("{")
         for (name, value) in attributes { try append(name, value, to: &text) }
-        if let contentType {
-            text.append("\"datacontenttype\":")
-            text.append(jsonString: contentType)
-            text.append(",")
-        }
+        if let contentType { append(member: "datacontenttype", contentType, to: &text) }
         try appendData(to: &text, reader)
         // Each member before ends in a comma; without any there is the brace alone.
+        if text.count > 1 { text.truncate(to: text.count - 1) }
+        text.append("}")
+    }
+
+    /// Appends an event that `append` refuses so that nothing of it is lost: as JSON in which what
+    /// has no place in a CloudEvent keeps its header's name, which no CloudEvent may have.
+    func appendRefused(to text: inout ByteBuffer, _ reader: borrowing EventReader) {
+        text.append("{")
+        for (name, value) in attributes {
+            do throws(EventFault) { try append(name, value, to: &text) } catch {
+                append(member: "ce-\(name)", value, to: &text)
+            }
+        }
+        if let contentType { append(member: "datacontenttype", contentType, to: &text) }
+        do throws(EventFault) { try appendData(to: &text, reader) } catch {
+            text.append("\"ce-data\":\"")
+            text.append(base64: data)
+            text.append("\",")
+        }
         if text.count > 1 { text.truncate(to: text.count - 1) }
         text.append("}")
     }
@@ -38,6 +53,10 @@ struct BinaryEvent {
                 && attribute != .contentType
         }
         guard isAllowed, let value = HeaderValue.decode(value) else { throw .invalidAttribute }
+        append(member: name, value, to: &text)
+    }
+
+    private func append(member name: String, _ value: String, to text: inout ByteBuffer) {
         text.append(jsonString: name)
         text.append(":")
         text.append(jsonString: value)

@@ -156,12 +156,13 @@ package final class EventDecoder {
         _ body: inout Body, _ attributes: [(name: String, value: String)], _ contentType: String?,
         _ onRejected: (RejectedEvent) -> Void
     ) {
-        do throws(EventFault) {
+        let event = BinaryEvent(
+            attributes: attributes, contentType: contentType, data: body.bytes)
+        structured.removeAll()
+        do throws(EventFault) { try event.append(to: &structured, reader) } catch {
             structured.removeAll()
-            try BinaryEvent(attributes: attributes, contentType: contentType, data: body.bytes)
-                .append(to: &structured, reader)
-        } catch {
-            return reject(body.bytes, error, &body, onRejected)
+            event.appendRefused(to: &structured, reader)
+            return reject(structured.span, error, &body, onRejected)
         }
         if let fault = take(structured.span, &body) {
             reject(structured.span, fault, &body, onRejected)

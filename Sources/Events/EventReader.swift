@@ -20,6 +20,8 @@ struct EventReader: ~Copyable {
         var data: UnsafeRawBufferPointer?
         var hasSpecversion = false
         var hasBase64 = false
+        /// What is wrong with a plain event's members that have a meaning beside `data`.
+        var faultBesideData: EventFault?
     }
 
     init(maxDepth: Int) { parser = JSONParser(maxDepth: maxDepth) }
@@ -41,7 +43,11 @@ struct EventReader: ~Copyable {
             }
         }
         if !others.isEmpty { others.append(UInt8(ascii: "}")) }
-        if isCloudEvent { try checkCloudEvent(draft) }
+        if isCloudEvent {
+            try checkCloudEvent(draft)
+        } else if let fault = draft.faultBesideData, draft.data != nil {
+            throw fault
+        }
         return try row(draft, isCloudEvent: isCloudEvent, defaults)
     }
 
@@ -76,8 +82,19 @@ struct EventReader: ~Copyable {
     ) throws(EventFault) {
         let attribute = EventAttribute(member.key)
         if try take(attribute, member, into: &draft) { return }
-        // A CloudEvent sent as plain JSON; any other value is somebody's own member.
-        if attribute == .specversion, isVersion1(member) { return }
+        // Without `data` these are somebody's own members and part of the data. Beside `data` they
+        // would make an invalid CloudEvent of it.
+        switch attribute {
+        case .specversion:
+            if isVersion1(member) { return }
+            draft.faultBesideData = .unsupportedSpecversion
+        case .base64: draft.faultBesideData = .invalidData
+        case .contentType, .schema:
+            do throws(EventFault) { _ = try text(member, 1...Int.max, .invalidAttribute) } catch {
+                draft.faultBesideData = error
+            }
+        default: break
+        }
         append(member)
     }
 

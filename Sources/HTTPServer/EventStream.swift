@@ -19,11 +19,13 @@ package final class EventStream: Sendable {
     /// - Parameter limitBytes: what may wait for a slow client; 256 KiB is some hundred events.
     package init(limitBytes: Int = 256 << 10) { self.limitBytes = limitBytes }
 
-    /// Queues `bytes`. Any thread.
+    /// Queues `bytes`, at once or after what is queued; something larger than the limit is taken by
+    /// an empty queue. Any thread.
     /// - Returns: false, with nothing queued, when the client is too slow or has gone.
     package func send(_ bytes: Bytes) -> Bool {
         let wake: (@Sendable () -> Void)?? = state.withLock { state in
-            guard !state.isFinished, !state.isClosed, state.queuedBytes + bytes.count <= limitBytes
+            guard !state.isFinished, !state.isClosed,
+                state.queuedBytes == 0 || state.queuedBytes + bytes.count <= limitBytes
             else { return nil }
             state.chunks.append(bytes)
             state.queuedBytes += bytes.count
@@ -33,6 +35,9 @@ package final class EventStream: Sendable {
         wake?()
         return true
     }
+
+    /// A client that had filled the queue has taken half of it.
+    package var isHalfEmpty: Bool { state.withLock { $0.queuedBytes <= limitBytes / 2 } }
 
     /// Ends the reply once what is queued has been sent.
     package func finish() {

@@ -62,6 +62,16 @@ package struct HeaderList: ~Copyable {
     package func text(_ name: StaticString) -> String? {
         first(name).map { String(decoding: $0, as: UTF8.self) }
     }
+
+    /// The values of all fields of that name, in order: of a list that came in several lines.
+    package func texts(_ name: StaticString) -> [String] {
+        fields.compactMap { field in
+            let candidate = UnsafeRawBufferPointer(rebasing: bytes.span[field.name])
+            guard candidate.isEqualIgnoringCase(to: name) else { return nil }
+            return String(
+                decoding: UnsafeRawBufferPointer(rebasing: bytes.span[field.value]), as: UTF8.self)
+        }
+    }
 }
 
 extension UnsafeRawBufferPointer {

@@ -24,7 +24,7 @@ package struct RedisError: Error, Equatable, Sendable, CustomStringConvertible {
         // The server's answer, by its first word.
         case loading, readOnly, masterDown, clusterDown, tryAgain, misconfigured, noAuth
         case wrongPassword, noPermission, outOfMemory, moved, ask, noGroup, busyGroup
-        case wrongType, noScript, busyKey, otherServer
+        case wrongType, noScript, busyKey, busyScript, otherServer
     }
 
     package let code: Code
@@ -48,7 +48,7 @@ extension RedisError.Code {
     package var isServerFailure: Bool {
         switch self {
         case .loading, .readOnly, .masterDown, .clusterDown, .misconfigured, .noAuth,
-            .outOfMemory:
+            .outOfMemory, .busyScript:
             true
         default: false
         }
@@ -81,7 +81,7 @@ extension RedisError.Code {
         ("NOAUTH", .noAuth), ("WRONGPASS", .wrongPassword), ("NOPERM", .noPermission),
         ("OOM", .outOfMemory), ("MOVED", .moved), ("ASK", .ask), ("NOGROUP", .noGroup),
         ("BUSYGROUP", .busyGroup), ("WRONGTYPE", .wrongType), ("NOSCRIPT", .noScript),
-        ("BUSYKEY", .busyKey),
+        ("BUSYKEY", .busyKey), ("BUSY", .busyScript),
     ]
 }
 

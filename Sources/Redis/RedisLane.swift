@@ -7,6 +7,8 @@ package enum RedisLane: String, Sendable, CaseIterable {
     case streams
     /// XREADGROUP, XAUTOCLAIM, XACK.
     case consumer = "stream-consumer"
+    /// The same for sinks, which wait for others and must not take the store's connections.
+    case sinks = "sink-consumer"
     case cache
 }
 
@@ -26,7 +28,7 @@ package struct RedisLaneOptions: Sendable {
     package static func standard(for lane: RedisLane) -> RedisLaneOptions {
         switch lane {
         case .streams: RedisLaneOptions(connectionLimit: 4)
-        case .consumer: RedisLaneOptions(connectionLimit: 8)
+        case .consumer, .sinks: RedisLaneOptions(connectionLimit: 8)
         case .cache: RedisLaneOptions(connectionLimit: 8)
         }
     }

@@ -33,7 +33,7 @@ package struct Backoff: Sendable {
     }
 
     package func delay(afterFailures failures: Int) -> Duration {
-        var random = SystemRandomNumberGenerator()
-        return delay(afterFailures: failures, using: &random)
+        let ceiling = ceiling(afterFailures: failures).wholeNanoseconds
+        return .nanoseconds(Int64.random(in: 0...ceiling))
     }
 }

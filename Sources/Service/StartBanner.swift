@@ -17,7 +17,7 @@ package struct StartBanner: Sendable {
         """
         \(title) \(Version.current) listens on \(address) \
         (data \(configuration.dataDirectory), journal sync \(configuration.journalSync.rawValue), \
-        retention \(retention), sinks \(sinks), keys off, CORS \(cors), access log \
+        retention \(retention), Redis \(redis), sinks \(sinks), keys off, CORS \(cors), access log \
         \(configuration.accessLog.rawValue)). Try: curl \(address)/healthz; \
         all it understands: \(address)/openapi.yaml
         """
@@ -36,7 +36,7 @@ package struct StartBanner: Sendable {
                 "data_dir": .string(configuration.dataDirectory),
                 "journal_sync": .string(configuration.journalSync.rawValue),
                 "retention": .string(retention), "keys": .bool(false),
-                "sinks": .string(sinks), "cors": .string(cors),
+                "redis": .string(redis), "sinks": .string(sinks), "cors": .string(cors),
                 "access_log": .string(configuration.accessLog.rawValue),
                 "openapi": .string("\(address)/openapi.yaml"),
             ])
@@ -46,6 +46,8 @@ package struct StartBanner: Sendable {
         configuration.role == .worker ? "millrace worker" : "millrace"
     }
     private var retention: String { configuration.retention.map(DurationText.format) ?? "off" }
+    /// Without its password.
+    private var redis: String { configuration.redisURL?.description ?? "off" }
     private var sinks: String {
         configuration.sinks.isEmpty
             ? "off" : configuration.sinks.map(\.name).joined(separator: ",")

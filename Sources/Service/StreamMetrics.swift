@@ -7,10 +7,12 @@ import Telemetry
 /// What `GET /metrics` tells of Redis and the streams.
 struct StreamMetrics: Sendable {
     let streams: EventStreams?
+    /// That of the sinks, if they share streams.
+    let sinks: GuardedRedis?
 
     func add(to text: inout MetricsText) {
         guard let streams else { return }
-        addRedis(streams.redis.status, to: &text)
+        addRedis(streams.redis.status + (sinks?.status ?? []), to: &text)
         addStreams(streams, to: &text)
         addCounters(streams, to: &text)
     }

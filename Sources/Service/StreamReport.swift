@@ -7,11 +7,13 @@ import Resilience
 struct StreamReport: Sendable {
     /// Nil without Redis: events come to the store straight from the journal.
     let streams: EventStreams?
+    /// That of the sinks, if they share streams.
+    let sinks: GuardedRedis?
 
     /// The members `breakers` and `stream`.
     func add(to body: inout JSONObjectWriter) {
         body.object("breakers") { breakers in
-            for lane in streams?.redis.status ?? [] {
+            for lane in [streams?.redis, sinks].compactMap({ $0 }).flatMap(\.status) {
                 breakers.object(lane.lane.rawValue) { StreamReport.add(lane, to: &$0) }
             }
         }

@@ -167,8 +167,10 @@ enum Wiring {
         }
         container.register(BreakerRoutes.self) { parts in
             let streams: EventStreams? = try ifStreaming(parts, configuration)
+            let sinks: Sinks = try parts.resolve()
             return BreakerRoutes(
-                redis: streams?.redis, sinks: try parts.resolve(), log: try parts.resolve())
+                redis: [streams?.redis, sinks.redis].compactMap { $0 }, sinks: sinks,
+                log: try parts.resolve())
         }
         container.register(ServerSlot.self) { _ in ServerSlot() }
         container.register(StatusReport.self) { parts in
@@ -178,7 +180,9 @@ enum Wiring {
                 writer: try parts.resolve(), sinks: try parts.resolve(),
                 intake: try parts.resolve(), tail: try parts.resolve(),
                 server: try parts.resolve(),
-                streams: StreamReport(streams: try ifStreaming(parts, configuration)),
+                streams: StreamReport(
+                    streams: try ifStreaming(parts, configuration),
+                    sinks: try parts.resolve(Sinks.self).redis),
                 log: try parts.resolve())
         }
         container.register(MetricsReport.self) { parts in
@@ -187,7 +191,9 @@ enum Wiring {
                 store: try parts.resolve(), writer: try parts.resolve(),
                 sinks: try parts.resolve(), intake: try parts.resolve(), tail: try parts.resolve(),
                 queryDuration: try parts.resolve(name: "query"), server: try parts.resolve(),
-                streams: StreamMetrics(streams: try ifStreaming(parts, configuration)),
+                streams: StreamMetrics(
+                    streams: try ifStreaming(parts, configuration),
+                    sinks: try parts.resolve(Sinks.self).redis),
                 log: try parts.resolve())
         }
     }

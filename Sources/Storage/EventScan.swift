@@ -12,6 +12,8 @@ import SQLite
 struct EventScan {
     /// Index entries looked at for one page: some tens of milliseconds.
     static let examinedLimit = 100_000
+    /// Data and extensions after which a page ends early: events may have 256 KiB each.
+    static let pageBytes = 8 << 20
     /// Types asked for at once: the greatest number of parameters in `candidates`.
     static let typeLimit = 32
 
@@ -26,6 +28,7 @@ struct EventScan {
     private var below: EventCursor
     private var examined = 0
     private var page = EventPage()
+    private var bytes = 0
 
     init(
         _ connection: Connection, _ filter: EventFilter, before cursor: EventCursor?, limit: Int
@@ -125,11 +128,13 @@ struct EventScan {
         defer { statement.reset() }
         statement.bind(1, row.seq)
         guard try statement.step(), matches(statement) else { return true }
-        guard page.events.count < limit else {
+        guard page.events.count < limit, bytes < EventScan.pageBytes else {
             page.next = page.events.last.map { EventCursor(time: $0.time, seq: $0.seq) }
             return false
         }
-        page.events.append(try StoredEvent(statement, names: names))
+        let event = try StoredEvent(statement, names: names)
+        bytes += (event.data?.count ?? 0) + (event.extensions?.count ?? 0)
+        page.events.append(event)
         return true
     }
 

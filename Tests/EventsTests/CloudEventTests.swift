@@ -181,4 +181,25 @@ struct BinaryModeTests {
         let empty = try decode("", as: .binary(attributes: [], contentType: nil))
         #expect(empty.refusals.map(\.raw) == ["{}"])
     }
+
+    @Test func `keeps all of an event that has no structured form, and never as one`() throws {
+        let attributes = [
+            ("specversion", "1.0"), ("id", "1"), ("type", "t"), ("source", "/s"),
+            ("bad_name", "x"), ("data", "1"), ("traceid", "%ff"),
+        ]
+        for body in [#"{"type":"inner"}"#, "{"] {
+            let decoded = try decode(
+                body, as: .binary(attributes: attributes, contentType: "application/json"))
+            let refused = try #require(decoded.refusals.first)
+            #expect(refused.code == "invalid_attribute")
+            #expect(refused.raw.contains(#""ce-bad_name":"x","ce-data":"1","ce-traceid":"%ff""#))
+            #expect(
+                refused.raw.contains(
+                    body == "{" ? #""ce-data":"ew==""# : #""data":{"type":"inner"}"#))
+            #expect(
+                try decode(refused.raw, as: .cloudEvent).codes == [
+                    body == "{" ? "duplicate_key" : "invalid_attribute"
+                ])
+        }
+    }
 }

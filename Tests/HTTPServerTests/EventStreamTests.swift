@@ -40,6 +40,17 @@ import Testing
         #expect(read(stream, 100).0 == .nothing)
     }
 
+    @Test func `takes what is larger than its limit when nothing waits`() {
+        let stream = EventStream(limitBytes: 4)
+        #expect(stream.send(Bytes("123456")))
+        #expect(!stream.send(Bytes("x")))
+        #expect(!stream.isHalfEmpty)
+        #expect(read(stream, 4).1 == "1234")
+        #expect(stream.isHalfEmpty)
+        #expect(stream.send(Bytes("xy")))
+        #expect(read(stream, 100).1 == "56xy")
+    }
+
     @Test func `ends after what is queued`() {
         let stream = EventStream()
         #expect(stream.send(Bytes("last")))

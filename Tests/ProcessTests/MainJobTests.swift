@@ -69,6 +69,16 @@ import TestSupport
         #expect(csv.header("Content-Type")?.hasPrefix("text/csv") == true)
         #expect(try CSVText.parse(csv.text) == csvRows(rows))
         #expect(try service.get(query, headers: ["Accept": "image/png"]).status == 406)
+        for (accept, type) in [
+            ("*/*, application/json;q=0", "text/csv"), ("text/*, */*;q=0.1", "text/csv"),
+            ("*/*", "application/json"), ("text/html, application/json;q=0.5", "application/json"),
+        ] {
+            let reply = try service.get(query, headers: ["Accept": accept])
+            #expect(reply.header("Content-Type")?.hasPrefix(type) == true, "\(accept)")
+        }
+        let chosen = try service.get(query + "&format=csv", headers: ["Accept": "text/html"])
+        #expect(
+            chosen.status == 200 && chosen.header("Content-Type")?.hasPrefix("text/csv") == true)
     }
 
     private func csvRows(_ rows: [JSONTree]) -> [[String]] {

@@ -40,6 +40,28 @@ import Testing
         print("quarantine: 20 of 21 refused events taken later, once each")
     }
 
+    @Test func `a refused event in binary mode is tried again as what it was`() throws {
+        let service = try RunningService.start()
+        var headers = [
+            "Content-Type": "application/json", "ce-specversion": "1.0", "ce-type": "paid",
+            "ce-source": "/shop", "ce-id": "1",
+        ]
+        let body = Array(#"{"type":"inner","amount":5}"#.utf8)
+        for (name, value) in [("ce-bad_name", "x"), ("ce-specversion", "0.3"), ("ce-id", "")] {
+            let good = headers[name]
+            headers[name] = value.isEmpty ? nil : value
+            let reply = try service.request("POST", "/events", headers: headers, body: body)
+            #expect(reply.status == 422)
+            headers[name] = good
+        }
+        try service.wait(until: "they are listed") {
+            try service.get("/events/quarantine").json().quarantined.count == 3
+        }
+        #expect(try replay(service) == [0, 3])
+        try service.waitUntilAllIsStored()
+        #expect(try service.storedCount() == 0)
+    }
+
     @Test func `pages of what was refused cover it once`() throws {
         let service = try RunningService.start()
         _ = try service.post("/events", lines: Array(repeating: "{}", count: 250))

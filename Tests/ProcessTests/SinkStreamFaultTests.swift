@@ -13,7 +13,8 @@ import Testing
             usleep(3000)
             return .status(200)
         }
-        let cluster = try SinkCluster(receiver, ["--stream-encoding", encoding])
+        let cluster = try SinkCluster(
+            receiver, ["--stream-encoding", encoding], timeout: "20s")
         var posted = 0
         for _ in 0..<20 { try cluster.post(100, toEach: 0..<2, after: &posted) }
         try cluster.waitUntilDelivered(posted)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// `GET /events/tail`: what is stored, as it is stored.
@@ -43,6 +44,54 @@ import Testing
             try tail.next(6).compactMap { $0.eventID } == [
                 "b-0", "b-1", "b-2", "c-0", "c-1", "c-2",
             ])
+    }
+
+    @Test func `a large backlog, a rare type, line breaks and the largest event arrive`() throws {
+        let service = try RunningService.start()
+        let (tail, rare) = (try EventTail(service), try EventTail(service, "?type=rare"))
+        let count = 15_000
+        try post(service, 0..<count, type: "a")
+        #expect(try tail.next(count).map { $0.eventID } == (0..<count).map { "a-\($0)" })
+        // 256 KiB is the limit of an event, and as much as a client's queue holds.
+        let text = String(repeating: "x", count: 261_900)
+        let events = [
+            #"{"id":"large","source":"/t","type":"rare","data":{"text":"\#(text)"}}"#,
+            "{\"id\":\"lines\",\"source\":\"/t\",\"type\":\"rare\",\"data\":{\r\n\n\"a\":\n[1,\n\n2]}}",
+        ]
+        for event in events { #expect(try service.post("/events", json: event).status == 202) }
+        for tail in [tail, rare] {
+            let messages = try tail.next(2)
+            #expect(messages.map { $0.eventID } == ["large", "lines"])
+            #expect(try JSONTree.parse(messages[1].data)["data"]?["a"]?[1]?.integer == 2)
+        }
+        let resumed = try EventTail(service, after: "3")
+        #expect(try resumed.next(count - 3).last?.eventID == "a-\(count - 1)")
+        #expect(try service.status("events", "tail_dropped")?.integer == 0)
+    }
+
+    @Test func `a client that takes nothing is told what it missed`() throws {
+        let service = try RunningService.start()
+        let tail = try EventTail(service)
+        // More than the sockets' buffers hold.
+        let text = String(repeating: "x", count: 2000)
+        let lines = (0..<1000).map { _ in #"{"type":"a","source":"/t","data":"\#(text)"}"# }
+        for _ in 0..<30 { #expect(try service.post("/events", lines: lines).status == 202) }
+        try service.wait(until: "it is brought to the present", within: .seconds(60)) {
+            try service.status("events", "tail_dropped")?.integer ?? 0 > 0
+        }
+        var (taken, missed) = (0, 0)
+        while missed == 0 {
+            let message = try tail.next(1)[0]
+            guard message.event == "dropped" else {
+                taken += 1
+                continue
+            }
+            missed = try JSONTree.parse(message.data)["count"]?.integer ?? 0
+        }
+        print("tail: \(taken) taken, \(missed) missed")
+        #expect(taken + missed == 30_000)
+        try post(service, 0..<1, type: "b")
+        #expect(try tail.next(1)[0].eventID == "b-0")
     }
 
     @Test func `a cursor that was never given out is refused`() throws {

@@ -24,6 +24,7 @@ struct RedisErrorTests {
         ("WRONGTYPE Operation against a key", .wrongType, false),
         ("NOSCRIPT No matching script", .noScript, false),
         ("BUSYKEY Target key name already exists.", .busyKey, false),
+        ("BUSY Redis is busy running a script.", .busyScript, true),
         ("ERR syntax error", .otherServer, false), ("", .otherServer, false),
         ("LOADINGX", .otherServer, false), ("OOM", .outOfMemory, true),
     ])

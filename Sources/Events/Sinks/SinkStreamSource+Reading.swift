@@ -13,7 +13,7 @@ extension SinkStreamSource {
         var pipeline = RedisPipeline()
         pipeline.command("XGROUP", "CREATE", keys.names[partition], group, "0", "MKSTREAM")
         try redis.call(
-            .consumer, within: SinkStreamSource.answerLimit
+            .sinks, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
             guard let error = try session.send(pipeline).first?.error else { return }
             if error.code != .busyGroup { throw error }
@@ -45,7 +45,7 @@ extension SinkStreamSource {
         let batch = SinkBatch(partition: partition)
         let allowance = block == nil ? Duration.zero : wait
         try redis.call(
-            .consumer, within: SinkStreamSource.answerLimit, waitAllowance: allowance
+            .sinks, within: SinkStreamSource.answerLimit, waitAllowance: allowance
         ) { session throws(RedisError) in
             let reply = try session.single(pipeline)
             decoder.reset()
@@ -70,7 +70,7 @@ extension SinkStreamSource {
         let batch = SinkBatch(partition: partition)
         var next = "0-0"
         try redis.call(
-            .consumer, within: SinkStreamSource.answerLimit
+            .sinks, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
             var reply = try session.single(pipeline).elements
             next = reply.next()?.string ?? "0-0"
@@ -99,7 +99,7 @@ extension SinkStreamSource {
         pipeline.command("XINFO", "GROUPS", keys.names[partition])
         var lag: Int64?
         try redis.call(
-            .consumer, within: SinkStreamSource.answerLimit
+            .sinks, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
             let groups = StreamGroupInfo.all(try session.single(pipeline))
             // Redis cannot always tell how many a group has not been given.

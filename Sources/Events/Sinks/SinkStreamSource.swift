@@ -184,7 +184,7 @@ final class SinkStreamSource: SinkSource {
 
     private func send(_ pipeline: borrowing RedisPipeline) throws(RedisError) {
         try redis.call(
-            .consumer, within: SinkStreamSource.answerLimit
+            .sinks, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
             for reply in try session.send(pipeline) {
                 if let error = reply.error { throw error }

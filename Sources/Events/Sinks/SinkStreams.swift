@@ -28,7 +28,7 @@ package struct SinkStreams: Sendable {
     func connect(sinkCount: Int, log: Logger) -> GuardedRedis {
         let limit = sinkCount * partitions + 2
         return GuardedRedis(
-            url, lanes: [.consumer], clientName: "millrace-\(node)-sinks",
+            url, lanes: [.sinks], clientName: "millrace-\(node)-sinks",
             options: { _ in RedisLaneOptions(connectionLimit: limit) }, logger: log)
     }
 }

@@ -11,8 +11,9 @@ package final class Sinks: Sendable {
     private let sinks: [Sink]
     /// Nil without sinks: libcurl is then not even set up.
     private let client: HTTPClient?
-    /// Of the sinks alone, so that their blocking reads take no connection from others.
-    private let redis: GuardedRedis?
+    /// Of the sinks alone, so that their blocking reads take no connection from others. Nil without
+    /// sinks, and where they read this node's store.
+    package let redis: GuardedRedis?
     private let isStopping: Monitor<Bool>
     private let threads: Locked<[Thread]> = Locked([])
     private let runningLanes = Monitor(0)

@@ -32,6 +32,8 @@ extension ConsumerRun {
     private func ensureGroups() throws(RedisError) -> [StreamEntryID] {
         let (delivered, missing) = try lookAtGroups()
         guard !missing.isEmpty else { return delivered }
+        // Other groups may be missing as well, which a node that was started again never saw.
+        if consumer.hasStoredBefore { consumer.continuity.noteLoss() }
         pipeline.removeAll()
         for partition in missing {
             pipeline.command(
@@ -167,7 +169,7 @@ extension ConsumerRun {
         ) { session throws(RedisError) in
             for entry in try session.single(pipeline).elements {
                 guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }),
-                    let count = entry.elements[3]?.integer.map({ $0 - unansweredReads }),
+                    let count = entry.elements[3].map({ $0.count - unansweredReads }),
                     count > StreamOptions.deliveriesBeforeIsolation
                 else { continue }
                 counts[id] = count

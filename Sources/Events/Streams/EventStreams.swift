@@ -58,7 +58,9 @@ package final class EventStreams: Sendable {
         let parts = StreamParts(
             journal: journal, store: store, redis: redis, options: options,
             keys: StreamKeys(partitions: options.partitions),
-            ledger: StreamLedger(partitions: options.partitions, settled: status.position),
+            ledger: StreamLedger(
+                partitions: options.partitions, settled: status.position,
+                directTarget: journal.committedSequence),
             queue: StreamQueue(partitions: options.partitions),
             continuity: StreamContinuity(partitions: options.partitions, note: note), log: log)
         self.redis = redis

@@ -157,6 +157,11 @@ final class ForwarderRun {
                 sent.failure = .redis(error)
                 break
             }
+            guard reply.kind == .string else {
+                sent.failure = .redis(
+                    RedisError(.unexpectedReply, "XADD was not answered with an id"))
+                break
+            }
             let partition = Int(encoder.partitions[index])
             latest[partition] = reply
             counts[partition] += 1
@@ -213,7 +218,8 @@ final class ForwarderRun {
             if let failure = sent.failure { throw failure }
             forwarder.forwarded.add(encoder.eventCount)
         }
-        if tail.events.isEmpty || last >= gap.upTo || !tail.hasMore {
+        // Its last rows may be gone: retention deletes them.
+        if tail.lastSeq >= gap.upTo || !tail.hasMore {
             note.gaps.removeFirst()
         } else {
             note.gaps[0].after = last

@@ -27,6 +27,8 @@ package final class StreamConsumer: Sendable {
     let ledger: StreamLedger
     let queue: StreamQueue
     let continuity: StreamContinuity
+    /// The store was not empty at the start: where the group is missing, Redis may have lost it.
+    let hasStoredBefore: Bool
     let pulse = StreamPulse()
     let log: Logger
     let state = Monitor(State())
@@ -47,6 +49,7 @@ package final class StreamConsumer: Sendable {
         ledger = parts.ledger
         queue = parts.queue
         continuity = parts.continuity
+        hasStoredBefore = parts.store.status.lastSeq > 0
         log = parts.log
     }
 

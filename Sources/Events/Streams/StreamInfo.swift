@@ -14,7 +14,7 @@ struct StreamInfo: Equatable, Sendable {
         var elements = reply.elements
         while let name = elements.next(), let value = elements.next() {
             if name.equals("length") {
-                length = value.integer ?? 0
+                length = value.count
             } else if name.equals("last-generated-id") {
                 lastID = value.bytes.flatMap { StreamEntryID($0) } ?? .zero
             } else if name.equals("entries-added") {
@@ -46,16 +46,22 @@ struct StreamGroupInfo: Equatable, Sendable {
             if field.equals("name") {
                 name = value.string ?? ""
             } else if field.equals("consumers") {
-                consumers = value.integer ?? 0
+                consumers = value.count
             } else if field.equals("pending") {
-                pending = value.integer ?? 0
+                pending = value.count
             } else if field.equals("last-delivered-id") {
                 lastDelivered = value.bytes.flatMap { StreamEntryID($0) } ?? .zero
             } else if field.equals("entries-read") {
-                read = value.integer
+                read = value.isNull ? nil : value.count
             } else if field.equals("lag") {
-                lag = value.integer
+                lag = value.isNull ? nil : value.count
             }
         }
     }
+}
+
+extension RedisReply {
+    /// A number of entries or bytes: nothing that overflows when some are added up, whatever the
+    /// server says. 0 for what is no number.
+    var count: Int64 { min(max(integer ?? 0, 0), 1 << 48) }
 }

@@ -37,10 +37,16 @@ final class StreamLedger: Sendable {
 
     private let state: Locked<State>
 
-    /// - Parameter settled: the sequence up to which everything is stored.
-    init(partitions: Int, settled: UInt64) {
+    /// - Parameters:
+    ///   - settled: the sequence up to which everything is stored.
+    ///   - directTarget: the last record that the streams may tell nothing of. What the group
+    ///     acknowledged before this start can be missing again in a store that lost its last
+    ///     commits with the power.
+    init(partitions: Int, settled: UInt64, directTarget: UInt64 = 0) {
         state = Locked(
-            State(reached: Array(repeating: .zero, count: partitions), settled: settled))
+            State(
+                reached: Array(repeating: .zero, count: partitions), settled: settled,
+                directTarget: directTarget))
     }
 
     var era: UInt64 { state.withLock { $0.era } }

@@ -112,7 +112,7 @@ final class WatchRun {
                 switch index % 3 {
                 case 0: found[index / 3].stream = StreamInfo(reply)
                 case 1: found[index / 3].groups = StreamGroupInfo.all(reply)
-                default: found[index / 3].bytes = reply.integer ?? 0
+                default: found[index / 3].bytes = reply.count
                 }
             }
         }

@@ -38,7 +38,7 @@ struct Settings: Sendable {
     let batchEvents = Setting(
         "batch-events", .integer(1...10_000_000), default: "100000", "Events in one request")
     let jsonDepth = Setting(
-        "json-depth", .integer(1...1024), default: "32", "Levels of nesting in JSON")
+        "json-depth", .integer(1...1000), default: "32", "Levels of nesting in JSON")
     let headerLimit = Setting(
         "header-limit", .size(1 << 10...1 << 20), default: "32KiB", "Largest header block")
     let headerTimeout = Setting(
@@ -81,7 +81,7 @@ struct Settings: Sendable {
         "Redis whose streams carry events between nodes; without it events stay on this node")
     let cacheRedisURL = Setting(
         "cache-redis-url", .redisURL, default: "", isSecret: true,
-        "Redis for the cache alone; otherwise the one of --redis-url")
+        "Redis for the cache alone, once there is one; otherwise that of --redis-url")
     let node = Setting(
         "node", .nodeName, default: "", "This node's name; the host's unless said otherwise")
     let group = Setting(

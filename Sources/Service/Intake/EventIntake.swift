@@ -126,7 +126,9 @@ final class EventIntake: Sendable {
         _ receipt: IntakeReceipt, _ request: Request, _ responder: Responder, on lane: IntakeLane
     ) {
         guard receipt.accepted > 0 else {
-            return responder.respond(receipt.response(reached: receipt.parameters.ack))
+            let isReachable = receipt.parameters.ack != .streamed || streamedWaiters != nil
+            return responder.respond(
+                receipt.response(reached: isReachable ? receipt.parameters.ack : .journaled))
         }
         lane.current.waiting.append(
             IntakeBatch.Waiting(responder: responder, request: request, receipt: receipt))

@@ -48,7 +48,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
             ) { event in
                 rejections.add(event)
                 if !parameters.isStrict, refused.count < IntakeLane.quarantineLimit {
-                    refused.append(IntakeLane.entry(event, request, now))
+                    refused.append(IntakeLane.entry(event, format, request, now))
                 }
             }
         } catch {
@@ -81,13 +81,16 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
     }
 
     private static func entry(
-        _ event: RejectedEvent, _ request: Request, _ now: Int64
+        _ event: RejectedEvent, _ format: EventFormat, _ request: Request, _ now: Int64
     ) -> QuarantineEntry {
+        var contentType = request.mediaType ?? ""
+        // It is kept in structured mode, and tried again by that mode's rules.
+        if case .binary = format { contentType = "application/cloudevents+json" }
         var preview = ByteBuffer(capacity: 256)
         MaskedPreview.append(event.raw, to: &preview)
         return QuarantineEntry(
             received: now, code: event.code, detail: event.detail,
-            contentType: request.mediaType ?? "", raw: Bytes(event.raw), preview: preview.text)
+            contentType: contentType, raw: Bytes(event.raw), preview: preview.text)
     }
 
     private static func nothingTaken(_ errors: Bytes?, isStrict: Bool) -> Problem {

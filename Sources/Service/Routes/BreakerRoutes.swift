@@ -10,8 +10,8 @@ import Telemetry
 struct BreakerRoutes: Sendable {
     private static let limitBytes = 4 << 10
 
-    /// Nil without Redis.
-    let redis: GuardedRedis?
+    /// None without Redis.
+    let redis: [GuardedRedis]
     let sinks: Sinks
     let log: Logger
 
@@ -28,8 +28,9 @@ struct BreakerRoutes: Sendable {
     private func put(_ request: Request) throws(Problem) -> Response {
         _ = try request.checkedParameters([])
         let name = request.pathParameters.first ?? ""
-        let lane = redis?.status.first { $0.lane.rawValue == name }?.lane
-        guard let breaker = lane.flatMap({ redis?.breaker($0) }) ?? sinks.breaker(name) else {
+        let guarded = redis.first { $0.status.contains { $0.lane.rawValue == name } }
+        let lane = guarded?.status.first { $0.lane.rawValue == name }?.lane
+        guard let breaker = lane.flatMap({ guarded?.breaker($0) }) ?? sinks.breaker(name) else {
             throw Problem(404, "unknown_breaker", "There is no breaker of that name.")
         }
         let control = try BreakerRoutes.control(request)
@@ -39,7 +40,7 @@ struct BreakerRoutes: Sendable {
             ["breaker": .string(breaker.name), "state": .string(control.rawValue)])
         var body = JSONObjectWriter()
         body.add("name", breaker.name)
-        if let status = redis?.status.first(where: { $0.lane == lane }) {
+        if let status = guarded?.status.first(where: { $0.lane == lane }) {
             StreamReport.add(status, to: &body)
         } else {
             StreamReport.add(breaker.snapshot(at: .now()), to: &body)

@@ -4,20 +4,17 @@ import Query
 
 /// Which form of the answer a client prefers, by its `Accept` header (RFC 9110, section 12.5.1).
 enum QueryAccept {
-    /// - Returns: the first acceptable form of the greatest weight; JSON without a header.
+    /// - Returns: the form of the greatest weight, the first of them in the order of `offers`; JSON
+    ///   without a header.
     /// - Throws: a 406 when the header leaves nothing that is offered.
     static func format(_ request: Request) throws(Problem) -> QueryFormat {
-        guard let header = request.headers.text("accept") else { return .json }
+        let ranges = request.headers.texts("accept").flatMap { $0.split(separator: ",") }
+            .compactMap(Range.init)
+        guard !ranges.isEmpty else { return .json }
         var best: (format: QueryFormat, weight: Double)?
-        for range in header.split(separator: ",") {
-            let parts = range.split(separator: ";").map {
-                String($0.filter { $0 != " " && $0 != "\t" }).lowercased()
-            }
-            guard let type = parts.first, let format = offered(type) else { continue }
-            let weight =
-                parts.dropFirst().first { $0.hasPrefix("q=") }
-                .flatMap { Double($0.dropFirst(2)) } ?? 1
-            if weight > (best?.weight ?? 0) { best = (format, weight) }
+        for offer in offers {
+            let weight = offer.types.map { QueryAccept.weight(of: $0, in: ranges) }.max() ?? 0
+            if weight > (best?.weight ?? 0) { best = (offer.format, weight) }
         }
         guard let best else {
             throw Problem(
@@ -27,12 +24,34 @@ enum QueryAccept {
         return best.format
     }
 
-    private static func offered(_ type: String) -> QueryFormat? {
-        switch type {
-        case "*/*", "application/*", "application/json": .json
-        case "text/csv", "text/*": .csv
-        case "application/x-ndjson", "application/jsonl": .ndjson
-        default: nil
+    private static let offers: [(format: QueryFormat, types: [String])] = [
+        (.json, ["application/json"]), (.csv, ["text/csv"]),
+        (.ndjson, ["application/x-ndjson", "application/jsonl"]),
+    ]
+
+    /// One media range of the header.
+    private struct Range {
+        let type: String
+        let weight: Double
+
+        init?(_ text: Substring) {
+            let parts = text.split(separator: ";").map {
+                String($0.filter { $0 != " " && $0 != "\t" }).lowercased()
+            }
+            guard let type = parts.first else { return nil }
+            self.type = type
+            weight =
+                parts.dropFirst().first { $0.hasPrefix("q=") }
+                .flatMap { Double($0.dropFirst(2)) } ?? 1
         }
+    }
+
+    /// The most specific range that covers a type says its weight.
+    private static func weight(of type: String, in ranges: [Range]) -> Double {
+        let group = type.split(separator: "/")[0] + "/*"
+        for wanted in [type, String(group), "*/*"] {
+            if let range = ranges.last(where: { $0.type == wanted }) { return range.weight }
+        }
+        return 0
     }
 }

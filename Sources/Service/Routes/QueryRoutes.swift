@@ -26,8 +26,11 @@ struct QueryRoutes: Sendable {
         _ pairs: () throws(Problem) -> [(name: String, value: String)]
     ) {
         do throws(Problem) {
-            let format = try QueryAccept.format(request)
-            let query = try parse(try pairs(), format)
+            let pairs = try pairs()
+            // The parameter comes before the header.
+            let format: QueryFormat =
+                pairs.contains { $0.name == "format" } ? .json : try QueryAccept.format(request)
+            let query = try parse(pairs, format)
             let deadline = Deadline.after(timeout)
             let isQueued = workers.submit { run(query, deadline, request, responder) }
             guard isQueued else { throw .overloaded }

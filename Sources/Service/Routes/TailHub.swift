@@ -7,11 +7,13 @@ import Telemetry
 /// visible to `/query`.
 ///
 /// One thread reads the store after commits and serves all subscribers, each from its own place. A
-/// client that is too slow has its queue filled and then falls behind; when it is more than
-/// `lagLimit` events behind it is brought to the present and told with an event `dropped`.
+/// client that is slow has its queue filled and then falls behind, for the store has what it lacks.
+/// When it takes nothing at all for `patience` and is more than `lagLimit` events behind, it is
+/// brought to the present and told with an event `dropped`.
 final class TailHub: Sendable {
     private static let subscriberLimit = 256
     private static let lagLimit: Int64 = 10_000
+    private static let patience = Duration.seconds(10)
     private static let pageEvents = 500
     /// Commits within this are served together.
     private static let pause = Duration.milliseconds(20)
@@ -21,6 +23,14 @@ final class TailHub: Sendable {
         let types: [String]
         var seq: Int64
         var dropped: Int64 = 0
+        /// Since when the queue has been too full for the next message.
+        var isFullSince: MonotonicTime?
+
+        mutating func send(_ message: Bytes) -> Bool {
+            let isTaken = stream.send(message)
+            isFullSince = isTaken ? nil : isFullSince ?? .now()
+            return isTaken
+        }
     }
 
     private struct State {
@@ -94,10 +104,13 @@ final class TailHub: Sendable {
         // A first line makes the reply begin at once, so that a client knows it is connected.
         _ = stream.send(Bytes(": connected\n\n"))
         let key = ObjectIdentifier(stream)
+        // A commit is visible before those who wait for it are told.
+        let present = store.status.lastSeq
         let isTaken = state.change { state -> Bool in
             guard !state.isClosed, state.subscribers.count < TailHub.subscriberLimit else {
                 return false
             }
+            state.lastSeq = max(state.lastSeq, present)
             state.subscribers[key] = Subscriber(
                 stream: stream, types: types, seq: min(seq ?? state.lastSeq, state.lastSeq))
             state.hasNews = true
@@ -125,7 +138,11 @@ final class TailHub: Sendable {
     private func serve(_ key: ObjectIdentifier) {
         guard var subscriber = state.withLock({ $0.subscribers[key] }) else { return }
         let lastSeq = state.withLock { $0.lastSeq }
-        if lastSeq - subscriber.seq > TailHub.lagLimit {
+        if let since = subscriber.isFullSince, !subscriber.stream.isHalfEmpty {
+            // The store is not read for a client that has no room for it.
+            guard MonotonicTime.now().since(since) > TailHub.patience,
+                lastSeq - subscriber.seq > TailHub.lagLimit
+            else { return state.change { $0.hasNews = true } }
             subscriber.dropped += lastSeq - subscriber.seq
             dropped.add(Int(lastSeq - subscriber.seq))
             subscriber.seq = lastSeq
@@ -141,10 +158,10 @@ final class TailHub: Sendable {
         } else {
             hasMore = true
         }
-        let (seq, lost, isBehind) = (subscriber.seq, subscriber.dropped, hasMore)
+        let (served, isBehind) = (subscriber, hasMore)
         state.change { state in
-            state.subscribers[key]?.seq = seq
-            state.subscribers[key]?.dropped = lost
+            // It may have left.
+            if state.subscribers[key] != nil { state.subscribers[key] = served }
             if isBehind { state.hasNews = true }
         }
     }
@@ -154,7 +171,7 @@ final class TailHub: Sendable {
         guard subscriber.dropped > 0 else { return true }
         let text =
             "event: dropped\nid: \(subscriber.seq)\ndata: {\"count\":\(subscriber.dropped)}\n\n"
-        guard subscriber.stream.send(Bytes(text)) else { return false }
+        guard subscriber.send(Bytes(text)) else { return false }
         subscriber.dropped = 0
         return true
     }
@@ -169,12 +186,25 @@ final class TailHub: Sendable {
             message.append("id: ")
             message.append(decimal: event.seq)
             message.append("\ndata: ")
+            let start = message.count
             message.append(cloudEvent: event)
+            TailHub.joinLines(of: &message, from: start)
             message.append("\n\n")
-            guard subscriber.stream.send(message.freeze()) else { return true }
+            guard subscriber.send(message.freeze()) else { return true }
             subscriber.seq = event.seq
         }
         subscriber.seq = max(subscriber.seq, tail.lastSeq)
         return tail.hasMore
+    }
+
+    /// Event data is kept as it was sent and may have line breaks, which end a field here. Between
+    /// the tokens of JSON a space is as good, and within its strings there are none.
+    private static func joinLines(of message: inout ByteBuffer, from start: Int) {
+        for offset in start..<message.count
+        where message.span[offset] == UInt8(ascii: "\n")
+            || message.span[offset] == UInt8(ascii: "\r")
+        {
+            message.set(UInt8(ascii: " "), at: offset)
+        }
     }
 }

@@ -60,6 +60,25 @@ import Testing
         #expect(service.errors.isEmpty)
     }
 
+    @Test func `without its own way to Redis a sink waits, and the store does not`() throws {
+        let receiver = try Receiver()
+        let cluster = try SinkCluster(receiver, nodes: [("a", "serve")])
+        let service = cluster.nodes[0]
+        try service.waitUntilStreamsAre("ok")
+        try set(service, "sink-consumer", "forced_open")
+        try service.wait(until: "reads that were under way have ended") {
+            try service.status("breakers", "sink-consumer", "busy_connections")?.integer == 0
+        }
+        var posted = 0
+        try cluster.post(50, toEach: [0], after: &posted)
+        try service.wait(until: "the store has them") { try service.storedCount() == 50 }
+        #expect(receiver.taken.isEmpty)
+        try set(service, "sink-consumer", "auto")
+        try cluster.waitUntilDone(posted)
+        #expect(receiver.taken.count == posted)
+        #expect(try service.terminate() == .exited(0))
+    }
+
     @Test func `a sink that is forced open delivers nothing until it is let go`() throws {
         let receiver = try Receiver()
         let cluster = try SinkCluster(receiver, nodes: [("a", "serve")])

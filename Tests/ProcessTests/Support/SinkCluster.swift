@@ -13,8 +13,9 @@ struct SinkCluster {
     /// - Parameters:
     ///   - nodes: the name of each, and what it is started with.
     ///   - arguments: of all nodes.
+    ///   - timeout: of a request to the receiver; generous where nothing is to fail.
     init(
-        _ receiver: Receiver, _ arguments: [String] = [],
+        _ receiver: Receiver, _ arguments: [String] = [], timeout: String = "1s",
         nodes: [(name: String, command: String)] = [
             ("a", "serve"), ("b", "serve"), ("w", "worker"),
         ]
@@ -29,7 +30,7 @@ struct SinkCluster {
             redis-url: \(redis.url)
             stream-claim-after: 1s
             sinks:
-              audit: { url: "\(receiver.url)", batch-size: 20, timeout: 500ms }
+              audit: { url: "\(receiver.url)", batch-size: 20, timeout: \(timeout) }
 
             """)
         for (name, command) in nodes {
