@@ -44,14 +44,15 @@ test-faults: deps-test build ## run the fault tests in their long forms, on the 
 	MILLRACE_FAULTS=long MILLRACE_BINARY=.build/release/millrace \
 	swift test $(SWIFT_FLAGS) --filter ProcessTests
 
+# Sanitized programs are several times slower, so tests wait for them longer (MILLRACE_SLOWNESS).
 # What lives as long as the process is not taken apart at its end, which is no leak; what grows is
 # found by the process tests, which watch memory and descriptors.
 test-asan: deps-test ## run every test under AddressSanitizer
-	ASAN_OPTIONS=detect_leaks=0 \
+	ASAN_OPTIONS=detect_leaks=0 MILLRACE_SLOWNESS=4 \
 	swift test $(SWIFT_FLAGS) --scratch-path .build-asan --sanitize=address
 
 test-tsan: deps-test ## run every test under ThreadSanitizer
-	swift test $(SWIFT_FLAGS) --scratch-path .build-tsan --sanitize=thread
+	MILLRACE_SLOWNESS=4 swift test $(SWIFT_FLAGS) --scratch-path .build-tsan --sanitize=thread
 
 lint: swift ## check the format of every Swift file
 	swift format lint -s -r -p $(FORMATTED)

@@ -9,6 +9,8 @@ struct EventReader: ~Copyable {
     private var ids = UUIDv7Generator()
     /// Members that are no attribute, joined to an object as they were sent.
     var others = ByteBuffer(capacity: 1024)
+    /// Data whose members' names had escapes.
+    private var plain = ByteBuffer(capacity: 1024)
 
     /// What has been read of an event.
     struct Draft {
@@ -73,8 +75,15 @@ struct EventReader: ~Copyable {
             identity: draft.id.map { .client($0) }
                 ?? .generated(defaults.id ?? ids.next(milliseconds: defaults.now)),
             time: draft.time ?? defaults.now, type: type, source: draft.source ?? defaults.source,
-            subject: draft.subject, data: isFlat ? others : draft.data,
+            subject: draft.subject, data: withPlainNames(isFlat ? others : draft.data),
             extensions: isFlat ? nil : others)
+    }
+
+    /// The same data as queries find it: by the names of its members.
+    mutating func withPlainNames(_ data: UnsafeRawBufferPointer?) -> UnsafeRawBufferPointer? {
+        plain.removeAll()
+        guard let data, JSONNames.appendPlain(data, to: &plain) else { return data }
+        return plain.span
     }
 
     private mutating func takePlain(

@@ -42,6 +42,7 @@ enum Wiring {
             let _: DataDirectoryLock = try parts.resolve()
             var options = EventStoreOptions()
             options.readerCount = configuration.readers
+            options.syncsCommits = configuration.redisURL != nil
             return try EventStore.openSettingAside(
                 path: configuration.storePath, now: WallClock.nowMilliseconds(),
                 log: try parts.resolve(), options: options)

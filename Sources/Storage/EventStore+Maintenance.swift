@@ -84,7 +84,8 @@ extension EventStore {
         }
         guard isDue else { return nil }
         if isIdle { return .truncate }
-        return writer.durablePosition < writer.counters.position ? .passive : nil
+        // What has no position counts too: sinks wait until their dead letters are durable.
+        return grownFrames > 0 || writer.durablePosition < writer.counters.position ? .passive : nil
     }
 
     /// Readers that overlap keep the log from starting over, so sometimes they have to be waited

@@ -12,12 +12,12 @@ import Telemetry
 /// up to which events are stored. So a batch that is written again after a crash finds its events
 /// there already, and the position never promises what the rows do not have.
 ///
-/// Commits do not wait for the disk (`synchronous=NORMAL`). After a power failure the file is
-/// consistent, but may be an older state than the last commit. `durablePosition` is the position as
-/// of the last complete checkpoint: SQLite has then synced the log, moved all of it into the
-/// database file and synced that (`Connection.Checkpoint`). The journal keeps everything behind
-/// that position, so what a power failure takes from the store is written again, and so is what a
-/// damaged write-ahead log loses.
+/// Commits do not wait for the disk (`synchronous=NORMAL`) unless the options say so. After a power
+/// failure the file is consistent, but may be an older state than the last commit.
+/// `durablePosition` is the position as of the last complete checkpoint: SQLite has then synced the
+/// log, moved all of it into the database file and synced that (`Connection.Checkpoint`). The
+/// journal keeps everything behind that position, so what a power failure takes from the store is
+/// written again, and so is what a damaged write-ahead log loses.
 package final class EventStore: @unchecked Sendable {  // `writer`: its thread. The rest: locks.
     package let path: String
     package let readers: ReaderPool

@@ -6,6 +6,9 @@ package struct EventStoreOptions: Sendable {
     /// Questions answered at the same time.
     package var readerCount = 4
     package var readerCacheKiB = 1 << 10
+    /// A commit returns once the disk has it. For events that come from elsewhere and are
+    /// acknowledged there: no journal of ours could give them back after a power failure.
+    package var syncsCommits = false
     /// The write-ahead log is moved into the database file once it has grown by this, and by an
     /// eighth of that file. Client ids touch pages all over a large file, and one checkpoint of a
     /// long log writes each of them once (54,000 to 67,000 rows/s at 2 million events).

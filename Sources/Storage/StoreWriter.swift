@@ -31,7 +31,7 @@ final class StoreWriter {
         let connection = try examine(path) { () throws(SQLiteError) in
             try Connection(path: path, role: .writer, cacheKiB: options.writerCacheKiB)
         }
-        try StoreWriter.configure(connection, path: path)
+        try StoreWriter.configure(connection, path: path, syncsCommits: options.syncsCommits)
         try options.schema.migrate(connection, path: path)
         let opened = try examine(path) { () throws(SQLiteError) in
             try StoreWriter.probe(connection)
@@ -85,15 +85,15 @@ final class StoreWriter {
     }
 
     private static func configure(
-        _ connection: Connection, path: String
+        _ connection: Connection, path: String, syncsCommits: Bool
     ) throws(StorageError) {
         try examine(path) { () throws(SQLiteError) in
             // Works only while the file is empty: free pages can then be given back one by one.
             try connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             try connection.execute("PRAGMA journal_mode = WAL")
-            // A commit does not wait for the disk: the journal holds it until a checkpoint has
-            // synced it, see `EventStore.durablePosition`.
-            try connection.execute("PRAGMA synchronous = NORMAL")
+            // With NORMAL a commit does not wait for the disk: the journal holds it until a
+            // checkpoint has synced it, see `EventStore.durablePosition`.
+            try connection.execute("PRAGMA synchronous = \(syncsCommits ? "FULL" : "NORMAL")")
             try connection.execute("PRAGMA temp_store = MEMORY")
         }
     }

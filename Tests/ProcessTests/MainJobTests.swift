@@ -81,6 +81,21 @@ import TestSupport
             chosen.status == 200 && chosen.header("Content-Type")?.hasPrefix("text/csv") == true)
     }
 
+    @Test func `a member is found by its name however that was written`() throws {
+        let service = try RunningService.start()
+        let lines = [
+            #"{"type":"t","größe":1}"#, #"{"type":"t","gr\u00f6\u00dfe":2}"#,
+            #"{"type":"t","data":{"in":{"gr\u00f6\u00dfe":4}}}"#,
+        ]
+        #expect(try service.post("/events?ack=stored", lines: lines).status == 200)
+        let name = "gr%C3%B6%C3%9Fe"
+        #expect(
+            try service.row("count,sum:\(name)", "&event=t&where=\(name):gt:0") == [
+                .integer(2), .integer(3),
+            ])
+        #expect(try service.row("sum:in.\(name)", "&event=t") == [.integer(4)])
+    }
+
     private func csvRows(_ rows: [JSONTree]) -> [[String]] {
         [["path", "status", "count"]]
             + rows.map { row in

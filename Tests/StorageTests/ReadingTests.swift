@@ -107,6 +107,27 @@ import Testing
         }
     }
 
+    @Test(arguments: [[], ["click"]])
+    func `ends a page before it is too large for memory`(types: [String]) throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        let data = "\"\(String(repeating: "x", count: 250_000))\""
+        let count = 40
+        for index in 0..<count {
+            try store.write([TestEvent(id: "\(index)", time: start + Int64(index), data: data)])
+        }
+        var (ids, cursor, pages) = ([String](), EventCursor?.none, 0)
+        repeat {
+            let page = try store.events(
+                EventFilter(types: types), before: cursor, limit: 1000, deadline: soon)
+            #expect(page.events.count * data.utf8.count < EventScan.pageBytes + 300_000)
+            ids += page.events.map(\.id)
+            (cursor, pages) = (page.next, pages + 1)
+        } while cursor != nil
+        #expect(ids == (0..<count).reversed().map { "\($0)" })
+        #expect(pages == 2)
+    }
+
     @Test func `reads only the rows it needs`() throws {
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)

@@ -219,6 +219,16 @@ import Testing
         #expect(folder.names == ["store.db"])
     }
 
+    @Test(arguments: [(false, 1), (true, 2)] as [(Bool, Int64)])
+    func `commits wait for the disk only where they are to`(isWaiting: Bool, level: Int64) throws {
+        let folder = try TemporaryDirectory()
+        var options = EventStoreOptions()
+        options.syncsCommits = isWaiting
+        let store = try openStore(folder, options: options)
+        // 1 is NORMAL, 2 is FULL (sqlite.org/pragma.html#pragma_synchronous).
+        #expect(try store.writer().connection.integer("PRAGMA synchronous") == level)
+    }
+
     @Test func `takes nothing after a failed fsync until it is opened anew`() throws {
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)

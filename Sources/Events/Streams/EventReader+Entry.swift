@@ -33,7 +33,8 @@ extension EventReader {
         let generated = hasGeneratedID ? Key128(uuid: id) : nil
         return EventRow(
             identity: generated.map { .generated($0) } ?? .client(id), time: draft.time ?? now,
-            type: type, source: source, subject: draft.subject, data: draft.data,
+            type: type, source: source, subject: draft.subject,
+            data: withPlainNames(draft.data),
             extensions: others.isEmpty ? nil : others.span)
     }
 }
