@@ -2,17 +2,21 @@ internal import Glibc
 import Primitives
 import TestSupport
 
-/// Another process that holds the store's write lock, so that events stay in the journal.
+/// Another process that holds the store's write lock, so that events stay in the journal, or reads
+/// it, so that commits from now on stay in its log.
 final class StoreBlocker: Sendable {
+    enum Hold: String { case writing = "BEGIN IMMEDIATE", reading = "BEGIN" }
+
     private let process: ChildProcess
 
-    init(_ service: RunningService) throws {
+    init(_ service: RunningService, _ hold: Hold = .writing) throws {
         let output = service.directory.file("blocker")
         unlink(output)
         let script = """
             import sqlite3, sys, time
             store = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
-            store.execute("BEGIN IMMEDIATE")
+            store.execute("\(hold.rawValue)")
+            store.execute("SELECT count(*) FROM meta").fetchall()
             print("held", flush=True)
             time.sleep(600)
             """
