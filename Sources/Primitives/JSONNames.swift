@@ -72,30 +72,17 @@ package enum JSONNames {
     private static func scalar(
         in name: UnsafeRawBufferPointer, at index: Int
     ) -> (Unicode.Scalar, length: Int)? {
-        guard let first = unit(in: name, at: index) else { return nil }
+        guard let first = name.codeUnit(at: index) else { return nil }
         if let scalar = Unicode.Scalar(first) {
             let needsEscape =
                 scalar.value < 0x20 || scalar.value == UInt32(quote)
                 || scalar.value == UInt32(backslash)
             return needsEscape ? nil : (scalar, 6)
         }
-        guard first < 0xDC00, let second = unit(in: name, at: index + 6),
+        guard first < 0xDC00, let second = name.codeUnit(at: index + 6),
             (0xDC00...0xDFFF).contains(second)
         else { return nil }
         let value = 0x10000 + (UInt32(first) - 0xD800) << 10 + (UInt32(second) - 0xDC00)
         return Unicode.Scalar(value).map { ($0, 12) }
-    }
-
-    /// The UTF-16 code unit of `\uXXXX` at `index`.
-    private static func unit(in name: UnsafeRawBufferPointer, at index: Int) -> UInt16? {
-        guard index + 6 <= name.count, name[index] == backslash,
-            name[index + 1] == UInt8(ascii: "u")
-        else { return nil }
-        var value: UInt16 = 0
-        for byte in name[index + 2..<index + 6] {
-            guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { return nil }
-            value = value << 4 | UInt16(digit)
-        }
-        return value
     }
 }

@@ -171,10 +171,10 @@ package struct JSONSyntax {
 
     /// Half of a surrogate pair is no character (RFC 8259, section 8.2); simdjson refuses it.
     private mutating func takeUnicodeEscape() -> Bool {
-        guard let unit = codeUnit(at: index) else { return false }
+        guard let unit = bytes.codeUnit(at: index) else { return false }
         switch unit {
         case 0xD800..<0xDC00:
-            guard let low = codeUnit(at: index + 6), (0xDC00..<0xE000).contains(low) else {
+            guard let low = bytes.codeUnit(at: index + 6), (0xDC00..<0xE000).contains(low) else {
                 return false
             }
             index += 12
@@ -183,14 +183,16 @@ package struct JSONSyntax {
         }
         return true
     }
+}
 
+extension UnsafeRawBufferPointer {
     /// The four hexadecimal digits of `\u1234` at `start`.
-    private func codeUnit(at start: Int) -> UInt16? {
-        guard start + 6 <= bytes.count, bytes[start] == UInt8(ascii: "\\"),
-            bytes[start + 1] == UInt8(ascii: "u")
+    func codeUnit(at start: Int) -> UInt16? {
+        guard start + 6 <= count, self[start] == UInt8(ascii: "\\"),
+            self[start + 1] == UInt8(ascii: "u")
         else { return nil }
         var unit: UInt16 = 0
-        for byte in bytes[start + 2..<start + 6] {
+        for byte in self[start + 2..<start + 6] {
             guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { return nil }
             unit = unit << 4 | UInt16(digit)
         }
