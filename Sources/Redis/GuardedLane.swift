@@ -10,6 +10,8 @@ final class GuardedLane: Sendable {
     let pool: RedisPool
     let durations = Histogram()
     let failures = Counter()
+    /// Connections made since the start.
+    let connections = Counter()
     /// What a call or a check failed with last; kept after recovery.
     let lastError: Locked<RedisError?>
     private let connector: RedisConnector
@@ -80,7 +82,9 @@ final class GuardedLane: Sendable {
             return connection
         }
         do {
-            return try connector.connect(deadline)
+            let connection = try connector.connect(deadline)
+            connections.add()
+            return connection
         } catch {
             pool.giveBack(nil)
             note(error)

@@ -124,6 +124,13 @@ package final class GuardedRedis: Sendable {
         }
     }
 
+    /// Connections made for calls of a lane since the start, or of all lanes. Within a call its own
+    /// is counted: while the number stays, so do the servers that answer.
+    package func connectionsMade(_ lane: RedisLane) -> UInt64 { guarded(lane).connections.count }
+    package var connectionsMade: UInt64 {
+        lanes.reduce(0) { $0 + $1.connections.count }
+    }
+
     /// Refuses new calls, closes idle connections and ends the probe. Calls under way finish.
     package func close() {
         prober.close()

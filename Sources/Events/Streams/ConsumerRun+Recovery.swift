@@ -12,14 +12,19 @@ extension ConsumerRun {
         // What waits is pending as well, and comes again.
         consumer.queue.removeWaiting()
         try acknowledge()
-        let delivered = try ensureGroups()
-        // Making a group begins an era; what follows belongs to it, and need not be done again.
-        era = consumer.ledger.era
+        isBlind = false
+        var isTrusted = try ensureGroups()
+        if !isTrusted {
+            // What asks for a look is often the connection that this just made.
+            waitForTrust()
+            isBlind = false
+            isTrusted = try ensureGroups()
+        }
         for partition in 0..<consumer.keys.count { try readPending(of: partition) }
         // All that the group was given before is now on its way, so a partition in which nothing
         // comes any more is settled too.
         let batch = consumer.queue.take()
-        batch.era = era
+        batch.era = isTrusted ? era : 0
         batch.reach = delivered
         guard try waitForRoom() else { return consumer.queue.giveBack(batch) }
         hand(over: batch)
@@ -28,13 +33,14 @@ extension ConsumerRun {
     // MARK: Groups
 
     /// Makes the group where it is missing, at the beginning of the stream.
-    /// - Returns: the last entry that the group was given, by partition.
-    private func ensureGroups() throws(RedisError) -> [StreamEntryID] {
-        let (delivered, missing) = try lookAtGroups()
-        guard !missing.isEmpty else { return delivered }
+    /// - Returns: whether what was found can be believed.
+    private func ensureGroups() throws(RedisError) -> Bool {
+        let (missing, isTrusted) = try lookAtGroups()
+        guard !missing.isEmpty else { return isTrusted }
         // Other groups may be missing as well, which a node that was started again never saw.
         if consumer.hasStoredBefore { consumer.continuity.noteLoss() }
         pipeline.removeAll()
+        addQuestionForCuts()
         for partition in missing {
             pipeline.command(
                 "XGROUP", "CREATE", consumer.keys.names[partition], consumer.options.group, "0",
@@ -43,7 +49,15 @@ extension ConsumerRun {
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
-            for reply in try session.send(pipeline) {
+            for (index, reply) in try session.send(pipeline).enumerated() {
+                guard index > 0 else {
+                    // What was cut before there was this group was never meant for it.
+                    let cuts = ConsumerRun.cuts(in: reply)
+                    for partition in missing where partition < cuts.count {
+                        cutsSeen[partition] = cuts[partition]
+                    }
+                    continue
+                }
                 if let error = reply.error, error.code != .busyGroup { throw error }
             }
         }
@@ -53,20 +67,24 @@ extension ConsumerRun {
                 "group": .string(consumer.options.group),
                 "partitions": .integer(Int64(missing.count)),
             ])
-        // What the group had not read may have been trimmed while it was missing.
-        consumer.ledger.doubt(storeDirectlyUpTo: consumer.journal.committedSequence)
+        // What the group had not read may have been trimmed while it was missing. What follows
+        // belongs to the era that this begins, and need not be done again.
+        era = consumer.ledger.doubt(storeDirectlyUpTo: consumer.journal.committedSequence)
         consumer.queue.ring()
-        return delivered
+        return isTrusted
     }
 
-    private func lookAtGroups() throws(RedisError) -> ([StreamEntryID], missing: [Int]) {
+    /// Notes what the group was given.
+    private func lookAtGroups() throws(RedisError) -> (missing: [Int], isTrusted: Bool) {
         pipeline.removeAll()
         for key in consumer.keys.names { pipeline.command("XINFO", "GROUPS", key) }
-        var delivered = Array(repeating: StreamEntryID.zero, count: consumer.keys.count)
+        var found = delivered.map { _ in StreamEntryID.zero }
         var missing: [Int] = []
+        var isTrusted = false
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
+            isTrusted = eraOfReads() == era
             for (partition, reply) in try session.send(pipeline).enumerated() {
                 // No stream, no group; there is no class for that error.
                 if let error = reply.error, error.code != .otherServer { throw error }
@@ -74,13 +92,14 @@ extension ConsumerRun {
                     $0.name == consumer.options.group
                 }
                 if let own {
-                    delivered[partition] = own.lastDelivered
+                    found[partition] = own.lastDelivered
                 } else {
                     missing.append(partition)
                 }
             }
         }
-        return (delivered, missing)
+        delivered = found
+        return (missing, isTrusted)
     }
 
     // MARK: Own pending entries
@@ -91,7 +110,6 @@ extension ConsumerRun {
             let counts = try deliveries(of: partition, after: after)
             let batch = consumer.queue.take()
             let suspects = consumer.queue.take()
-            (batch.era, suspects.era) = (era, era)
             suspects.isSuspect = true
             let last = try readPage(of: partition, after: after, counts, batch, suspects)
             consumer.redelivered.add(batch.entryCount + suspects.entryCount)
@@ -112,6 +130,8 @@ extension ConsumerRun {
             "\(pageCount)", "STREAMS", consumer.keys.names[partition], "\(after)")
         var last: StreamEntryID?
         try deliver { session throws(RedisError) in
+            batch.era = eraOfReads()
+            suspects.era = batch.era
             let reply = try session.single(pipeline)
             for entry in reply.elements.first?.elements[1]?.elements ?? reply.elements {
                 last = take(entry, of: partition, counts, batch, suspects) ?? last
@@ -211,10 +231,10 @@ extension ConsumerRun {
             consumer.options.node, "\(consumer.options.claimAfter.wholeMilliseconds)", cursor,
             "COUNT", "\(pageCount)")
         let batch = consumer.queue.take()
-        batch.era = era
         var next = "0-0"
         var gone = 0
         try deliver { session throws(RedisError) in
+            batch.era = eraOfReads()
             var reply = try session.single(pipeline).elements
             next = reply.next()?.string ?? "0-0"
             // No reach: entries between these may be another consumer's.

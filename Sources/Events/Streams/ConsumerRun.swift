@@ -11,7 +11,14 @@ final class ConsumerRun {
     var era: UInt64 = 0
     /// Reads of pending entries since the start that got no answer.
     var unansweredReads: Int64 = 0
+    /// The last entry that the group was given, by partition.
+    var delivered: [StreamEntryID]
+    /// Where the streams began after the last cuts that were looked at.
+    var cutsSeen: [StreamEntryID?]
     private var mustRecover = true
+    /// Something was read while it was not known whether Redis had lost data. It says nothing of
+    /// what is stored, so what is pending has to be read once more when that is known.
+    var isBlind = false
     private var nextClaim: MonotonicTime
     private var failuresInARow = 0
 
@@ -32,12 +39,16 @@ final class ConsumerRun {
         self.consumer = consumer
         decoder = StreamEntryDecoder(unreadable: consumer.unreadable)
         nextClaim = .now() + ConsumerRun.claimInterval
+        delivered = Array(repeating: .zero, count: consumer.keys.count)
+        cutsSeen = Array(repeating: nil, count: consumer.keys.count)
     }
 
     func run() {
         while !consumer.isStopping {
             do throws(RedisError) {
-                if mustRecover || consumer.ledger.era != era {
+                if mustRecover || consumer.ledger.era != era
+                    || isBlind && consumer.continuity.isTrusted
+                {
                     era = consumer.ledger.era
                     try recover()
                     mustRecover = false
@@ -66,18 +77,26 @@ final class ConsumerRun {
         let stored = consumer.queue.takeStored()
         pipeline.removeAll()
         addAcknowledgements(stored)
-        if hasRoom { addRead() }
+        if hasRoom {
+            addRead()
+            addQuestionForCuts()
+        }
         guard !pipeline.isEmpty else { return }
         let batch = consumer.queue.take()
-        batch.era = era
         let block = hasRoom ? ConsumerRun.blockTime : .zero
+        var cuts: [StreamEntryID?] = []
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, waitAllowance: block
         ) { session throws(RedisError) in
+            batch.era = eraOfReads()
             let replies = try session.send(pipeline)
             for (index, reply) in replies.enumerated() {
+                if hasRoom, index == replies.count - 1 {
+                    cuts = ConsumerRun.cuts(in: reply)
+                    continue
+                }
                 if let error = reply.error { throw error }
-                guard hasRoom, index == replies.count - 1 else { continue }
+                guard hasRoom, index == replies.count - 2 else { continue }
                 // Whatever answers at once with something else would be asked again at once.
                 guard reply.kind == .array || reply.isNull else {
                     throw RedisError(.unexpectedReply, "XREADGROUP was not answered with entries")
@@ -88,6 +107,10 @@ final class ConsumerRun {
         succeeded()
         adaptReadCount(to: batch)
         for batch in stored { consumer.queue.giveBack(batch) }
+        look(at: cuts)
+        for (partition, end) in batch.reach.enumerated() {
+            delivered[partition] = max(delivered[partition], end)
+        }
         hand(over: batch)
     }
 

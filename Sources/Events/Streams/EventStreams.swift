@@ -62,7 +62,9 @@ package final class EventStreams: Sendable {
                 partitions: options.partitions, settled: status.position,
                 directTarget: journal.committedSequence),
             queue: StreamQueue(partitions: options.partitions),
-            continuity: StreamContinuity(partitions: options.partitions, note: note), log: log)
+            continuity: StreamContinuity(
+                partitions: options.partitions, note: note,
+                connectionsMade: { redis.connectionsMade }), log: log)
         self.redis = redis
         self.options = options
         self.journal = journal

@@ -8,19 +8,23 @@ extension ForwarderRun {
     /// - Returns: whether there was reason to ask.
     func verify() throws(ForwarderError) -> Bool {
         let continuity = forwarder.continuity
-        guard continuity.isSuspect else { return false }
-        continuity.clearSuspicion()
+        guard !continuity.isTrusted || lookedAt != forwarder.redis.connectionsMade(.streams) else {
+            return false
+        }
+        var doubts = continuity.doubts
         let before = continuity.current
         let look: StreamContinuity.Look
         do throws(RedisError) {
             look = try forwarder.redis.call(
                 .streams, within: sendLimit, isQuestion: true
             ) { session throws(RedisError) in
-                try StreamContinuity.Look.take(
+                // The connection on which it is asked is the first that it answers for.
+                doubts = continuity.doubts
+                lookedAt = forwarder.redis.connectionsMade(.streams)
+                return try StreamContinuity.Look.take(
                     forwarder.keys, node: forwarder.options.node, session)
             }
         } catch {
-            continuity.suspect()
             throw .redis(error)
         }
         let verdict = StreamContinuity.verdict(look, after: before)
@@ -30,6 +34,7 @@ extension ForwarderRun {
             rewind(isRepartitioned ? "partitions changed" : "redis lost data")
         }
         if !hasVerified { settleStart(look) }
+        continuity.trust(since: doubts)
         return true
     }
 

@@ -11,6 +11,8 @@ final class ForwarderRun {
     var reader: JournalReader
     /// Redis has been looked at since the start.
     var hasVerified = false
+    /// Connections of the lane, when it was looked at.
+    var lookedAt: UInt64 = 0
     /// The mark of what was sent before was not there any more.
     var hasLostMark = false
     private var noteIsNew = false
@@ -27,7 +29,8 @@ final class ForwarderRun {
 
     /// Between two notes of the position: what a crash sends again.
     private static let noteInterval = Duration.seconds(1)
-    private static let idleWait = Duration.milliseconds(100)
+    /// Also how long others wait at most until it looks at a Redis that they doubt.
+    private static let idleWait = Duration.milliseconds(25)
     /// What does not answer in this time counts as away: a full pipeline takes Redis some 10 ms.
     /// After each timeout it doubles, so that a Redis that is only slow gets through.
     private static let sendLimits = Duration.milliseconds(250)...Duration.seconds(2)
@@ -81,7 +84,7 @@ final class ForwarderRun {
     private func sendRecords() throws(ForwarderError) -> Bool {
         let era = forwarder.ledger.era
         guard try encodeRecords() else { return false }
-        let sent = try send()
+        guard let sent = try send() else { return true }
         guard sent.records > 0 else { throw sent.failure ?? .redis(nothingSent) }
         note.position = records[sent.records - 1].sequence
         noteEnds(sent.ends)
@@ -131,16 +134,22 @@ final class ForwarderRun {
         var failure: ForwarderError?
     }
 
-    private func send() throws(ForwarderError) -> Sent {
+    /// - Returns: nil if nothing was sent: the call made a connection, and what answers there has
+    ///   not been looked at.
+    private func send() throws(ForwarderError) -> Sent? {
+        let sent: Sent?
         do throws(RedisError) {
-            return try forwarder.redis.call(
+            sent = try forwarder.redis.call(
                 .streams, within: sendLimit
             ) { session throws(RedisError) in
-                look(at: try session.send(encoder.pipeline))
+                guard forwarder.redis.connectionsMade(.streams) == lookedAt else { return nil }
+                return look(at: try session.send(encoder.pipeline))
             }
         } catch {
             throw .redis(error)
         }
+        if sent == nil { restartReader() }
+        return sent
     }
 
     private func look(at replies: RedisReplies) -> Sent {
@@ -213,7 +222,7 @@ final class ForwarderRun {
         encoder.finish()
         if !encoder.pipeline.isEmpty {
             records = [(note.position, encoder.pipeline.commandCount)]
-            let sent = try send()
+            guard let sent = try send() else { return true }
             noteEnds(sent.ends)
             if let failure = sent.failure { throw failure }
             forwarder.forwarded.add(encoder.eventCount)

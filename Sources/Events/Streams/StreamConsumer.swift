@@ -75,6 +75,18 @@ package final class StreamConsumer: Sendable {
 
     var isStopping: Bool { state.withLock { $0.isStopping } }
 
+    /// A cap took entries before the group was given them: this node's own come from its journal.
+    func cut(of stream: String, from delivered: StreamEntryID, to start: StreamEntryID) {
+        log.error(
+            "a cap of the streams cut entries that this node may not have read",
+            [
+                "stream": .string(stream), "read_up_to": .string("\(delivered)"),
+                "begins_now_at": .string("\(start)"),
+            ])
+        ledger.doubt(storeDirectlyUpTo: journal.committedSequence)
+        queue.ring()
+    }
+
     /// Entries that Redis gave and no longer has: this node's own come from its journal.
     func lost(_ count: Int, _ reason: String) {
         lost.add(count)

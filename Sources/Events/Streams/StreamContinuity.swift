@@ -13,7 +13,12 @@ import Synchronization
 /// (`HSET millrace:{0}:sent node sequence`), which only this node writes. Redis keeps the order of
 /// what it was told, on disk and on replicas too, so a Redis whose mark is older, or that has none,
 /// has lost what was sent after it. And the reply to HSET says if the mark was there: a FLUSHALL
-/// between two pipelines is noticed with the second. Any thread.
+/// between two pipelines is noticed with the second.
+///
+/// Whoever loses a connection, makes a new one or finds something odd raises suspicion; the
+/// forwarder looks, and until it has acted on what it saw nothing that Redis says is trusted: a
+/// Redis that came back older gives ids beyond those that it has forgotten, which would settle what
+/// is lost. Any thread.
 final class StreamContinuity: Sendable {
     /// What a look at the server tells.
     struct Look: Equatable, Sendable {
@@ -41,10 +46,19 @@ final class StreamContinuity: Sendable {
 
     private let loss = Locked<MonotonicTime?>(nil)
     private let known: Locked<Look>
-    private let suspicion = Atomic<Bool>(true)
+    /// Raised since the start, and how many of those, with the connections made, a look has answered.
+    private let suspicions = Atomic<UInt64>(1)
+    private let answered = Atomic<UInt64>(0)
+    private let connectionsMade: @Sendable () -> UInt64
 
-    /// - Parameter note: what an earlier run of this node has seen.
-    init(partitions: Int, note: ForwarderNote) {
+    /// - Parameters:
+    ///   - note: what an earlier run of this node has seen.
+    ///   - connectionsMade: grows with each connection, before anything is said on it.
+    init(
+        partitions: Int, note: ForwarderNote,
+        connectionsMade: @escaping @Sendable () -> UInt64 = { 0 }
+    ) {
+        self.connectionsMade = connectionsMade
         var look = Look(partitions: partitions)
         look.runID = note.runID
         if note.ends.count == partitions { look.lastIDs = note.ends }
@@ -58,11 +72,18 @@ final class StreamContinuity: Sendable {
     /// Said before anything is sent again: afterwards the watch may find nothing missing.
     func noteLoss() { loss.withLock { $0 = .now() } }
 
-    /// A connection was lost or a reply was strange: look before more is sent.
-    func suspect() { suspicion.store(true, ordering: .releasing) }
-    var isSuspect: Bool { suspicion.load(ordering: .acquiring) }
-    /// Before a look, so that a suspicion that comes while it is made is not forgotten.
-    func clearSuspicion() { suspicion.store(false, ordering: .releasing) }
+    /// A call failed or a reply was strange: look before more is sent or believed.
+    func suspect() { suspicions.add(1, ordering: .releasing) }
+    /// All that was asked of Redis so far goes to servers that were looked at. Asked within a call,
+    /// it holds for what the call then sends.
+    var isTrusted: Bool { doubts == answered.load(ordering: .acquiring) }
+    /// There was a look since the start.
+    var hasBeenSeen: Bool { answered.load(ordering: .relaxed) != 0 }
+    /// What a look that begins now can answer.
+    var doubts: UInt64 { suspicions.load(ordering: .acquiring) &+ connectionsMade() }
+    /// A look is over, and what it found has been acted upon.
+    /// - Parameter doubts: from before the look: what came while it was made is not forgotten.
+    func trust(since doubts: UInt64) { answered.store(doubts, ordering: .releasing) }
 
     /// Redis gave these ids, to so many entries of each partition.
     func acknowledged(_ ends: [StreamEntryID], counts: [Int]) {

@@ -106,12 +106,15 @@ final class StreamLedger: Sendable {
 
     /// Nothing that was noted can be trusted any more.
     /// - Parameter target: the last record that may be missing in the store.
-    func doubt(storeDirectlyUpTo target: UInt64) {
+    /// - Returns: the era that begins.
+    @discardableResult
+    func doubt(storeDirectlyUpTo target: UInt64) -> UInt64 {
         state.withLock { state in
             state.era += 1
             state.checkpoints.removeAll()
             for index in state.reached.indices { state.reached[index] = .zero }
             state.directTarget = max(state.directTarget, target)
+            return state.era
         }
     }
 

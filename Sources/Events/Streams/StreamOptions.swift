@@ -48,11 +48,14 @@ struct StreamKeys: Sendable {
     let names: [String]
     /// A hash: of each node, the last journal record that it has sent (`StreamMark`).
     let mark = "millrace:{0}:sent"
+    /// Of each stream, the id below which a cap has left nothing; not there before it ever did.
+    let cuts: [String]
     private let bytes: [Bytes]
 
     init(partitions: Int) {
         // The braces are a hash tag: in a cluster each partition has a slot of its own.
         names = (0..<partitions).map { "millrace:{\($0)}:events" }
+        cuts = (0..<partitions).map { "millrace:{\($0)}:cut" }
         bytes = names.map { Bytes($0) }
     }
 

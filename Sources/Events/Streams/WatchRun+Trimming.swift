@@ -48,11 +48,6 @@ extension WatchRun {
         return end
     }
 
-    private func ownGroupHasMore(in partition: Int) -> Bool {
-        let own = partitions[partition].groups.first { $0.name == watch.options.group }
-        return own.map { $0.pending > 0 || $0.lag != 0 } ?? true
-    }
-
     private func trimmed(_ places: [Int]) throws(RedisError) -> [(partition: Int, count: Int)] {
         guard !places.isEmpty else { return [] }
         var counts: [(partition: Int, count: Int)] = []
@@ -77,8 +72,8 @@ extension WatchRun {
         pipeline.removeAll()
         for (index, partition) in partitions.enumerated() {
             guard let first = partition.stream.firstID, first < end else { continue }
-            addExactTrim(index, "MINID", "\(acknowledgedEnd(of: index) ?? .zero)")
-            addExactTrim(index, "MINID", "\(end)")
+            addAcknowledgedTrim(index)
+            addCut(index, "MINID", "\(end)")
             places += [index, index]
         }
         try cut(places, reason: "max-age")
@@ -91,19 +86,47 @@ extension WatchRun {
         var places: [Int] = []
         pipeline.removeAll()
         for (index, partition) in partitions.enumerated() where partition.stream.length > 0 {
-            addExactTrim(index, "MINID", "\(acknowledgedEnd(of: index) ?? .zero)")
-            addExactTrim(index, "MAXLEN", "\(Int(Double(partition.stream.length) * share))")
+            addAcknowledgedTrim(index)
+            addCut(index, "MAXLEN", "\(Int(Double(partition.stream.length) * share))")
             places += [index, index]
         }
         try cut(places, reason: "max-bytes")
     }
 
-    private func addExactTrim(_ partition: Int, _ strategy: String, _ threshold: String) {
-        pipeline.command("XTRIM", watch.keys.names[partition], strategy, "=", threshold)
+    private func addAcknowledgedTrim(_ partition: Int) {
+        pipeline.command(
+            "XTRIM", watch.keys.names[partition], "MINID", "=",
+            "\(acknowledgedEnd(of: partition) ?? .zero)")
     }
 
+    private func addCut(_ partition: Int, _ strategy: String, _ threshold: String) {
+        pipeline.command(
+            "EVAL", WatchRun.cutScript, "2", watch.keys.names[partition],
+            watch.keys.cuts[partition], strategy, threshold)
+    }
+
+    /// Trims, and leaves word of where the stream begins now, for nodes that had not read so far:
+    /// nothing else tells them. In one step, so that none can read between the two. An emptied
+    /// stream begins behind its last id.
+    private static let cutScript = """
+        local count = redis.call('XTRIM', KEYS[1], ARGV[1], '=', ARGV[2])
+        if count > 0 then
+          local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+          local start = first and first[1]
+          if not start then
+            local info = redis.call('XINFO', 'STREAM', KEYS[1])
+            for i = 1, #info, 2 do
+              if info[i] == 'last-generated-id' then start = info[i + 1] end
+            end
+          end
+          redis.call('SET', KEYS[2], start)
+        end
+        return count
+        """
+
     /// Sends pairs of trims: first what all groups have acknowledged, then what the cap says. What
-    /// the second takes, some group had not read.
+    /// the second takes, some group had not read; the consumers of all nodes find out whether it was
+    /// theirs.
     private func cut(_ places: [Int], reason: String) throws(RedisError) {
         let counts = try trimmed(places)
         for pair in stride(from: 0, to: counts.count - 1, by: 2) {
@@ -120,8 +143,6 @@ extension WatchRun {
                         partitions[counts[pair].partition].groups.map(\.name)
                             .joined(separator: ",")),
                 ])
-            // Another group's loss is none of this node's.
-            if ownGroupHasMore(in: counts[pair].partition) { doubt() }
         }
     }
 }

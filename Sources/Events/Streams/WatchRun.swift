@@ -156,7 +156,8 @@ final class WatchRun {
     /// At the first look, and whenever another server answers.
     private func readFacts() throws(RedisError) {
         let runID = watch.continuity.runID
-        guard seenRunID != runID else { return }
+        // Before the forwarder has looked there is none to compare with.
+        guard seenRunID != runID, watch.continuity.hasBeenSeen else { return }
         let facts = try watch.redis.readFacts(.streams, deadline: .after(WatchRun.callLimit))
         seenRunID = runID
         watch.log.info(

@@ -23,7 +23,7 @@ import Testing
 
     @Test func `what Redis acknowledged since the last look counts`() {
         let continuity = StreamContinuity(partitions: 1, note: ForwarderNote())
-        #expect(continuity.isSuspect)
+        #expect(!continuity.isTrusted)
         continuity.accept(look("a", 10, 100))
         continuity.acknowledged([StreamEntryID(milliseconds: 20, number: 0)], counts: [5])
         let current = continuity.current

@@ -193,20 +193,4 @@ import TestSupport
         }
         #expect(try service.terminate() == .exited(0))
     }
-
-    @Test func `a cap that cuts unread entries says so, and the node still has everything`()
-        throws
-    {
-        let redis = try RedisProcess()
-        try redis.addGroup("sleeper")
-        let service = try RunningService.start(redis: redis.url, ["--stream-max-bytes", "1MiB"])
-        let load = EventLoad(on: service, clients: 4, prefix: "c", seed: 5, subjects: 20)
-        try service.wait(until: "the cap cuts") {
-            try service.status("stream", "cut_unread")?.integer ?? 0 > 0
-        }
-        let accounting = try service.account(for: load)
-        #expect(accounting.isRight, "\(accounting)")
-        #expect(service.records.contains { $0["cap"]?.string == "max-bytes" })
-        #expect(try service.terminate() == .exited(0))
-    }
 }

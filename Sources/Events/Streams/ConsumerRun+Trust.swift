@@ -1,0 +1,51 @@
+import Primitives
+import Redis
+
+/// How far the consumer may believe that what it read is all there was.
+extension ConsumerRun {
+    private static let trustLimit = Duration.seconds(1)
+
+    /// Lets the forwarder look first. Where it cannot, since its lane alone is out of order, other
+    /// nodes' events must come all the same.
+    func waitForTrust() {
+        let deadline = Deadline.after(ConsumerRun.trustLimit)
+        while !consumer.continuity.isTrusted, !deadline.hasPassed, !consumer.isStopping {
+            _ = consumer.state.wait(
+                until: .after(.milliseconds(5)), for: { $0.isStopping }, then: { _ in })
+        }
+    }
+
+    /// The era of what is read next, asked within the call that reads it: none that there ever was
+    /// while Redis may have lost data.
+    func eraOfReads() -> UInt64 {
+        if consumer.continuity.isTrusted { return era }
+        isBlind = true
+        return 0
+    }
+
+    // MARK: Caps
+
+    func addQuestionForCuts() {
+        pipeline.begin("MGET", argumentCount: consumer.keys.count)
+        for key in consumer.keys.cuts { pipeline.add(key) }
+    }
+
+    /// Where each stream began after its last cut. Empty where that may not be asked: caps of other
+    /// nodes then go unseen.
+    static func cuts(in reply: RedisReply) -> [StreamEntryID?] {
+        reply.elements.map { $0.bytes.flatMap { StreamEntryID($0) } }
+    }
+
+    /// Whether a cap, here or on another node, has taken what this group had not been given before
+    /// this read. This node's own records are in its journal; what other nodes sent is lost here.
+    func look(at cuts: [StreamEntryID?]) {
+        for (partition, cut) in cuts.enumerated() {
+            guard let cut, cut != cutsSeen[partition] else { continue }
+            cutsSeen[partition] = cut
+            if cut > delivered[partition] {
+                consumer.cut(
+                    of: consumer.keys.names[partition], from: delivered[partition], to: cut)
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import Primitives
+import Redis
+import Storage
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Events
+
+/// The consumer of a node, against a real Redis. The test does what forwarder and writer do.
+@Suite struct StreamConsumerTests {
+    private let directory: TemporaryDirectory
+    private let server: RedisServer
+    private let parts: StreamParts
+
+    init() throws {
+        let directory = try TemporaryDirectory()
+        let server = try RedisServer()
+        let redis = GuardedRedis(
+            server.url(), lanes: [.streams, .consumer], clientName: "test", logger: .silent)
+        var options = StreamOptions(node: "n", group: "g")
+        options.partitions = 1
+        parts = StreamParts(
+            journal: try Journal(
+                options: JournalOptions(directory: directory.file("journal")), log: .silent),
+            store: try EventStore(path: directory.file("store.db"), now: 1, log: .silent),
+            redis: redis, options: options, keys: StreamKeys(partitions: 1),
+            ledger: StreamLedger(partitions: 1, settled: 0), queue: StreamQueue(partitions: 1),
+            continuity: StreamContinuity(
+                partitions: 1, note: ForwarderNote(),
+                connectionsMade: { redis.connectionsMade }), log: .silent)
+        (self.directory, self.server) = (directory, server)
+    }
+
+    /// As another node would.
+    private func addEntry(_ number: Int) throws -> StreamEntryID {
+        var pipeline = RedisPipeline()
+        pipeline.command(
+            "XADD", parts.keys.names[0], "*", "event",
+            #"{"id":"\#(number)","type":"t","source":"/s"}"#)
+        let text = try parts.redis.call(
+            .streams, within: .seconds(5)
+        ) { session throws(RedisError) in try session.single(pipeline).string }
+        return try #require(StreamEntryID(text ?? ""))
+    }
+
+    /// Takes batches as the writer does, until the ledger says so or the time is over.
+    /// - Returns: events that were in them.
+    private func store(
+        until isSo: (StreamLedger, Int) -> Bool, within limit: Duration = .seconds(20)
+    ) -> Int {
+        let deadline = Deadline.after(limit)
+        var count = 0
+        while !isSo(parts.ledger, count), !deadline.hasPassed {
+            guard let batch = parts.queue.next(until: .after(.milliseconds(50))) else { continue }
+            count += batch.eventCount
+            parts.ledger.stored(batch)
+            parts.queue.stored(batch)
+        }
+        return count
+    }
+
+    @Test func `what is read before Redis was looked at settles nothing`() throws {
+        let consumer = StreamConsumer(parts)
+        consumer.start()
+        defer {
+            consumer.stop()
+            parts.redis.close()
+            parts.journal.close()
+        }
+        // Making the group begins an era.
+        #expect(eventually { parts.ledger.era == 2 })
+        // Another node's, later than what this one's records were given by a Redis that is older
+        // now.
+        let end = try addEntry(1)
+        parts.ledger.forwarded(upTo: 9, ends: [end], era: 2)
+        #expect(store(until: { _, count in count > 0 }) == 1)
+        _ = store(until: { _, _ in false }, within: .milliseconds(300))
+        #expect(parts.ledger.settled == 0)
+        // The forwarder has looked, and nothing is lost.
+        parts.continuity.trust(since: parts.continuity.doubts)
+        #expect(store(until: { ledger, _ in ledger.settled > 0 }) == 0)
+        #expect(parts.ledger.settled == 9)
+        // From now on, until somebody has reason to doubt.
+        parts.ledger.forwarded(upTo: 10, ends: [try addEntry(2)], era: 2)
+        #expect(store(until: { ledger, _ in ledger.settled > 9 }) == 1)
+        #expect(parts.ledger.settled == 10)
+    }
+
+    @Test func `a new connection asks for another look`() throws {
+        let continuity = parts.continuity
+        continuity.trust(since: continuity.doubts)
+        #expect(continuity.isTrusted)
+        _ = try addEntry(1)
+        #expect(!continuity.isTrusted)
+        let doubts = continuity.doubts
+        continuity.suspect()
+        continuity.trust(since: doubts)
+        // It came while the look was made.
+        #expect(!continuity.isTrusted)
+        continuity.trust(since: continuity.doubts)
+        _ = try addEntry(2)
+        #expect(continuity.isTrusted)
+        parts.journal.close()
+    }
+}

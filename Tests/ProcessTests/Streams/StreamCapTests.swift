@@ -1,0 +1,62 @@
+import Primitives
+import TestSupport
+import Testing
+
+/// What the caps of the streams cut, and whom it concerns.
+@Suite struct StreamCapTests {
+    @Test func `a cap that cuts unread entries says so, and the node still has everything`()
+        throws
+    {
+        let redis = try RedisProcess()
+        try redis.addGroup("sleeper")
+        let service = try RunningService.start(redis: redis.url, ["--stream-max-bytes", "1MiB"])
+        let load = EventLoad(on: service, clients: 4, prefix: "c", seed: 5, subjects: 20)
+        try service.wait(until: "the cap cuts") {
+            try service.status("stream", "cut_unread")?.integer ?? 0 > 0
+        }
+        let accounting = try service.account(for: load)
+        #expect(accounting.isRight, "\(accounting)")
+        #expect(service.records.contains { $0["cap"]?.string == "max-bytes" })
+        #expect(try service.terminate() == .exited(0))
+    }
+
+    @Test func `a cap of another node costs this one nothing of its own`() throws {
+        let redis = try RedisProcess()
+        try redis.addGroup("sleeper")
+        let service = try RunningService.start(redis: redis.url, node: "a")
+        let cutter = try RunningService.start(
+            redis: redis.url, node: "b", ["--stream-max-bytes", "1MiB"])
+        for node in [service, cutter] { try node.waitUntilStreamsAre("ok") }
+        // It reads no further than its queue, so what is cut has not been given to it.
+        let blocker = try StoreBlocker(service)
+        let load = EventLoad(on: service, clients: 4, prefix: "c", seed: 6, subjects: 20)
+        try service.wait(until: "the other node cuts twice") {
+            cutter.records.filter { $0["cap"]?.string == "max-bytes" }.count > 4
+        }
+        blocker.release()
+        try service.waitForMore(of: load)
+        let accounting = try service.account(for: load)
+        #expect(accounting.isRight, "\(accounting)")
+        #expect(
+            service.records.contains {
+                $0["message"]?.string?.hasSuffix("this node may not have read") == true
+            })
+        #expect(try service.status("stream", "cut_unread")?.integer == 0)
+        for node in [service, cutter] { #expect(try node.terminate() == .exited(0)) }
+    }
+
+    @Test func `a group that is made later is not told of earlier cuts`() throws {
+        let redis = try RedisProcess()
+        try redis.addGroup("sleeper")
+        let first = try RunningService.start(redis: redis.url, ["--stream-max-bytes", "1MiB"])
+        let load = EventLoad(on: first, clients: 4, prefix: "l", seed: 7, subjects: 20)
+        try first.wait(until: "the cap cuts") {
+            try first.status("stream", "cut_unread")?.integer ?? 0 > 0
+        }
+        load.stop()
+        let second = try RunningService.start(redis: redis.url, node: "n2")
+        try second.wait(until: "it has what was left") { try second.storedCount() > 0 }
+        #expect(!second.records.contains { $0["level"]?.string == "error" })
+        for node in [first, second] { #expect(try node.terminate() == .exited(0)) }
+    }
+}
