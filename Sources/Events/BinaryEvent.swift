@@ -17,9 +17,7 @@ struct BinaryEvent {
         for (name, value) in attributes { try append(name, value, to: &text) }
         if let contentType { append(member: "datacontenttype", contentType, to: &text) }
         try appendData(to: &text, reader)
-        // Each member before ends in a comma; without any there is the brace alone.
-        if text.count > 1 { text.truncate(to: text.count - 1) }
-        text.append("}")
+        close(&text)
     }
 
     /// Appends an event that `append` refuses so that nothing of it is lost: as JSON in which what
@@ -37,6 +35,11 @@ struct BinaryEvent {
             text.append(base64: data)
             text.append("\",")
         }
+        close(&text)
+    }
+
+    /// Ends the object. Each member before ends in a comma; without any there is the brace alone.
+    private func close(_ text: inout ByteBuffer) {
         if text.count > 1 { text.truncate(to: text.count - 1) }
         text.append("}")
     }
