@@ -119,7 +119,12 @@ import TestSupport
         #expect(try service.request("HEAD", "/query?metric=count").status == 200)
         #expect(try service.request("HEAD", "/events/quarantine").body.isEmpty)
         let media = try service.post("/events", Array("type=a".utf8), type: "text/plain")
-        #expect(media.status == 415 && media.text.contains("application/x-ndjson"))
+        #expect(media.status == 415)
+        for type in ["application/json", "application/x-ndjson", "application/jsonl"] {
+            #expect(media.text.contains("\(type),"), "\(media.text)")
+            #expect(
+                try service.post("/events", Array(#"{"type":"a"}"#.utf8), type: type).status == 202)
+        }
         let coding = try service.post(
             "/events", Array("{}".utf8), type: "application/json",
             headers: ["Content-Encoding": "br"])

@@ -5,8 +5,9 @@ import Primitives
 /// What a body of events is written in, by its headers.
 enum IntakeFormat {
     static let accepted =
-        "application/json, application/x-ndjson, application/cloudevents+json, "
-        + "application/cloudevents-batch+json, or any type with ce-* headers"
+        "application/json, application/x-ndjson, application/jsonl, "
+        + "application/cloudevents+json, application/cloudevents-batch+json, "
+        + "or any type with ce-* headers"
 
     /// - Throws: a 415 that names what is accepted.
     static func of(_ request: Request) throws(Problem) -> EventFormat {
