@@ -39,7 +39,7 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
         received = .now()
     }
 
-    /// The path as it came.
+    /// The path as it came, `/` for an absolute form without one.
     package var rawPath: UnsafeRawBufferPointer { RequestTarget.split(target.span).path }
 
     package var hasQuery: Bool { RequestTarget.split(target.span).query != nil }

@@ -41,8 +41,14 @@ package enum RequestGuard {
                 detail: "The request target is limited to 8192 bytes.")
         }
         let isServer = method == .options && target.isEqual(to: "*")
-        guard target.first == UInt8(ascii: "/") || isServer else {
-            throw bad("invalid_target", "The request target must begin with a slash.")
+        guard
+            target.first == UInt8(ascii: "/") || isServer
+                || AbsoluteTarget.pathStart(of: target) != nil
+        else {
+            throw bad(
+                "invalid_target",
+                "The request target must begin with a slash, or with http:// or https:// and a host."
+            )
         }
         var isPlain = true
         for byte in target {
@@ -53,8 +59,11 @@ package enum RequestGuard {
         }
         // Most targets have nothing to decode, so nothing in which that could fail.
         guard !isPlain else { return }
+        // With the host of an absolute form, which may have escapes too.
+        let end = target.firstIndex(of: UInt8(ascii: "?")) ?? target.count
         do {
-            _ = try RequestTarget.decode(RequestTarget.split(target).path, plus: false)
+            _ = try RequestTarget.decode(
+                UnsafeRawBufferPointer(rebasing: target[..<end]), plus: false)
         } catch {
             throw bad("invalid_target", "The path has a bad escape, %00, or is not UTF-8.")
         }

@@ -10,13 +10,28 @@ package enum TargetError: Error, Sendable {
     case tooManyParameters
 }
 
-/// The target of a request as it came (RFC 9112, section 3.2.1): a path, perhaps a query.
+/// The target of a request as it came (RFC 9112, section 3.2): a path, perhaps a query; in absolute
+/// form a scheme and an authority before them.
 package enum RequestTarget {
     /// More parameters than any route has; a limit on the work a query string can cause.
     package static let parameterLimit = 256
 
-    /// Splits at the first `?`.
+    /// The path that an absolute form without one stands for (RFC 9112, section 3.2.1).
+    private static let root: StaticString = "/"
+
+    /// Splits at the first `?`; what comes before the path of an absolute form is left out.
     package static func split(
+        _ target: UnsafeRawBufferPointer
+    ) -> (path: UnsafeRawBufferPointer, query: UnsafeRawBufferPointer?) {
+        guard target.first != UInt8(ascii: "/"),
+            let start = AbsoluteTarget.pathStart(of: target)
+        else { return splitAtMark(target) }
+        let (path, query) = splitAtMark(UnsafeRawBufferPointer(rebasing: target[start...]))
+        guard path.isEmpty else { return (path, query) }
+        return (UnsafeRawBufferPointer(start: root.utf8Start, count: 1), query)
+    }
+
+    private static func splitAtMark(
         _ target: UnsafeRawBufferPointer
     ) -> (path: UnsafeRawBufferPointer, query: UnsafeRawBufferPointer?) {
         guard let mark = target.firstIndex(of: UInt8(ascii: "?")) else { return (target, nil) }
@@ -24,6 +39,12 @@ package enum RequestTarget {
             UnsafeRawBufferPointer(rebasing: target[..<mark]),
             UnsafeRawBufferPointer(rebasing: target[(mark + 1)...])
         )
+    }
+
+    /// It means the server as a whole: `*`, or an absolute form that ends with its authority, which
+    /// is the same to OPTIONS (RFC 9112, section 3.2.4).
+    package static func isServer(_ target: UnsafeRawBufferPointer) -> Bool {
+        target.isEqual(to: "*") || AbsoluteTarget.pathStart(of: target) == target.count
     }
 
     /// Reads `a=1&b=2` (the form of the WHATWG URL standard: `+` is a space).

@@ -28,12 +28,14 @@ package struct Route: Sendable {
 
     var methods: [HTTPMethod] { HTTPMethod.allCases.filter { self[$0] != nil } }
 
+    package var allow: String { Route.allow(methods) }
+
     /// What `Allow` says: HEAD comes with GET, OPTIONS always.
-    package var allow: String {
-        var names = methods.map(\.name)
-        if self[.get] != nil { names.append("HEAD") }
-        names.append("OPTIONS")
-        return names.sorted().joined(separator: ", ")
+    static func allow(_ methods: some Sequence<HTTPMethod>) -> String {
+        var all = Set(methods)
+        if all.contains(.get) { all.insert(.head) }
+        all.insert(.options)
+        return all.map(\.name).sorted().joined(separator: ", ")
     }
 
     subscript(method: HTTPMethod) -> Handler? {
@@ -77,10 +79,11 @@ package struct Router: Sendable {
 
     /// Hands `request` to its handler, or answers 404, 405 or OPTIONS.
     package func handle(_ request: Request, _ responder: Responder) {
+        if request.method == .options, RequestTarget.isServer(request.target.span) {
+            let methods = routes.flatMap(\.methods)
+            return responder.respond(Router.options(allow: Route.allow(methods)))
+        }
         guard let index = matchingIndex(request) else {
-            if request.method == .options, request.target.span.isEqual(to: "*") {
-                return responder.respond(Response(204))
-            }
             return responder.respond(Problem(404, "not_found", "There is nothing here."), request)
         }
         request.route = routes[index].template
@@ -89,13 +92,17 @@ package struct Router: Sendable {
         if let handler = routes[index][method] { return handler(request, responder) }
         let allow = routes[index].allow
         if request.method == .options {
-            var response = Response(204)
-            response.add("Allow", allow)
-            return responder.respond(response)
+            return responder.respond(Router.options(allow: allow))
         }
         var problem = Problem(405, "method_not_allowed", "Allowed here: \(allow).")
         problem.headers.append(("Allow", allow))
         responder.respond(problem, request)
+    }
+
+    private static func options(allow: String) -> Response {
+        var response = Response(204)
+        response.add("Allow", allow)
+        return response
     }
 
     /// The route of `request`; nil if there is none.

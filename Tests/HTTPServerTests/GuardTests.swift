@@ -116,7 +116,17 @@ import Testing
             ("/a\u{1}b", "invalid_target"), ("/a\tb", "invalid_target"),
             ("/a\u{7F}", "invalid_target"), ("/a b", "invalid_target"),
             ("/a\rb", "invalid_target"), ("hello", "invalid_target"),
-            ("*", "invalid_target"), ("http://a/hello", "invalid_target"),
+            ("*", "invalid_target"), ("ftp://a/hello", "invalid_target"),
+            ("http:/hello", "invalid_target"), ("http:///hello", "invalid_target"),
+            ("http://", "invalid_target"), ("http://?a", "invalid_target"),
+            ("http://u@a/hello", "invalid_target"), ("http://u:p@a/hello", "invalid_target"),
+            ("http://:80/hello", "invalid_target"), ("http://a:b/hello", "invalid_target"),
+            ("http://a:80:80/hello", "invalid_target"), ("http://a%zz/hello", "invalid_target"),
+            ("http://a%00/hello", "invalid_target"), ("http://a#/hello", "invalid_target"),
+            ("http://a\\hello", "invalid_target"), ("http://ä/hello", "invalid_target"),
+            ("http://[::1/hello", "invalid_target"), ("http://[]/hello", "invalid_target"),
+            ("http://[::1]x/hello", "invalid_target"), ("http://a/%00", "invalid_target"),
+            ("http://a/a b", "invalid_target"), ("http://a\0/hello", "invalid_header"),
             ("?a=b", "invalid_target"), ("a:80", "invalid_target"),
             ("/hello ", "invalid_target"), ("/hello\0.txt", "invalid_header"),
             ("/hello?a=b\0c", "invalid_header"),
@@ -190,6 +200,56 @@ import Testing
             let reply = try server.reply(to: GuardTests.post("Content-Length: \(length)"))
             #expect(reply.status == 413)
             #expect(reply.problemCode == "body_too_large")
+        }
+    }
+
+    @Test(arguments: [
+        "http://a/hello", "HTTP://a/hello", "https://a.example:8080/hello", "http://a:/hello",
+        "http://[::1]:80/hello", "http://127.0.0.1/hello", "http://a%2db/hello",
+        "http://other/hello?a=b",
+    ])
+    func `takes a target in absolute form for its path and query`(_ target: String) throws {
+        let wire = try server.connect()
+        for _ in 0..<2 {
+            let reply = try wire.ask("GET", target)
+            #expect(reply.status == 200 && reply.text == "hello")
+        }
+        #expect(try wire.ask("GET", target.replacing("/hello", with: "/no")).status == 404)
+        #expect(try wire.ask("HEAD", target).status == 200)
+    }
+
+    @Test func `reads path parameters and queries of a target in absolute form`() throws {
+        let wire = try server.connect()
+        #expect(try wire.ask("GET", "http://a/items/%2Fx").text == "/x")
+        #expect(try wire.ask("GET", "http://a/big?n=5").text == "xxxxx")
+        #expect(try wire.ask("POST", "http://a/echo", body: "body").text == "body")
+        // No route answers the root here.
+        #expect(try wire.ask("GET", "http://a").status == 404)
+        #expect(try server.reply(to: "GET http://a/hello HTTP/1.0\r\n\r\n").status == 200)
+    }
+
+    @Test func `keeps every rule for a target in absolute form`() throws {
+        let line = "GET http://a/hello HTTP/1.1\r\n"
+        for (fields, code) in [
+            ("Host: a\r\nHost: b\r\n", "duplicate_host"), ("", "missing_host"),
+            ("Host: a\r\nX-A: b\r\n c\r\n", "invalid_header"),
+            ("Host: a\r\nX-A : b\r\n", "invalid_header"),
+        ] {
+            let reply = try server.reply(to: line + fields + "\r\n")
+            #expect(reply.status == 400 && reply.problemCode == code)
+        }
+        // The authority counts, not Host; neither leads anywhere here.
+        #expect(try server.reply(to: line + "Host: b\r\n\r\n").status == 200)
+        let long = "http://a/" + String(repeating: "a", count: 8192)
+        #expect(try server.reply(to: GuardTests.get(long)).problemCode == "target_too_long")
+    }
+
+    @Test func `says to OPTIONS for the whole server what any path allows`() throws {
+        let wire = try server.connect()
+        for target in ["*", "http://a", "https://a:1"] {
+            let reply = try wire.ask("OPTIONS", target)
+            #expect(reply.status == 204)
+            #expect(reply.header("Allow") == "GET, HEAD, OPTIONS, POST")
         }
     }
 

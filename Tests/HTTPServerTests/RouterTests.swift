@@ -32,7 +32,8 @@ import Testing
         ("/", "root"), ("/?a=b", "root"), ("/events", "list"), ("/events?", "list"),
         ("/events?x=/y/z", "list"), ("/events/tail", "tail"), ("/a/1/b/2", "1|2"),
         ("/a/%2F/b/%20", "/| "), ("/named/x+y", "x+y"), ("/named/%C3%A4", "ä"),
-        ("/named/{name}", "{name}"),
+        ("/named/{name}", "{name}"), ("http://a/events", "list"), ("HTTPS://a:1/named/x?y", "x"),
+        ("http://a", "root"), ("http://a?b=/events", "root"),
     ])
     func `finds the handler of a path`(_ target: String, _ body: String) throws {
         #expect(try ask(.get, target).1.bodyText == body)
@@ -64,9 +65,12 @@ import Testing
         let (_, response) = try ask(.options, "/named/x")
         #expect(response.status == 204)
         #expect(response.header("Allow") == "DELETE, GET, HEAD, OPTIONS")
-        let (_, whole) = try ask(.options, "*")
-        #expect(whole.status == 204)
-        #expect(whole.header("Allow") == nil)
+        for target in ["*", "http://a", "https://a:1"] {
+            let (_, whole) = try ask(.options, target)
+            #expect(whole.status == 204)
+            #expect(whole.header("Allow") == "DELETE, GET, HEAD, OPTIONS, POST")
+        }
+        #expect(try ask(.options, "http://a/").1.header("Allow") == "GET, HEAD, OPTIONS")
         #expect(try ask(.options, "/nothing").1.status == 404)
     }
 
