@@ -66,6 +66,10 @@ final class Acceptor: @unchecked Sendable {  // One thread calls start and stop;
     private var reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
     /// The thread's own.
     private var warnedAt = MonotonicTime(nanoseconds: 0)
+    /// Stands for the requests that are refused unread. The thread's own.
+    private let unread = Request()
+    /// The thread's own.
+    private var ids = UUIDv7Generator()
     let refused = Counter()
 
     init(
@@ -126,7 +130,9 @@ final class Acceptor: @unchecked Sendable {  // One thread calls start and stop;
             guard let socket = acceptOne() else { return false }
             guard count.enter(limit: limit) else {
                 refuse(socket.descriptor)
-                warn("the connection limit is reached", ["limit": .integer(Int64(limit))])
+                warn(
+                    "the connection limit is reached",
+                    ["limit": .integer(Int64(limit)), "request_id": .string(unread.id.text)])
                 continue
             }
             loops[next].add(socket)
@@ -167,7 +173,9 @@ final class Acceptor: @unchecked Sendable {  // One thread calls start and stop;
     /// unread bytes with a reset that can overtake the reply.
     private func refuse(_ descriptor: Int32) {
         refused.add()
-        BareReply.send(BareReply.tooManyConnections, to: descriptor)
+        unread.id.removeAll()
+        unread.id.append(hex: ids.next(milliseconds: 0).low, digits: 16)
+        BareReply.send(BareReply.tooManyConnections, for: unread, to: descriptor)
         shutdown(descriptor, Int32(SHUT_WR))
         var scratch = [UInt8](repeating: 0, count: 4096)
         _ = recv(descriptor, &scratch, scratch.count, Int32(MSG_DONTWAIT))

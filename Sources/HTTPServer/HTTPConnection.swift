@@ -97,7 +97,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         loop.correlate(request)
         let headerBytes = millrace_header_bytes(handle)
         guard leavesMemory(headerBytes) else {
-            refuse(BareReply.headerTooLarge, status: 431, code: "header_too_large")
+            refuse(BareReply.headerTooLarge)
             return false
         }
         do {
@@ -244,14 +244,16 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
 
     /// Ends the connection of a request that comes too slowly, and says so.
     func refuseLate() {
-        refuse(BareReply.requestTimeout, status: 408, code: "request_timeout")
+        // Without its header it has no id yet.
+        if phase == .header { loop.correlate(request) }
+        refuse(BareReply.requestTimeout)
         cut()
     }
 
-    private func refuse(_ reply: Bytes, status: Int, code: String) {
-        self.status = status
-        problemCode = code
-        BareReply.send(reply, to: socket)
+    private func refuse(_ problem: Problem) {
+        status = problem.status
+        problemCode = problem.code
+        BareReply.send(problem, for: request, to: socket)
     }
 
     /// A streaming reply that had nothing to send is asked again.

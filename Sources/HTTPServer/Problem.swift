@@ -1,6 +1,7 @@
 import Primitives
 
-/// An error as a client sees it (RFC 9457), never with anything that the client sent.
+/// An error as a client sees it (RFC 9457), never with anything that the client sent but words of
+/// the path.
 package struct Problem: Error, Sendable {
     package var status: Int
     /// Stable, snake_case.
@@ -36,6 +37,16 @@ package struct Problem: Error, Sendable {
     }
 
     package func response(for request: Request) -> Response {
+        var response = Response(
+            status, contentType: "application/problem+json", body: .bytes(body(for: request)))
+        response.headers = headers
+        if let seconds = retryAfterSeconds { response.add("Retry-After", "\(seconds)") }
+        response.problemCode = code
+        response.closesConnection = closesConnection
+        return response
+    }
+
+    func body(for request: Request) -> Bytes {
         var body = ByteBuffer(capacity: 384)
         body.append(#"{"type":"about:blank","title":"#)
         body.append(jsonString: Problem.title(status))
@@ -45,32 +56,38 @@ package struct Problem: Error, Sendable {
         body.append(jsonString: code)
         body.append(#","detail":"#)
         body.append(jsonString: detail)
-        if let route = request.route { Problem.append(instance: route, to: &body) }
+        Problem.appendInstance(of: request, to: &body)
         body.append(#","request_id":"#)
         body.append(jsonString: request.id.span)
         appendExtras(to: &body)
         body.append("}\n")
-        var response = Response(
-            status, contentType: "application/problem+json", body: .bytes(body.freeze()))
-        response.headers = headers
-        if let seconds = retryAfterSeconds { response.add("Retry-After", "\(seconds)") }
-        response.problemCode = code
-        response.closesConnection = closesConnection
-        return response
+        return body.freeze()
     }
 
-    /// The route's template and not the path, which may hold what nobody else should see. It must be
-    /// a URI reference (RFC 9457, section 3.1.5), in which braces are not allowed.
-    private static func append(instance route: String, to body: inout ByteBuffer) {
-        body.append(#","instance":""#)
-        for byte in route.utf8 {
+    /// The route's template and not the path, which may hold what nobody else should see; without a
+    /// route, as much of the path as may be shown. Nothing if no path has come.
+    private static func appendInstance(of request: Request, to body: inout ByteBuffer) {
+        if let route = request.route {
+            body.append(#","instance":""#)
+            append(template: route, to: &body)
+        } else {
+            let path = request.rawPath
+            guard path.first == UInt8(ascii: "/") else { return }
+            body.append(#","instance":""#)
+            MaskedPath.append(path, to: &body)
+        }
+        body.append(UInt8(ascii: "\""))
+    }
+
+    /// It must be a URI reference (RFC 9457, section 3.1.5), in which braces are not allowed.
+    private static func append(template: String, to body: inout ByteBuffer) {
+        for byte in template.utf8 {
             switch byte {
             case UInt8(ascii: "{"): body.append("%7B")
             case UInt8(ascii: "}"): body.append("%7D")
             default: body.append(byte)
             }
         }
-        body.append(UInt8(ascii: "\""))
     }
 
     private func appendExtras(to body: inout ByteBuffer) {
@@ -92,7 +109,7 @@ package struct Problem: Error, Sendable {
         }
     }
 
-    private static func title(_ status: Int) -> String {
+    static func title(_ status: Int) -> String {
         switch status {
         case 400: "Bad Request"
         case 401: "Unauthorized"

@@ -29,6 +29,7 @@ import Testing
         let reply = try wire.receive()
         #expect(reply.status == 408)
         #expect(reply.problemCode == "request_timeout")
+        #expect(reply.problemInstance == "/hello" && reply.namesRequest)
         #expect(try wire.receiveToEnd().isEmpty)
     }
 
@@ -72,6 +73,7 @@ import Testing
         #expect(try fast.receive().body.count == 9000)
         let reply = try slow.receive()
         #expect(reply.status == 408)
+        #expect(reply.problemInstance == "/echo" && reply.namesRequest)
         #expect(slow.isClosed(within: .seconds(5)))
         #expect(server.seen.withLock { $0.count } == 1)
     }

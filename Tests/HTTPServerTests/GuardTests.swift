@@ -143,6 +143,8 @@ import Testing
         let reply = try wire.receive()
         #expect(reply.status == row.status)
         #expect(reply.problemCode == row.code, "\(reply.text)")
+        #expect(reply.namesRequest)
+        if row.request.hasPrefix("POST /echo HTTP") { #expect(reply.problemInstance == "/echo") }
         #expect(reply.closesConnection)
         #expect(try wire.receiveToEnd().isEmpty)
         #expect(server.seen.withLock { $0 }.isEmpty)
@@ -161,6 +163,26 @@ import Testing
         let reply = try server.reply(to: GuardTests.get(longest + "a"))
         #expect(reply.status == 414)
         #expect(reply.problemCode == "target_too_long")
+        #expect(reply.problemInstance == "/*")
+    }
+
+    @Test func `names path and request in each problem, and never the query`() throws {
+        let wire = try server.connect()
+        for (method, target, status, instance) in [
+            ("GET", "/nowhere/17204?key=secret", 404, "/nowhere/*"),
+            ("DELETE", "/hello?key=secret", 405, "/hello"),
+            ("PUT", "/items/secret", 405, "/items/%7Bid%7D"),
+        ] {
+            let reply = try wire.ask(method, target)
+            #expect(reply.status == status)
+            #expect(reply.problemInstance == instance)
+            #expect(reply.namesRequest)
+            #expect(!reply.text.contains("secret"))
+        }
+        let named = try wire.ask("GET", "/no", ["X-Request-Id: mine-1"])
+        #expect(named.namesRequest && named.header("X-Request-Id") == "mine-1")
+        let large = try server.reply(to: GuardTests.post("Content-Length: 99999999999"))
+        #expect(large.status == 413 && large.problemInstance == "/echo" && large.namesRequest)
     }
 
     @Test func `does not choke on thousands of query parameters`() throws {

@@ -44,12 +44,18 @@ import Testing
     @Test(arguments: [6, 20, 60, 200, 1000])
     func `always answers, whatever the number and size of fields`(_ bytes: Int) throws {
         let most = 36_000 / bytes
+        var bare = 0
         for fields in stride(from: most / 12, through: most, by: max(1, most / 90)) {
             let wire = try server.connect()
             try? wire.send(request(fields: fields, ofBytes: bytes))
             let reply = try wire.receive()
             #expect([200, 431].contains(reply.status), "\(fields) fields")
+            // Where its own memory runs out, libmicrohttpd answers with a page of its own.
+            guard reply.status == 431, reply.problemCode != nil else { continue }
+            #expect(reply.problemInstance == "/hello" && reply.namesRequest)
+            if reply.text.contains("too many fields") { bare += 1 }
         }
+        #expect(bare > 0 || bytes < 60)
     }
 
     @Test func `answers a request with very many cookies`() throws {

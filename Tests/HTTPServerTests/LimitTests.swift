@@ -15,6 +15,7 @@ import Testing
             #expect(reply.status == 503)
             #expect(reply.problemCode == "too_many_connections")
             #expect(reply.header("Retry-After") == "1")
+            #expect(reply.namesRequest && reply.problemInstance == nil)
             #expect(refused.isClosed())
         }
         #expect(server.server.refusedConnections == 20)

@@ -4,8 +4,10 @@ import Testing
 @testable import HTTPServer
 
 @Suite struct ProblemTests {
-    private func json(_ problem: Problem, route: String? = nil) throws -> JSONValue {
-        let request = Request(.get, "/")
+    private func json(
+        _ problem: Problem, _ target: String = "/", route: String? = nil
+    ) throws -> JSONValue {
+        let request = Request(.get, target)
         request.id.append("id-\"1\"")
         request.route = route
         return try JSONValue.parse(problem.response(for: request).bodyText)
@@ -17,7 +19,7 @@ import Testing
     ])
     func `is JSON with all that a problem has`(_ status: Int) throws {
         let problem = Problem(status, "a_code", "Quotes \" and \\ and \u{1} and ä.")
-        let value = try json(problem, route: "/query/named/{name}")
+        let value = try json(problem, "/query/named/x?key=y", route: "/query/named/{name}")
         #expect(value["type"]?.text == "about:blank")
         #expect(value["title"]?.text?.isEmpty == false)
         #expect(value["status"] == .integer(Int64(status)))
@@ -35,7 +37,7 @@ import Testing
         #expect(value["parameter"]?.text == "p\"")
         #expect(value["offset"] == .integer(7))
         #expect(value["errors"]?.elements?.count == 1)
-        #expect(value["instance"] == nil)
+        #expect(value["instance"]?.text == "/")
         let plain = try json(Problem(400, "x", "y"))
         for key in ["limit", "parameter", "offset", "errors"] { #expect(plain[key] == nil) }
     }
@@ -62,18 +64,45 @@ import Testing
         #expect(response.contentType?.description == "application/problem+json")
     }
 
+    @Test(
+        arguments: [
+            ("/", "/"), ("/events", "/events"), ("/Events/", "/Events/"),
+            ("/v1/logs?q=x", "/v1/logs"),
+            ("/a-b/c_d.yaml", "/a-b/c_d.yaml"), ("/users/17204", "/users/*"),
+            ("/users/ann@example.com/mail", "/users/*/mail"), ("/a%20b/c", "/*/c"),
+            ("/%22", "/*"), ("/ä", "/*"), ("/a#b", "/*"), ("/a\"b\\", "/*"), ("/a\u{1}", "/*"),
+            ("/{name}", "/*"), ("//host/x", "/*/host/x"), ("//", "/*/"), ("/a//b", "/a/*/b"),
+            ("/6b1f20c4-91aa-4d7e/x", "/*/x"), ("http://u@host/x", nil),
+            ("http://host/a/17204?b", "/a/*"), ("http://host", "/"), ("*", nil), ("", nil),
+            ("a", nil),
+            ("/" + String(repeating: "a", count: 24), "/" + String(repeating: "a", count: 24)),
+            ("/" + String(repeating: "a", count: 25), "/*"),
+            ("/a/b/c/d/e/f/g/h", "/a/b/c/d/e/f/g/h"), ("/a/b/c/d/e/f/g/h/i", "/a/b/c/d/e/f/g/*"),
+            (String(repeating: "/", count: 4000), "/*/*/*/*/*/*/*/*"),
+        ] as [(String, String?)])
+    func `shows of a path without a route its words alone`(
+        _ target: String, _ shown: String?
+    ) throws {
+        #expect(try json(Problem(404, "x", "y"), target)["instance"]?.text == shown)
+    }
+
     @Test(arguments: [
         BareReply.tooManyConnections, BareReply.requestTimeout, BareReply.headerTooLarge,
     ])
-    func `is well-formed where it is written straight to a socket`(_ reply: Bytes) throws {
-        let parts = reply.text.split(separator: "\r\n\r\n")
+    func `is well-formed where it is written straight to a socket`(_ problem: Problem) throws {
+        let request = Request(.get, "/events?a=b")
+        request.id.append("id-1")
+        let parts = BareReply.bytes(problem, for: request).text.split(separator: "\r\n\r\n")
         let length = parts[0].split(separator: "Content-Length: ").last.flatMap { Int($0) }
         #expect(length == parts[1].utf8.count)
         let value = try JSONValue.parse(String(parts[1]))
-        guard case .integer(let status)? = value["status"] else {
-            Issue.record("no status")
-            return
-        }
-        #expect(parts[0].hasPrefix("HTTP/1.1 \(status) \(value["title"]?.text ?? "")\r\n"))
+        #expect(value["status"] == .integer(Int64(problem.status)))
+        #expect(value["code"]?.text == problem.code)
+        #expect(value["instance"]?.text == "/events")
+        #expect(value["request_id"]?.text == "id-1")
+        let title = value["title"]?.text ?? ""
+        #expect(parts[0].hasPrefix("HTTP/1.1 \(problem.status) \(title)\r\n"))
+        #expect(parts[0].contains("\r\nX-Request-Id: id-1\r\n"))
+        #expect(parts[0].contains("\r\nRetry-After: 1\r\n") == (problem.status == 503))
     }
 }
