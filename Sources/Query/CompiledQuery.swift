@@ -5,8 +5,12 @@ import SQLite
 package struct CompiledQuery: Hashable, Sendable {
     package struct Column: Hashable, Sendable {
         package let name: String
+        /// What its values are, whatever the events hold; nil where only they decide. Any value may
+        /// be null.
+        package let type: QueryResult.ColumnType?
+
         /// Its integers are milliseconds since 1970.
-        package let isTime: Bool
+        package var isTime: Bool { type == .time }
     }
 
     package let sql: String

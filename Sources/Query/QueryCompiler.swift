@@ -159,9 +159,9 @@ struct QueryCompiler {
 extension QueryRequest {
     var columns: [CompiledQuery.Column] {
         var columns: [CompiledQuery.Column] = []
-        if interval != nil { columns.append(.init(name: "time", isTime: true)) }
-        columns += groups.map { .init(name: $0.name, isTime: $0.place == .time) }
-        columns += metrics.map { .init(name: $0.name, isTime: $0.isTime) }
+        if interval != nil { columns.append(.init(name: "time", type: .time)) }
+        columns += groups.map { .init(name: $0.name, type: $0.type) }
+        columns += metrics.map { .init(name: $0.name, type: $0.type) }
         return columns
     }
 

@@ -17,6 +17,15 @@ package struct QueryField: Hashable, Sendable {
     /// A column that is NULL when the event has no such value.
     package var isOptional: Bool { isData || place == .subject }
 
+    /// What its values are; nil for a path, whose values are whatever was sent.
+    var type: QueryResult.ColumnType? {
+        switch place {
+        case .time: .time
+        case .type, .source, .subject, .id: .text
+        case .data: nil
+        }
+    }
+
     static let segmentLimit = 8
     static let segmentLimitBytes = 64
 

@@ -14,9 +14,17 @@ package struct QueryMetric: Hashable, Sendable {
     package let measure: Measure
 
     /// A value of this metric is a moment: `min:time`, `max:time`.
-    package var isTime: Bool {
-        guard case .of(let function, let field) = measure else { return false }
-        return field.place == .time && (function == .min || function == .max)
+    package var isTime: Bool { type == .time }
+
+    /// What its values are; nil where the field's values decide: a sum of integers is an integer.
+    var type: QueryResult.ColumnType? {
+        guard case .of(let function, let field) = measure else { return .integer }
+        switch function {
+        case .uniq: return .integer
+        case .avg: return .real
+        case .sum: return nil
+        case .min, .max: return field.type
+        }
     }
 
     /// One `metric` parameter holds at most this many.

@@ -12,7 +12,7 @@ package struct QueryResult: Sendable {
         case time, text, integer, real, boolean
         /// Objects and arrays.
         case json
-        /// Of several kinds, or all null.
+        /// Of several kinds; or all null, or no rows, where only values could tell.
         case any
     }
 

@@ -76,13 +76,19 @@ struct RowEncoder: ~Copyable {
     /// - Parameter next: the cursor of the next page, if there is one.
     consuming func finish(mediaType: String, next: String?) -> QueryResult {
         let named = zip(columns, kinds).map { column, kinds in
-            QueryResult.Column(
-                name: column.name,
-                type: column.isTime && kinds != [] ? .time : kinds.columnType)
+            QueryResult.Column(name: column.name, type: RowEncoder.type(of: column, kinds))
         }
         return QueryResult(
             columns: named, rowCount: rowCount, next: next, mediaType: mediaType,
             body: body(named, next: next))
+    }
+
+    /// What a column held; where that was nothing but null, what it could have held.
+    private static func type(
+        of column: CompiledQuery.Column, _ kinds: ValueKinds
+    ) -> QueryResult.ColumnType {
+        if kinds == [] { return column.type ?? .any }
+        return column.isTime ? .time : kinds.columnType
     }
 
     private borrowing func body(_ named: [QueryResult.Column], next: String?) -> Bytes {

@@ -81,6 +81,15 @@ import TestSupport
             chosen.status == 200 && chosen.header("Content-Type")?.hasPrefix("text/csv") == true)
     }
 
+    @Test func `no rows have the types that rows would have`() throws {
+        let service = try RunningService.start()
+        let answer = try service.get("/query?metric=count,avg:ms,sum:ms&interval=1h&group_by=type")
+            .json()
+        #expect(answer["row_count"] == .integer(0))
+        let types = answer["columns"]?.array?.map { $0["type"]?.string }
+        #expect(types == ["time", "text", "integer", "real", "any"])
+    }
+
     @Test func `a member is found by its name however that was written`() throws {
         let service = try RunningService.start()
         let lines = [

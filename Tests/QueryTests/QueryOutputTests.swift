@@ -26,7 +26,7 @@ private let noon: Int64 = 1_717_243_200_000
         #expect(
             result.body.text == """
                 {"columns":[{"name":"time","type":"time"},{"name":"country","type":"text"},\
-                {"name":"count","type":"integer"},{"name":"avg:ms","type":"any"}],\
+                {"name":"count","type":"integer"},{"name":"avg:ms","type":"real"}],\
                 "rows":[["2024-06-01T12:00:00.000Z","DE",2,null]],\
                 "row_count":1,"truncated":false,"next":null}
                 """)
@@ -69,7 +69,30 @@ private let noon: Int64 = 1_717_243_200_000
                     "2024-06-01T00:00:00.000Z,DE,true,[1],2,",
                     "2024-06-01T00:00:00.000Z,\"a,\"\"b\"\"\r\n\",,{},1,", "",
                 ].joined(separator: "\r\n"))
-        #expect(result.columns.map(\.type) == [.time, .text, .boolean, .json, .integer, .any])
+        #expect(result.columns.map(\.type) == [.time, .text, .boolean, .json, .integer, .real])
+    }
+
+    @Test(arguments: [true, false])
+    func `types columns without a value by what could stand there`(hasRows: Bool) throws {
+        let file = try EventFile(
+            hasRows ? [TestEvent(time: noon, id: "1", subject: "s", data: #"{"v":"x"}"#)] : [])
+        let attributes = "type,source,subject,id"
+        let keys = try file.result(
+            "metric=count,uniq:v,sum:ms,avg:ms,min:ms,max:time,min:subject&interval=1h"
+                + "&group_by=\(attributes)&\(day)")
+        #expect(keys.rowCount == (hasRows ? 1 : 0))
+        #expect(
+            keys.columns.map(\.type) == [
+                .time, .text, .text, .text, .text, .integer, .integer, .any, .real, .any, .time,
+                .text,
+            ])
+        let more = try file.result("metric=count&group_by=time,nothing&\(day)")
+        #expect(more.columns.map(\.type) == [.time, .any, .integer])
+        #expect(more.body.text.contains(#"{"name":"time","type":"time"}"#))
+        // One row of nothing.
+        let whole = try EventFile().result("metric=count,avg:ms,max:time,sum:ms&\(day)")
+        #expect(whole.rowCount == 1)
+        #expect(whole.columns.map(\.type) == [.integer, .real, .time, .any])
     }
 
     @Test func `tells the plan when asked to explain`() throws {
