@@ -51,17 +51,21 @@ struct DeadLetterTable {
         }
     }
 
-    /// Newest first, below `seq`, of one sink or of all.
-    func list(sink: String?, before seq: Int64, limit: Int) throws(SQLiteError) -> [DeadLetter] {
+    /// Newest first, below `seq`, of one sink or of all. Ends before `byteLimit` is passed, but has
+    /// at least one.
+    func list(
+        sink: String?, before seq: Int64, limit: Int, byteLimit: Int
+    ) throws(SQLiteError) -> DeadLetterPage {
         let select = try connection.cached(
             """
             SELECT seq, sink, time, status, refusals, replayed, event FROM dead_letters
             WHERE seq < ?1 AND (?3 IS NULL OR sink = ?3) ORDER BY seq DESC LIMIT ?2
             """)
         select.bind(1, seq)
-        select.bind(2, Int64(limit))
+        // One more than the page holds says whether there is another page.
+        select.bind(2, Int64(limit) + 1)
         if let sink { select.bind(3, sink) } else { select.bindNull(3) }
-        return try letters(select, byteLimit: .max)
+        return try page(select, limit: limit, byteLimit: byteLimit)
     }
 
     /// Oldest first, above `seq`, of those that were not yet delivered after all. Ends before
@@ -77,26 +81,29 @@ struct DeadLetterTable {
         select.bind(1, seq)
         select.bind(2, Int64(limit))
         select.bind(3, sink)
-        return try letters(select, byteLimit: byteLimit)
+        return try page(select, limit: limit, byteLimit: byteLimit).letters
     }
 
-    private func letters(
-        _ select: Statement, byteLimit: Int
-    ) throws(SQLiteError) -> [DeadLetter] {
+    private func page(
+        _ select: Statement, limit: Int, byteLimit: Int
+    ) throws(SQLiteError) -> DeadLetterPage {
         defer { select.reset() }
-        var letters: [DeadLetter] = []
+        var page = DeadLetterPage()
         var bytes = 0
         while try select.step() {
             let event = select.bytes(6)
             bytes += event.count
-            if bytes > byteLimit, !letters.isEmpty { break }
-            letters.append(
+            if let last = page.letters.last, page.letters.count == limit || bytes > byteLimit {
+                page.next = last.seq
+                break
+            }
+            page.letters.append(
                 DeadLetter(
                     seq: select.integer(0), sink: select.text(1), time: select.integer(2),
                     status: Int(select.integer(3)), refusals: Int(select.integer(4)),
                     replayed: select.isNull(5) ? nil : select.integer(5), event: Bytes(event)))
         }
-        return letters
+        return page
     }
 
     // MARK: Positions

@@ -81,16 +81,17 @@ extension EventStore {
 
     // MARK: Dead letters
 
-    /// Dead letters, newest first. Any thread that may block.
+    /// Dead letters, newest first. Any thread that may block. A page ends early before its events
+    /// pass the bytes that a page of events may have.
     /// - Parameters:
     ///   - sink: only those of this one.
     ///   - seq: only those below it: the `seq` of the last one seen; nil starts anew.
     package func deadLetters(
         sink: String? = nil, before seq: Int64? = nil, limit: Int, deadline: Deadline
-    ) throws(StorageError) -> [DeadLetter] {
+    ) throws(StorageError) -> DeadLetterPage {
         try readers.withReader(until: deadline) { (connection) throws(SQLiteError) in
-            try DeadLetterTable(connection: connection)
-                .list(sink: sink, before: seq ?? .max, limit: limit)
+            try DeadLetterTable(connection: connection).list(
+                sink: sink, before: seq ?? .max, limit: limit, byteLimit: EventScan.pageBytes)
         }
     }
 

@@ -66,7 +66,7 @@ final class SinkHarness {
     }
 
     func deadLetters() throws -> [DeadLetter] {
-        try store.deadLetters(limit: 1000, deadline: .after(.seconds(5)))
+        try store.deadLetters(limit: 1000, deadline: .after(.seconds(5))).letters
     }
 
     /// Replays on another thread, and does the writer's work meanwhile.

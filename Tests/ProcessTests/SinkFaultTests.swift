@@ -124,6 +124,37 @@ import Testing
         #expect(try service.terminate() == .exited(0))
     }
 
+    @Test func `pages of large dead letters end at 8 MiB and cover them once`() throws {
+        let service = try RunningService.start()
+        let output = service.directory.file("letters")
+        let script = """
+            import json, sqlite3, sys
+            store = sqlite3.connect(sys.argv[1], timeout=30)
+            store.executemany(
+                "INSERT INTO dead_letters(sink, time, status, refusals, event) VALUES('a',0,422,5,?)",
+                [(json.dumps({"id": str(n), "data": "x" * size}).encode(),)
+                 for n, size in enumerate([250000] * 40 + [9000000])])
+            store.commit()
+            """
+        let child = try ChildProcess(
+            ["python3", "-c", script, service.dataDirectory + "/store.db"], output: output,
+            errors: output)
+        #expect(child.exit(within: .seconds(30)) == .exited(0), "\(FileSystem.text(output))")
+        var (ids, sizes, target) = ([String](), [Int](), "/events/dead-letters?limit=1000")
+        while sizes.count < 40 {
+            let reply = try service.get(target)
+            let page = try reply.json()
+            ids += page["dead_letters"]?.array?.compactMap { $0["event"]?["id"]?.string } ?? []
+            sizes.append(reply.body.count)
+            guard let next = page["next"]?.string else { break }
+            target = "/events/dead-letters?limit=1000&cursor=\(next)"
+        }
+        #expect(ids == (0...40).reversed().map { "\($0)" })
+        // The newest alone is larger than a page may be, and still has one.
+        #expect(sizes.count == 3 && sizes[0] > 9_000_000, "\(sizes)")
+        #expect(sizes.dropFirst().allSatisfy { $0 <= (8 << 20) + 10_000 }, "\(sizes)")
+    }
+
     @Test func `a stop with a hanging receiver is in time, and what hung arrives afterwards`()
         throws
     {

@@ -60,11 +60,13 @@ import Testing
                 [letter(number, sink: number % 2 == 0 ? "b" : "a")], sink: "a", position: nil)
         }
         try store.maintain(now: at, isIdle: true)
-        let all = try store.deadLetters(limit: 10, deadline: soon)
+        let all = try store.deadLetters(limit: 10, deadline: soon).letters
         #expect(all.map(\.seq) == [5, 4, 3, 2, 1])
         #expect(all.allSatisfy { $0.status == 400 && $0.refusals == 5 && $0.time == start })
-        #expect(
-            try store.deadLetters(sink: "a", before: 5, limit: 1, deadline: soon).map(\.seq) == [3])
+        let page = try store.deadLetters(sink: "a", before: 5, limit: 1, deadline: soon)
+        #expect(page.letters.map(\.seq) == [3] && page.next == 3)
+        let last = try store.deadLetters(sink: "a", before: 3, limit: 1, deadline: soon)
+        #expect(last.letters.map(\.seq) == [1] && last.next == nil)
         store.sinks.markReplayed([3], at: 77)
         try store.maintain(now: at, isIdle: true)
         let waiting = try store.waitingDeadLetters(
@@ -75,6 +77,29 @@ import Testing
         #expect(first.map(\.seq) == [1])
     }
 
+    @Test(arguments: [(250_000, 40, 2), (3 << 20, 5, 3), (5 << 20, 3, 3)])
+    func `ends a page before it is too large for memory`(
+        bytes: Int, count: Int, pages: Int
+    ) throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        for number in 1...count {
+            let ticket = store.sinks.settle(
+                [letter(number, bytes: bytes)], sink: "a", position: nil)
+            #expect(ticket != nil)
+            try store.maintain(now: at, isIdle: true)
+        }
+        var (seqs, next, seen) = ([Int64](), Int64?.none, 0)
+        repeat {
+            let page = try store.deadLetters(before: next, limit: 1000, deadline: soon)
+            #expect(page.letters.reduce(0) { $0 + $1.event.count } <= 8 << 20)
+            seqs += page.letters.map(\.seq)
+            (next, seen) = (page.next, seen + 1)
+        } while next != nil && seen < 100
+        #expect(seqs == (1...Int64(count)).reversed())
+        #expect(seen == pages)
+    }
+
     @Test func `the oldest dead letters go when there are too many`() throws {
         var options = EventStoreOptions()
         options.deadLetters = DeadLetterLimits(rows: 3, bytes: 1000)
@@ -82,11 +107,11 @@ import Testing
         let store = try openStore(folder, options: options)
         _ = store.sinks.settle((1...5).map { letter($0) }, sink: "a", position: nil)
         try store.maintain(now: at, isIdle: true)
-        #expect(try store.deadLetters(limit: 10, deadline: soon).map(\.seq) == [5, 4, 3])
+        #expect(try store.deadLetters(limit: 10, deadline: soon).letters.map(\.seq) == [5, 4, 3])
         #expect(store.status.deadLettersTrimmed == 2)
         _ = store.sinks.settle([letter(6, bytes: 950)], sink: "a", position: nil)
         try store.maintain(now: at, isIdle: true)
-        #expect(try store.deadLetters(limit: 10, deadline: soon).map(\.seq) == [6, 5])
+        #expect(try store.deadLetters(limit: 10, deadline: soon).letters.map(\.seq) == [6, 5])
         #expect(store.status.deadLetters == 2)
     }
 

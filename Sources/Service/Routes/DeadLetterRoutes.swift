@@ -64,10 +64,10 @@ struct DeadLetterRoutes: Sendable {
         let deadline = Deadline.after(queryTimeout)
         return { () throws(Problem) in
             do throws(StorageError) {
-                let letters = try store.deadLetters(
-                    sink: wanted, before: start, limit: count + 1, deadline: deadline)
+                let page = try store.deadLetters(
+                    sink: wanted, before: start, limit: count, deadline: deadline)
                 return .page(
-                    "dead_letters", letters, limit: count, number: { $0.seq },
+                    "dead_letters", page.letters, next: page.next.map { "\($0)" },
                     DeadLetterRoutes.append)
             } catch {
                 throw Problem(error)
