@@ -7,9 +7,9 @@ struct WorkerCommand: ParsableCommand {
         abstract: "Run store and sinks on what other nodes take in.",
         discussion: """
             A worker reads the streams of --redis-url: it fills a store of its own and shares the \
-            work of the sinks with all other nodes. On --port it answers health, status, metrics \
-            and dead letters alone. Its name is the host's with -worker behind it unless --node \
-            says otherwise; no two nodes may have the same.
+            work of the sinks with all other nodes. On --port it answers health, status, metrics, \
+            dead letters and the list of its quarantine alone. Its name is the host's with -worker \
+            behind it unless --node says otherwise; no two nodes may have the same.
 
               millrace worker --redis-url redis://127.0.0.1:6379 --config millrace.yaml --port 8081
             """)

@@ -4,7 +4,7 @@ import Primitives
 import Query
 import Storage
 
-/// `GET /events`, its quarantine, and the replay of that.
+/// `GET /events` and `GET /events/quarantine`.
 struct EventRoutes: Sendable {
     private static let limitRange = 1...1000
     private static let defaultLimit = 100
@@ -17,6 +17,12 @@ struct EventRoutes: Sendable {
         router.on(.get, "/events") { request, responder in
             answer(request, responder) { () throws(Problem) in try list(request) }
         }
+        registerQuarantine(on: &router)
+    }
+
+    /// The quarantine alone: what a worker answers too, whose store sets aside what the streams
+    /// bring and is no event.
+    func registerQuarantine(on router: inout Router) {
         router.on(.get, "/events/quarantine") { request, responder in
             answer(request, responder) { () throws(Problem) in try listQuarantine(request) }
         }

@@ -5,7 +5,13 @@ import HTTPServer
 enum Routes {
     static func router(_ parts: Container, role: ServiceRole) throws -> Router {
         var router = Router()
-        if role == .serve { try addEvents(to: &router, parts) }
+        let events: EventRoutes = try parts.resolve()
+        switch role {
+        case .serve:
+            events.register(on: &router)
+            try addEvents(to: &router, parts)
+        case .worker: events.registerQuarantine(on: &router)
+        }
         let deadLetters: DeadLetterRoutes = try parts.resolve()
         let health = HealthRoutes(
             state: try parts.resolve(), status: try parts.resolve(),
@@ -21,10 +27,8 @@ enum Routes {
         let intake: EventIntake = try parts.resolve()
         let replay: QuarantineReplay = try parts.resolve()
         let tail: TailHub = try parts.resolve()
-        let events: EventRoutes = try parts.resolve()
         let queries: QueryRoutes = try parts.resolve()
         router.on(.post, "/events") { intake.handle($0, $1) }
-        events.register(on: &router)
         router.on(.get, "/events/tail") { tail.handle($0, $1) }
         router.on(.post, "/events/quarantine/replay") { replay.handle($0, $1) }
         queries.register(on: &router)

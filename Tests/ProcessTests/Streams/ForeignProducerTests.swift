@@ -45,6 +45,28 @@ import Testing
         #expect(service.errors.isEmpty)
     }
 
+    @Test func `a worker lists what it set aside, and does not try it again`() throws {
+        let cluster = try SinkCluster(Receiver(), nodes: [("w", "worker")])
+        let (redis, worker) = (cluster.redis, cluster.nodes[0])
+        for text in [#"{"secret":"s3cr3t"}"#, "s3cr3t", #"{"id":"1"}"#] {
+            try redis.command("XADD", RedisProcess.keys()[0], "*", "event", text)
+        }
+        try worker.wait(until: "they are listed") {
+            try worker.get("/events/quarantine").json().quarantined.count == 3
+        }
+        let page = try worker.get("/events/quarantine?limit=2")
+        #expect(!page.text.contains("s3cr3t"))
+        let next = try #require(try page.json()["next"]?.string)
+        let rest = try worker.get("/events/quarantine?limit=2&cursor=\(next)").json()
+        #expect(rest.quarantined.count == 1 && rest["next"] == .null)
+        #expect(rest.quarantined.first?["preview"]?["secret"]?.string == "string")
+        let post = try worker.post("/events/quarantine", json: "")
+        #expect(post.status == 405 && post.header("Allow") == "GET, HEAD, OPTIONS")
+        #expect(try worker.post("/events/quarantine/replay", json: "").status == 404)
+        #expect(try worker.get("/events").status == 404)
+        #expect(try worker.terminate() == .exited(0))
+    }
+
     @Test func `an entry that was delivered again and again goes to quarantine, others do not`()
         throws
     {
