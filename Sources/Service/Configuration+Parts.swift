@@ -1,6 +1,7 @@
 import Events
 import HTTPServer
 import Primitives
+import Redis
 
 /// What the configuration means for each part.
 extension Configuration {
@@ -24,6 +25,11 @@ extension Configuration {
     var journalConsumers: [String] {
         redisURL == nil
             ? [EventWriter.consumer] : [EventWriter.consumer, StreamForwarder.consumer]
+    }
+
+    /// Where queries' answers are shared; a worker answers none.
+    var queryCacheRedisURL: RedisURL? {
+        role == .worker ? nil : cacheRedisURL ?? redisURL
     }
 
     var streamOptions: StreamOptions {

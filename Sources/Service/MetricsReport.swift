@@ -16,7 +16,7 @@ struct MetricsReport: Sendable {
     let tail: TailHub
     let queryDuration: Histogram
     let server: ServerSlot
-    let streams: StreamMetrics
+    let redis: RedisMetrics
     let log: Logger
 
     func text() -> Bytes {
@@ -25,7 +25,7 @@ struct MetricsReport: Sendable {
         addEvents(&text)
         addJournal(&text)
         addStore(&text)
-        streams.add(to: &text)
+        redis.add(to: &text)
         addSinks(&text)
         addProcess(&text)
         return text.finish()

@@ -1,4 +1,5 @@
 import Events
+import Redis
 import Storage
 import Synchronization
 
@@ -17,15 +18,13 @@ final class ServiceState: Sendable {
     private let journal: Journal
     private let store: EventStore
     private let writer: EventWriter
-    private let streams: EventStreams?
+    private let redis: RedisClients
 
-    init(
-        journal: Journal, store: EventStore, writer: EventWriter, streams: EventStreams? = nil
-    ) {
+    init(journal: Journal, store: EventStore, writer: EventWriter, redis: RedisClients) {
         self.journal = journal
         self.store = store
         self.writer = writer
-        self.streams = streams
+        self.redis = redis
     }
 
     var isDraining: Bool { draining.load(ordering: .acquiring) }
@@ -40,20 +39,23 @@ final class ServiceState: Sendable {
             Component(
                 name: "store", word: failure == nil ? "ok" : "failed",
                 verdict: failure == nil ? .ok : .failed),
-            streamsComponent,
-            Component(name: "redis_cache", word: "disabled", verdict: .ok),
+            // Open, whatever the breakers say, while the writer does without the streams: a server
+            // that answers and refuses is not there either.
+            component(
+                "redis_streams", redis.streams?.redis, isOut: redis.streams?.isDegraded == true),
+            component("redis_cache", redis.cache?.redis, isOut: false),
         ]
     }
 
-    /// The worse of the two lanes. Open, whatever the breakers say, while the writer does without
-    /// the streams: a server that answers and refuses is not there either.
-    private var streamsComponent: Component {
-        let name = "redis_streams"
-        guard let streams else { return Component(name: name, word: "disabled", verdict: .ok) }
-        let modes = streams.redis.status.map(\.breaker.mode)
-        let isOpen =
-            streams.isDegraded || modes.contains(.open) || modes.contains(.forcedOpen)
-        if isOpen { return Component(name: name, word: "open", verdict: .degraded) }
+    /// The worst of its lanes; disabled without one.
+    private func component(
+        _ name: String, _ redis: GuardedRedis?, isOut: Bool
+    ) -> Component {
+        guard let redis else { return Component(name: name, word: "disabled", verdict: .ok) }
+        let modes = redis.status.map(\.breaker.mode)
+        if isOut || modes.contains(.open) || modes.contains(.forcedOpen) {
+            return Component(name: name, word: "open", verdict: .degraded)
+        }
         if modes.contains(.halfOpen) {
             return Component(name: name, word: "half_open", verdict: .degraded)
         }

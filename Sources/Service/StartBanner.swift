@@ -46,8 +46,14 @@ package struct StartBanner: Sendable {
         configuration.role == .worker ? "millrace worker" : "millrace"
     }
     private var retention: String { configuration.retention.map(DurationText.format) ?? "off" }
-    /// Without its password.
-    private var redis: String { configuration.redisURL?.description ?? "off" }
+    /// Without their passwords.
+    private var redis: String {
+        guard let cache = configuration.cacheRedisURL else {
+            return configuration.redisURL?.description ?? "off"
+        }
+        return configuration.redisURL.map { "\($0) and for the cache \(cache)" }
+            ?? "for the cache alone \(cache)"
+    }
     private var sinks: String {
         configuration.sinks.isEmpty
             ? "off" : configuration.sinks.map(\.name).joined(separator: ",")

@@ -20,7 +20,7 @@ extension StatusReport {
         body.add("lost", sink.lost)
         if let lag = sink.lag { body.add("lag", lag) }
         if let error = sink.lastError { body.add("last_error", error) }
-        body.object("breaker") { StreamReport.add(sink.breaker, to: &$0) }
+        body.object("breaker") { RedisReport.add(sink.breaker, to: &$0) }
     }
 
     func addDeadLetters(_ body: inout JSONObjectWriter, _ status: StoreStatus) {

@@ -16,7 +16,7 @@ struct StatusReport: Sendable {
     let intake: EventIntake
     let tail: TailHub
     let server: ServerSlot
-    let streams: StreamReport
+    let redis: RedisReport
     let log: Logger
 
     func json() -> ByteBuffer {
@@ -50,7 +50,7 @@ struct StatusReport: Sendable {
             logger.add("queued_bytes", log.queuedBytes)
             logger.object("dropped") { $0.add("queue_full", log.dropped) }
         }
-        streams.add(to: &body)
+        redis.add(to: &body)
         return body.finish()
     }
 
@@ -76,7 +76,7 @@ struct StatusReport: Sendable {
         body.add("committed_sequence", status.committedSequence)
         body.add(
             "unstored", status.committedSequence - min(store.position, status.committedSequence))
-        if let streams = streams.streams { body.add("unforwarded", streams.unforwarded) }
+        if let streams = redis.clients.streams { body.add("unforwarded", streams.unforwarded) }
         body.add("commits", status.commits)
         body.add("failures", status.failures)
         body.add("sync_microseconds", status.syncMicroseconds)

@@ -27,6 +27,7 @@ enum Wiring {
         addSinks(to: container, configuration, shutdown)
         addIntake(to: container, configuration)
         addQueries(to: container, configuration)
+        addCache(to: container, configuration)
         addReports(to: container, configuration)
         addServer(to: container, configuration, shutdown)
         return container
@@ -160,18 +161,40 @@ enum Wiring {
         }
     }
 
+    /// Nothing, unless there is a Redis for it.
+    private static func addCache(to container: Container, _ configuration: Configuration) {
+        guard let url = configuration.queryCacheRedisURL else { return }
+        container.register(CacheRedis.self, start: { $0.start() }, stop: { $0.stop() }) { parts in
+            let log: Logger = try parts.resolve()
+            return CacheRedis(
+                GuardedRedis(
+                    url, lanes: [.cache], clientName: "millrace-\(configuration.node)",
+                    logger: log),
+                isDedicated: configuration.cacheRedisURL != nil, log: log)
+        }
+    }
+
+    /// All ways to a Redis, whose breakers are shown and can be set.
+    private static func redisClients(
+        _ parts: Container, _ configuration: Configuration
+    ) throws -> RedisClients {
+        let cache: CacheRedis? =
+            configuration.queryCacheRedisURL == nil ? nil : try parts.resolve(CacheRedis.self)
+        let streams: EventStreams? = try ifStreaming(parts, configuration)
+        return RedisClients(
+            streams: streams, sinks: try parts.resolve(Sinks.self).redis, cache: cache)
+    }
+
     private static func addReports(to container: Container, _ configuration: Configuration) {
+        container.register(RedisClients.self) { try redisClients($0, configuration) }
         container.register(ServiceState.self) { parts in
             ServiceState(
                 journal: try parts.resolve(), store: try parts.resolve(),
-                writer: try parts.resolve(), streams: try ifStreaming(parts, configuration))
+                writer: try parts.resolve(), redis: try parts.resolve())
         }
         container.register(BreakerRoutes.self) { parts in
-            let streams: EventStreams? = try ifStreaming(parts, configuration)
-            let sinks: Sinks = try parts.resolve()
-            return BreakerRoutes(
-                redis: [streams?.redis, sinks.redis].compactMap { $0 }, sinks: sinks,
-                log: try parts.resolve())
+            BreakerRoutes(
+                redis: try parts.resolve(), sinks: try parts.resolve(), log: try parts.resolve())
         }
         container.register(ServerSlot.self) { _ in ServerSlot() }
         container.register(StatusReport.self) { parts in
@@ -181,9 +204,7 @@ enum Wiring {
                 writer: try parts.resolve(), sinks: try parts.resolve(),
                 intake: try parts.resolve(), tail: try parts.resolve(),
                 server: try parts.resolve(),
-                streams: StreamReport(
-                    streams: try ifStreaming(parts, configuration),
-                    sinks: try parts.resolve(Sinks.self).redis),
+                redis: RedisReport(clients: try parts.resolve()),
                 log: try parts.resolve())
         }
         container.register(MetricsReport.self) { parts in
@@ -192,9 +213,7 @@ enum Wiring {
                 store: try parts.resolve(), writer: try parts.resolve(),
                 sinks: try parts.resolve(), intake: try parts.resolve(), tail: try parts.resolve(),
                 queryDuration: try parts.resolve(name: "query"), server: try parts.resolve(),
-                streams: StreamMetrics(
-                    streams: try ifStreaming(parts, configuration),
-                    sinks: try parts.resolve(Sinks.self).redis),
+                redis: RedisMetrics(clients: try parts.resolve()),
                 log: try parts.resolve())
         }
     }

@@ -81,7 +81,8 @@ struct Settings: Sendable {
         "Redis whose streams carry events between nodes; without it events stay on this node")
     let cacheRedisURL = Setting(
         "cache-redis-url", .redisURL, default: "", isSecret: true,
-        "Redis for the cache alone, once there is one; otherwise that of --redis-url")
+        "Redis for the cache alone; otherwise that of --redis-url. Watched; queries do not use it yet"
+    )
     let node = Setting(
         "node", .nodeName, default: "", "This node's name; the host's unless said otherwise")
     let group = Setting(

@@ -10,8 +10,7 @@ import Telemetry
 struct BreakerRoutes: Sendable {
     private static let limitBytes = 4 << 10
 
-    /// None without Redis.
-    let redis: [GuardedRedis]
+    let redis: RedisClients
     let sinks: Sinks
     let log: Logger
 
@@ -28,7 +27,7 @@ struct BreakerRoutes: Sendable {
     private func put(_ request: Request) throws(Problem) -> Response {
         _ = try request.checkedParameters([])
         let name = request.pathParameters.first ?? ""
-        let guarded = redis.first { $0.status.contains { $0.lane.rawValue == name } }
+        let guarded = redis.all.first { $0.status.contains { $0.lane.rawValue == name } }
         let lane = guarded?.status.first { $0.lane.rawValue == name }?.lane
         guard let breaker = lane.flatMap({ guarded?.breaker($0) }) ?? sinks.breaker(name) else {
             throw Problem(404, "unknown_breaker", "There is no breaker of that name.")
@@ -41,9 +40,9 @@ struct BreakerRoutes: Sendable {
         var body = JSONObjectWriter()
         body.add("name", breaker.name)
         if let status = guarded?.status.first(where: { $0.lane == lane }) {
-            StreamReport.add(status, to: &body)
+            RedisReport.add(status, to: &body)
         } else {
-            StreamReport.add(breaker.snapshot(at: .now()), to: &body)
+            RedisReport.add(breaker.snapshot(at: .now()), to: &body)
         }
         return .json(200, body.finish())
     }

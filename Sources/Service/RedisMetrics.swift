@@ -5,14 +5,13 @@ import Resilience
 import Telemetry
 
 /// What `GET /metrics` tells of Redis and the streams.
-struct StreamMetrics: Sendable {
-    let streams: EventStreams?
-    /// That of the sinks, if they share streams.
-    let sinks: GuardedRedis?
+struct RedisMetrics: Sendable {
+    let clients: RedisClients
 
     func add(to text: inout MetricsText) {
-        guard let streams else { return }
-        addRedis(streams.redis.status + (sinks?.status ?? []), to: &text)
+        let lanes = clients.lanes
+        if !lanes.isEmpty { addRedis(lanes, to: &text) }
+        guard let streams = clients.streams else { return }
         addStreams(streams, to: &text)
         addCounters(streams, to: &text)
     }

@@ -1,24 +1,34 @@
 import Events
 import Primitives
+import Query
 import Redis
 import Resilience
 
-/// What `GET /status` tells of Redis and the streams.
-struct StreamReport: Sendable {
-    /// Nil without Redis: events come to the store straight from the journal.
-    let streams: EventStreams?
-    /// That of the sinks, if they share streams.
-    let sinks: GuardedRedis?
+/// What `GET /status` tells of Redis, the streams and the cache.
+struct RedisReport: Sendable {
+    let clients: RedisClients
 
-    /// The members `breakers` and `stream`.
+    /// The members `breakers`, `stream` and `cache`.
     func add(to body: inout JSONObjectWriter) {
         body.object("breakers") { breakers in
-            for lane in [streams?.redis, sinks].compactMap({ $0 }).flatMap(\.status) {
-                breakers.object(lane.lane.rawValue) { StreamReport.add(lane, to: &$0) }
+            for lane in clients.lanes {
+                breakers.object(lane.lane.rawValue) { RedisReport.add(lane, to: &$0) }
             }
         }
-        guard let streams else { return }
-        body.object("stream") { add(streams, to: &$0) }
+        if let streams = clients.streams { body.object("stream") { add(streams, to: &$0) } }
+        if let cache = clients.cache { body.object("cache") { add(cache, to: &$0) } }
+    }
+
+    private func add(_ cache: CacheRedis, to body: inout JSONObjectWriter) {
+        body.object("redis") { body in
+            body.add("url", cache.redis.url.description)
+            body.add("dedicated", cache.isDedicated)
+            guard let facts = cache.facts else { return }
+            body.object("server") { body in
+                add(facts, to: &body)
+                body.add("warnings", cache.warnings(of: facts))
+            }
+        }
     }
 
     /// The breaker of a lane: also what `PUT /admin/breakers/{name}` answers.
@@ -87,12 +97,16 @@ struct StreamReport: Sendable {
     private func addServer(_ status: StreamStatus, to body: inout JSONObjectWriter) {
         guard let facts = status.facts else { return }
         body.object("server") { body in
-            if let version = facts.version { body.add("version", version) }
-            if let role = facts.role { body.add("role", role) }
-            if let policy = facts.maxMemoryPolicy { body.add("maxmemory_policy", policy) }
-            if let isAppendOnly = facts.isAppendOnly { body.add("appendonly", isAppendOnly) }
-            if let appendFsync = facts.appendFsync { body.add("appendfsync", appendFsync) }
+            add(facts, to: &body)
             body.add("warnings", facts.warnings)
         }
+    }
+
+    private func add(_ facts: RedisServerFacts, to body: inout JSONObjectWriter) {
+        if let version = facts.version { body.add("version", version) }
+        if let role = facts.role { body.add("role", role) }
+        if let policy = facts.maxMemoryPolicy { body.add("maxmemory_policy", policy) }
+        if let isAppendOnly = facts.isAppendOnly { body.add("appendonly", isAppendOnly) }
+        if let appendFsync = facts.appendFsync { body.add("appendfsync", appendFsync) }
     }
 }
