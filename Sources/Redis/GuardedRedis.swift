@@ -85,7 +85,6 @@ package final class GuardedRedis: Sendable {
         _ lane: RedisLane, deadline: Deadline,
         _ body: (borrowing RedisSession) throws(RedisError) -> Result
     ) throws(RedisError) -> Result {
-        var random = SystemRandomNumberGenerator()
         var attempts = 0
         while true {
             do {
@@ -96,7 +95,7 @@ package final class GuardedRedis: Sendable {
                 guard error.code.isTransient,
                     let delay = RetryPolicy.request.delay(
                         afterAttempts: attempts, deadline: deadline, budget: retryBudget,
-                        at: .now(), using: &random)
+                        at: .now())
                 else { throw error }
                 sleep(until: .after(delay))
             }

@@ -24,7 +24,23 @@ package struct RetryPolicy: Sendable {
     ) -> Duration? {
         guard attempts < attemptLimit else { return nil }
         let delay = backoff.delay(afterFailures: attempts, using: &random)
-        guard now + delay < deadline.time, budget.take(at: now) else { return nil }
-        return delay
+        return isAffordable(delay, deadline, budget, now) ? delay : nil
+    }
+
+    /// As above, with the system's randomness.
+    package func delay(
+        afterAttempts attempts: Int, deadline: Deadline, budget: RetryBudget,
+        at now: MonotonicTime
+    ) -> Duration? {
+        guard attempts < attemptLimit else { return nil }
+        let delay = backoff.delay(afterFailures: attempts)
+        return isAffordable(delay, deadline, budget, now) ? delay : nil
+    }
+
+    /// Takes from the budget only what there is time for.
+    private func isAffordable(
+        _ delay: Duration, _ deadline: Deadline, _ budget: RetryBudget, _ now: MonotonicTime
+    ) -> Bool {
+        now + delay < deadline.time && budget.take(at: now)
     }
 }
