@@ -50,9 +50,18 @@ final class RedisConnection: @unchecked Sendable {  // One thread at a time: the
     }
 
     deinit {
+        if isBroken { forgetUnsent() }
         redisFree(context)
         arena.deinitialize(count: 1)
         arena.deallocate()
+    }
+
+    /// What the network has not delivered yet would otherwise be sent again after closing, and be
+    /// carried out when others have long been told that it was not.
+    private func forgetUnsent() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(
+            context.pointee.fd, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
     }
 
     /// Forgets what the call before saw.

@@ -9,9 +9,6 @@ extension ConsumerRun {
 
     /// Reads what is pending for this consumer and was not stored, or stored and not acknowledged.
     func recover() throws(RedisError) {
-        // What waits is pending as well, and comes again.
-        consumer.queue.removeWaiting()
-        try acknowledge()
         isBlind = false
         var isTrusted = try ensureGroups()
         if !isTrusted {
@@ -20,11 +17,13 @@ extension ConsumerRun {
             isBlind = false
             isTrusted = try ensureGroups()
         }
+        try waitForStore()
         for partition in 0..<consumer.keys.count { try readPending(of: partition) }
         // All that the group was given before is now on its way, so a partition in which nothing
         // comes any more is settled too.
         let batch = consumer.queue.take()
-        batch.era = isTrusted ? era : 0
+        // Not on the word of pages that came from somewhere else.
+        batch.era = isTrusted && !isBlind ? era : 0
         batch.reach = delivered
         guard try waitForRoom() else { return consumer.queue.giveBack(batch) }
         hand(over: batch)
@@ -40,7 +39,6 @@ extension ConsumerRun {
         // Other groups may be missing as well, which a node that was started again never saw.
         if consumer.hasStoredBefore { consumer.continuity.noteLoss() }
         pipeline.removeAll()
-        addQuestionForCuts()
         for partition in missing {
             pipeline.command(
                 "XGROUP", "CREATE", consumer.keys.names[partition], consumer.options.group, "0",
@@ -49,15 +47,7 @@ extension ConsumerRun {
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
-            for (index, reply) in try session.send(pipeline).enumerated() {
-                guard index > 0 else {
-                    // What was cut before there was this group was never meant for it.
-                    let cuts = ConsumerRun.cuts(in: reply)
-                    for partition in missing where partition < cuts.count {
-                        cutsSeen[partition] = cuts[partition]
-                    }
-                    continue
-                }
+            for reply in try session.send(pipeline) {
                 if let error = reply.error, error.code != .busyGroup { throw error }
             }
         }
@@ -69,8 +59,7 @@ extension ConsumerRun {
             ])
         // What the group had not read may have been trimmed while it was missing. What follows
         // belongs to the era that this begins, and need not be done again.
-        era = consumer.ledger.doubt(storeDirectlyUpTo: consumer.journal.committedSequence)
-        consumer.queue.ring()
+        era = consumer.doubt()
         return isTrusted
     }
 
@@ -78,14 +67,20 @@ extension ConsumerRun {
     private func lookAtGroups() throws(RedisError) -> (missing: [Int], isTrusted: Bool) {
         pipeline.removeAll()
         for key in consumer.keys.names { pipeline.command("XINFO", "GROUPS", key) }
+        addQuestionForCuts()
         var found = delivered.map { _ in StreamEntryID.zero }
         var missing: [Int] = []
         var isTrusted = false
+        var cuts: [StreamEntryID?] = []
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
             isTrusted = eraOfReads() == era
             for (partition, reply) in try session.send(pipeline).enumerated() {
+                guard partition < found.count else {
+                    cuts = ConsumerRun.cuts(in: reply)
+                    break
+                }
                 // No stream, no group; there is no class for that error.
                 if let error = reply.error, error.code != .otherServer { throw error }
                 let own = StreamGroupInfo.all(reply).first {
@@ -97,6 +92,14 @@ extension ConsumerRun {
                     missing.append(partition)
                 }
             }
+        }
+        // A read whose answer was lost may have moved the group past a cut, so what was cut is judged
+        // by what this knew before. At the start the journal itself is stored up to its end.
+        if hasSeenCuts {
+            look(at: cuts)
+        } else {
+            noteCuts(cuts)
+            hasSeenCuts = true
         }
         delivered = found
         return (missing, isTrusted)
@@ -113,6 +116,7 @@ extension ConsumerRun {
             suspects.isSuspect = true
             let last = try readPage(of: partition, after: after, counts, batch, suspects)
             consumer.redelivered.add(batch.entryCount + suspects.entryCount)
+            adaptReadCount(to: batch, asked: pageCount)
             hand(over: suspects)
             hand(over: batch)
             guard let last else { return }
@@ -196,6 +200,16 @@ extension ConsumerRun {
             }
         }
         return counts
+    }
+
+    /// Lets the writer store what is in hand, and acknowledges it. Otherwise it would be read again
+    /// as pending, or, where a cap has cut it meanwhile, be nowhere any more.
+    private func waitForStore() throws(RedisError) {
+        repeat {
+            try acknowledge()
+        } while !consumer.isStopping
+            && !consumer.queue.waitUntilStored(until: .after(.milliseconds(100)))
+        try acknowledge()
     }
 
     /// Waits until the writer has room.

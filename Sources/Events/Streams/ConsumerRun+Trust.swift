@@ -36,10 +36,11 @@ extension ConsumerRun {
         reply.elements.map { $0.bytes.flatMap { StreamEntryID($0) } }
     }
 
-    /// Whether a cap, here or on another node, has taken what this group had not been given before
-    /// this read. This node's own records are in its journal; what other nodes sent is lost here.
+    /// Whether a cap, here or on another node, has taken what this group had not been given when it
+    /// was last known how far it is. This node's own records are in its journal; what other nodes
+    /// sent is lost here.
     func look(at cuts: [StreamEntryID?]) {
-        for (partition, cut) in cuts.enumerated() {
+        for (partition, cut) in zip(cutsSeen.indices, cuts) {
             guard let cut, cut != cutsSeen[partition] else { continue }
             cutsSeen[partition] = cut
             if cut > delivered[partition] {
@@ -47,5 +48,10 @@ extension ConsumerRun {
                     of: consumer.keys.names[partition], from: delivered[partition], to: cut)
             }
         }
+    }
+
+    /// What was cut before does not matter.
+    func noteCuts(_ cuts: [StreamEntryID?]) {
+        for (partition, cut) in zip(cutsSeen.indices, cuts) { cutsSeen[partition] = cut }
     }
 }

@@ -15,6 +15,7 @@ final class ConsumerRun {
     var delivered: [StreamEntryID]
     /// Where the streams began after the last cuts that were looked at.
     var cutsSeen: [StreamEntryID?]
+    var hasSeenCuts = false
     private var mustRecover = true
     /// Something was read while it was not known whether Redis had lost data. It says nothing of
     /// what is stored, so what is pending has to be read once more when that is known.
@@ -88,7 +89,7 @@ final class ConsumerRun {
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, waitAllowance: block
         ) { session throws(RedisError) in
-            batch.era = eraOfReads()
+            if hasRoom { batch.era = eraOfReads() }
             let replies = try session.send(pipeline)
             for (index, reply) in replies.enumerated() {
                 if hasRoom, index == replies.count - 1 {
@@ -105,7 +106,7 @@ final class ConsumerRun {
             }
         }
         succeeded()
-        adaptReadCount(to: batch)
+        adaptReadCount(to: batch, asked: readCount)
         for batch in stored { consumer.queue.giveBack(batch) }
         look(at: cuts)
         for (partition, end) in batch.reach.enumerated() {
@@ -114,12 +115,13 @@ final class ConsumerRun {
         hand(over: batch)
     }
 
-    private func adaptReadCount(to batch: StreamBatch) {
+    /// - Parameter count: entries of a partition that were asked for.
+    func adaptReadCount(to batch: StreamBatch, asked count: Int) {
         let bytes = batch.payload.count
         if bytes > ConsumerRun.readBytes {
             readCount = max(
                 readCount * ConsumerRun.readBytes / bytes, ConsumerRun.readCounts.lowerBound)
-        } else if batch.entryCount >= readCount, bytes < ConsumerRun.readBytes / 2 {
+        } else if batch.entryCount >= count, bytes < ConsumerRun.readBytes / 2 {
             readCount = min(2 * readCount, ConsumerRun.readCounts.upperBound)
         }
     }
@@ -221,13 +223,17 @@ final class ConsumerRun {
 
     private func failed(_ error: RedisError) {
         mustRecover = true
-        // Not below the start: pages of a few entries would take for ever over what is pending.
-        readCount = min(readCount, max(readCount / 4, ConsumerRun.firstReadCount))
+        // What did not come in time may be too much: 200 events of 256 KiB are 50 MiB. It grows again
+        // with each read that is answered.
+        if error.code == .timeout {
+            readCount = max(readCount / 4, ConsumerRun.readCounts.lowerBound)
+        }
         if consumer.pulse.failed(error.description) {
             consumer.log.warning(
                 "redis streams are not read", ["error": .string(error.description)])
         }
-        consumer.continuity.suspect()
+        // Where nothing was asked, nothing is in doubt.
+        if error.code != .breakerOpen { consumer.continuity.suspect() }
         failuresInARow += 1
         // The first failure is worth a try at once: the group may only have to be made again.
         let isBreakers = error.code == .breakerOpen || error.code.isTransient

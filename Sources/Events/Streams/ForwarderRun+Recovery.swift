@@ -33,17 +33,12 @@ extension ForwarderRun {
         if verdict == .lost || hasLostMark || isRepartitioned {
             rewind(isRepartitioned ? "partitions changed" : "redis lost data")
         }
-        if !hasVerified { settleStart(look) }
+        if !hasVerified {
+            hasVerified = true
+            forwarder.ledger.start(ends: look.lastIDs)
+        }
         continuity.trust(since: doubts)
         return true
-    }
-
-    /// At the first look: what earlier runs of this node have sent lies below the last ids that the
-    /// streams have now, so the store has it once the consumer has come that far.
-    private func settleStart(_ look: StreamContinuity.Look) {
-        hasVerified = true
-        forwarder.ledger.forwarded(
-            upTo: note.position, ends: look.lastIDs, era: forwarder.ledger.era)
     }
 
     /// Begins again with the oldest record that the journal still has. Ids make what is sent twice
@@ -59,7 +54,8 @@ extension ForwarderRun {
                 "reason": .string(reason), "from_sequence": .integer(Int64(clamping: from + 1)),
                 "to_sequence": .integer(Int64(clamping: note.position)),
             ])
-        forwarder.ledger.doubt(storeDirectlyUpTo: journal.committedSequence)
+        forwarder.ledger.doubt(
+            storeDirectlyUpTo: journal.committedSequence, ends: forwarder.continuity.lastIDs)
         note.position = from
         // Where it is not known which rows lie before it, none do: a gap begins there.
         note.rows = min(note.rows, forwarder.marks.rows(behind: from) ?? 0)

@@ -75,6 +75,17 @@ package final class StreamConsumer: Sendable {
 
     var isStopping: Bool { state.withLock { $0.isStopping } }
 
+    /// This node's own records may be among what is gone; its journal has them.
+    /// - Returns: the ledger's era that begins.
+    @discardableResult
+    func doubt() -> UInt64 {
+        // Before the journal's end: what is sent in between lies behind both.
+        let ends = continuity.lastIDs
+        let era = ledger.doubt(storeDirectlyUpTo: journal.committedSequence, ends: ends)
+        queue.ring()
+        return era
+    }
+
     /// A cap took entries before the group was given them: this node's own come from its journal.
     func cut(of stream: String, from delivered: StreamEntryID, to start: StreamEntryID) {
         log.error(
@@ -83,8 +94,7 @@ package final class StreamConsumer: Sendable {
                 "stream": .string(stream), "read_up_to": .string("\(delivered)"),
                 "begins_now_at": .string("\(start)"),
             ])
-        ledger.doubt(storeDirectlyUpTo: journal.committedSequence)
-        queue.ring()
+        doubt()
     }
 
     /// Entries that Redis gave and no longer has: this node's own come from its journal.
@@ -93,7 +103,6 @@ package final class StreamConsumer: Sendable {
         log.error(
             "stream entries are gone unread",
             ["count": .integer(Int64(count)), "reason": .string(reason)])
-        ledger.doubt(storeDirectlyUpTo: journal.committedSequence)
-        queue.ring()
+        doubt()
     }
 }

@@ -105,16 +105,31 @@ final class StreamLedger: Sendable {
     }
 
     /// Nothing that was noted can be trusted any more.
-    /// - Parameter target: the last record that may be missing in the store.
+    /// - Parameters:
+    ///   - target: the last record that may be missing in the store.
+    ///   - ends: the last id of each partition that a record up to the target was given. They are
+    ///     as good as reached, for all those records are stored from the journal; a group that is
+    ///     new, or whose stream was emptied, would never get there.
     /// - Returns: the era that begins.
     @discardableResult
-    func doubt(storeDirectlyUpTo target: UInt64) -> UInt64 {
+    func doubt(storeDirectlyUpTo target: UInt64, ends: [StreamEntryID]) -> UInt64 {
         state.withLock { state in
             state.era += 1
             state.checkpoints.removeAll()
-            for index in state.reached.indices { state.reached[index] = .zero }
+            state.reached = ends
             state.directTarget = max(state.directTarget, target)
             return state.era
+        }
+    }
+
+    /// At the start: nothing that was sent before lies beyond these ids, and all of it is stored from
+    /// the journal.
+    func start(ends: [StreamEntryID]) {
+        state.withLock { state in
+            for index in state.reached.indices {
+                state.reached[index] = max(state.reached[index], ends[index])
+            }
+            settle(&state)
         }
     }
 

@@ -17,6 +17,8 @@ final class StreamQueue: Sendable {
         var isRung = false
         /// Until then storing counts as too slow.
         var lateUntil = MonotonicTime(nanoseconds: 0)
+
+        var isDrained: Bool { waiting.isEmpty && !isLent }
     }
 
     private static let limit = 2
@@ -69,17 +71,17 @@ final class StreamQueue: Sendable {
         }
     }
 
-    /// Drops what waits: Redis still has it pending, and it will be read again.
-    func removeWaiting() {
-        let dropped = state.change { state -> [StreamBatch] in
-            defer { state.waiting = [] }
-            return state.waiting
-        }
-        for batch in dropped { giveBack(batch) }
+    /// Waits until nothing waits and nothing is being stored, or there is something to acknowledge.
+    /// - Returns: whether everything is stored; false at the deadline too.
+    func waitUntilStored(until deadline: Deadline) -> Bool {
+        state.wait(
+            until: deadline,
+            for: { $0.isDrained || $0.isClosed || !$0.stored.isEmpty },
+            then: { $0.isDrained }) ?? false
     }
 
     /// Nothing waits and nothing is being stored.
-    var isDrained: Bool { state.withLock { $0.waiting.isEmpty && !$0.isLent } }
+    var isDrained: Bool { state.withLock { $0.isDrained } }
 
     // MARK: The writer's side
 

@@ -106,8 +106,9 @@ extension WatchRun {
     }
 
     /// Trims, and leaves word of where the stream begins now, for nodes that had not read so far:
-    /// nothing else tells them. In one step, so that none can read between the two. An emptied
-    /// stream begins behind its last id.
+    /// nothing else tells them. In one step, so that none can read between the two; trimming first,
+    /// which a Redis without memory still does. An emptied stream begins at its last id. The count is
+    /// negative where the word could not be left.
     private static let cutScript = """
         local count = redis.call('XTRIM', KEYS[1], ARGV[1], '=', ARGV[2])
         if count > 0 then
@@ -119,7 +120,7 @@ extension WatchRun {
               if info[i] == 'last-generated-id' then start = info[i + 1] end
             end
           end
-          redis.call('SET', KEYS[2], start)
+          if redis.pcall('SET', KEYS[2], start)['err'] then return -count end
         end
         return count
         """
@@ -128,21 +129,45 @@ extension WatchRun {
     /// the second takes, some group had not read; the consumers of all nodes find out whether it was
     /// theirs.
     private func cut(_ places: [Int], reason: String) throws(RedisError) {
-        let counts = try trimmed(places)
+        let counts: [(partition: Int, count: Int)]
+        do throws(RedisError) {
+            counts = try trimmed(places)
+        } catch {
+            // No script, or none that may do this: the other errors pass.
+            guard error.code == .noPermission || error.code == .otherServer else { throw error }
+            return tellThatCapsFail(error.description)
+        }
         for pair in stride(from: 0, to: counts.count - 1, by: 2) {
             watch.trimmed.add(counts[pair].count)
             let count = counts[pair + 1].count
-            guard count > 0 else { continue }
-            watch.cut.add(count)
+            guard count != 0 else { continue }
+            watch.cut.add(abs(count))
+            let partition = counts[pair].partition
             watch.log.error(
                 "a cap of the streams cut entries that a group had not read",
                 [
-                    "cap": .string(reason), "entries": .integer(Int64(count)),
-                    "stream": .string(watch.keys.names[counts[pair].partition]),
+                    "cap": .string(reason), "entries": .integer(Int64(abs(count))),
+                    "stream": .string(watch.keys.names[partition]),
                     "groups": .string(
-                        partitions[counts[pair].partition].groups.map(\.name)
-                            .joined(separator: ",")),
+                        partitions[partition].groups.map(\.name).joined(separator: ",")),
                 ])
+            if count < 0 { tellThatCapsFail("other nodes cannot be told of what was cut") }
+            // The consumer sees it as well, unless it may not ask. Another group's loss is none of
+            // this node's.
+            if ownGroupHasMore(in: partition) { doubt() }
         }
+    }
+
+    /// Once: what stands in the way is a matter of rights, and stays.
+    private func tellThatCapsFail(_ reason: String) {
+        guard !hasToldThatCapsFail else { return }
+        hasToldThatCapsFail = true
+        watch.log.error(
+            "the caps of the streams do not work as they should", ["reason": .string(reason)])
+    }
+
+    private func ownGroupHasMore(in partition: Int) -> Bool {
+        let own = partitions[partition].groups.first { $0.name == watch.options.group }
+        return own.map { $0.pending > 0 || $0.lag != 0 } ?? true
     }
 }

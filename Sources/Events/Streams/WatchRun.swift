@@ -22,6 +22,7 @@ final class WatchRun {
     private var mark: UInt64?
     private var seenRunID: String?
     var nextCensus: MonotonicTime = .now()
+    var hasToldThatCapsFail = false
     /// Where the store was when nothing was left to come, and for how many looks it has been there.
     private var stalled: (position: UInt64, looks: Int) = (0, 0)
 
@@ -215,7 +216,8 @@ final class WatchRun {
 
     /// This node's own records may be among what is gone; its journal has them.
     func doubt() {
-        watch.ledger.doubt(storeDirectlyUpTo: watch.journal.committedSequence)
+        let ends = watch.continuity.lastIDs
+        watch.ledger.doubt(storeDirectlyUpTo: watch.journal.committedSequence, ends: ends)
         watch.queue.ring()
     }
 }

@@ -68,8 +68,9 @@ package final class CacheRedis: Sendable {
     private func ping() throws(RedisError) {
         var pipeline = RedisPipeline()
         pipeline.command("PING")
+        // Counted, unlike other questions: nobody else's calls would end a row of failures.
         try redis.call(
-            .cache, within: GuardedRedis.requestLimit, isQuestion: true
+            .cache, within: GuardedRedis.requestLimit
         ) { session throws(RedisError) in _ = try session.single(pipeline) }
     }
 

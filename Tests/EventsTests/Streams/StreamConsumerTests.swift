@@ -87,6 +87,53 @@ import Testing
         #expect(parts.ledger.settled == 10)
     }
 
+    @Test func `a cut is noticed although the read behind it got no answer`() throws {
+        let consumer = StreamConsumer(parts)
+        consumer.start()
+        defer {
+            consumer.stop()
+            parts.redis.close()
+            parts.journal.close()
+        }
+        #expect(eventually { parts.ledger.era == 2 })
+        _ = try addEntry(1)
+        let first = store(until: { _, count in count > 0 })
+        parts.continuity.trust(since: parts.continuity.doubts)
+        // What the consumer reads again now has been stored before.
+        _ = store(until: { _, _ in false }, within: .milliseconds(300))
+        let end = StreamEntryID(milliseconds: 9_000_000_000_000, number: 2)
+        parts.ledger.forwarded(upTo: 9, ends: [end], era: parts.ledger.era)
+        // Two entries come, another node's cap cuts the first, and a read is given the second; the
+        // consumer, which waits in a read, sees none of it before its connection ends.
+        let key = parts.keys.names[0]
+        var pipeline = RedisPipeline()
+        pipeline.command("MULTI")
+        for number in 2...3 {
+            pipeline.command(
+                "XADD", key, "9000000000000-\(number - 1)", "event",
+                #"{"id":"\#(number)","type":"t","source":"/s"}"#)
+        }
+        pipeline.command("XTRIM", key, "MINID", "=", "\(end)")
+        pipeline.command("SET", parts.keys.cuts[0], "\(end)")
+        pipeline.command("XREADGROUP", "GROUP", "g", "n", "STREAMS", key, ">")
+        pipeline.command("EXEC")
+        pipeline.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        try parts.redis.call(.streams, within: .seconds(5)) { session throws(RedisError) in
+            for reply in try session.send(pipeline) {
+                if let error = reply.error { throw error }
+            }
+        }
+        let rest = store(until: { _, count in
+            // As the forwarder, which finds nothing lost.
+            parts.continuity.trust(since: parts.continuity.doubts)
+            return count > 0
+        })
+        #expect(first == 1 && rest == 1)
+        #expect(parts.ledger.era > 2)
+        _ = store(until: { _, _ in false }, within: .milliseconds(300))
+        #expect(parts.ledger.settled == 0)
+    }
+
     @Test func `a new connection asks for another look`() throws {
         let continuity = parts.continuity
         continuity.trust(since: continuity.doubts)

@@ -40,7 +40,7 @@ import Testing
     @Test func `in doubt nothing settles before the journal itself was stored that far`() {
         let ledger = StreamLedger(partitions: 2, settled: 0)
         ledger.forwarded(upTo: 5, ends: [id(5), id(5)], era: 1)
-        ledger.doubt(storeDirectlyUpTo: 8)
+        ledger.doubt(storeDirectlyUpTo: 8, ends: [.zero, .zero])
         #expect(ledger.era == 2 && ledger.directTarget == 8)
         ledger.stored(batch(1, 9, 9))
         ledger.forwarded(upTo: 5, ends: [id(5), id(5)], era: 1)
@@ -53,6 +53,17 @@ import Testing
         ledger.forwarded(upTo: 9, ends: [id(17), id(16)], era: 2)
         #expect(ledger.settled == 8)
         ledger.stored(batch(2, 17))
+        #expect(ledger.settled == 9)
+    }
+
+    @Test func `what was sent before a doubt is as good as reached`() {
+        let ledger = StreamLedger(partitions: 2, settled: 0)
+        ledger.doubt(storeDirectlyUpTo: 8, ends: [id(5), id(7)])
+        // The second partition was emptied: nobody will read up to its end again.
+        ledger.forwarded(upTo: 9, ends: [id(9), id(7)], era: 2)
+        ledger.stored(batch(2, 9, 0))
+        #expect(ledger.settled == 0)
+        ledger.storedDirectly(upTo: 8)
         #expect(ledger.settled == 9)
     }
 

@@ -59,4 +59,24 @@ import Testing
         #expect(!second.records.contains { $0["level"]?.string == "error" })
         for node in [first, second] { #expect(try node.terminate() == .exited(0)) }
     }
+
+    @Test(arguments: ["-eval", "-set"])
+    func `where a cap lacks rights it says so once`(rule: String) throws {
+        let redis = try RedisProcess()
+        try redis.addGroup("sleeper")
+        try redis.command("ACL", "SETUSER", "default", rule)
+        let service = try RunningService.start(redis: redis.url, ["--stream-max-bytes", "1MiB"])
+        let load = EventLoad(on: service, clients: 4, prefix: "r", seed: 8, subjects: 20)
+        let complaint = "the caps of the streams do not work as they should"
+        try service.wait(until: "it complains") {
+            service.records.contains { $0["message"]?.string == complaint }
+        }
+        try service.waitForMore(1000, of: load)
+        let accounting = try service.account(for: load)
+        #expect(accounting.isRight, "\(accounting)")
+        let complaints = service.records.filter { $0["message"]?.string == complaint }
+        #expect(complaints.count == 1 && complaints.first?["level"]?.string == "error")
+        #expect((try service.status("stream", "cut_unread")?.integer == 0) == (rule == "-eval"))
+        #expect(try service.terminate() == .exited(0))
+    }
 }
