@@ -78,7 +78,7 @@ extension ConsumerRun {
             isTrusted = eraOfReads() == era
             for (partition, reply) in try session.send(pipeline).enumerated() {
                 guard partition < found.count else {
-                    cuts = ConsumerRun.cuts(in: reply)
+                    cuts = self.cuts(in: reply)
                     break
                 }
                 // No stream, no group; there is no class for that error.
@@ -93,14 +93,17 @@ extension ConsumerRun {
                 }
             }
         }
-        // A read whose answer was lost may have moved the group past a cut, so what was cut is judged
-        // by what this knew before. At the start the journal itself is stored up to its end.
-        if hasSeenCuts {
-            look(at: cuts)
-        } else {
-            noteCuts(cuts)
+        if !hasSeenCuts {
             hasSeenCuts = true
+            delivered = found
+            // What was cut before there was this group was never meant for it.
+            for partition in missing where partition < cuts.count {
+                cutsSeen[partition] = cuts[partition]
+            }
         }
+        // A read whose answer was lost may have moved the group past a cut, so what was cut is judged
+        // by what this knew before.
+        look(at: cuts)
         delivered = found
         return (missing, isTrusted)
     }
@@ -110,13 +113,14 @@ extension ConsumerRun {
     private func readPending(of partition: Int) throws(RedisError) {
         var after = StreamEntryID.zero
         while try waitForRoom() {
+            try acknowledge()
             let counts = try deliveries(of: partition, after: after)
             let batch = consumer.queue.take()
             let suspects = consumer.queue.take()
             suspects.isSuspect = true
             let last = try readPage(of: partition, after: after, counts, batch, suspects)
             consumer.redelivered.add(batch.entryCount + suspects.entryCount)
-            adaptReadCount(to: batch, asked: pageCount)
+            adaptPage(batch, suspects)
             hand(over: suspects)
             hand(over: batch)
             guard let last else { return }
@@ -212,6 +216,15 @@ extension ConsumerRun {
         try acknowledge()
     }
 
+    /// Pages are of one partition, and say little of how much a read of all may bring: they only
+    /// lead back to where it began.
+    private func adaptPage(_ batches: StreamBatch...) {
+        adaptReadCount(
+            entries: batches.reduce(0) { $0 + $1.entryCount },
+            bytes: batches.reduce(0) { $0 + $1.payload.count }, asked: pageCount,
+            limit: ConsumerRun.firstReadCount)
+    }
+
     /// Waits until the writer has room.
     /// - Returns: false if it is to stop.
     func waitForRoom() throws(RedisError) -> Bool {
@@ -257,6 +270,7 @@ extension ConsumerRun {
             }
             gone = reply.next()?.elements.count ?? 0
         }
+        adaptPage(batch)
         consumer.claimed.add(batch.entryCount)
         if gone > 0 { consumer.lost(gone, "trimmed while another consumer had them") }
         hand(over: batch)

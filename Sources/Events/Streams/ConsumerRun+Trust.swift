@@ -30,10 +30,16 @@ extension ConsumerRun {
         for key in consumer.keys.cuts { pipeline.add(key) }
     }
 
-    /// Where each stream began after its last cut. Empty where that may not be asked: caps of other
-    /// nodes then go unseen.
-    static func cuts(in reply: RedisReply) -> [StreamEntryID?] {
-        reply.elements.map { $0.bytes.flatMap { StreamEntryID($0) } }
+    /// Where each stream began after its last cut. Nothing where that may not be asked: caps then go
+    /// unseen, which is said once.
+    func cuts(in reply: RedisReply) -> [StreamEntryID?] {
+        if let error = reply.error, !hasToldOfBlindness {
+            hasToldOfBlindness = true
+            consumer.log.error(
+                "what caps of the streams cut cannot be seen",
+                ["error": .string(error.description)])
+        }
+        return reply.elements.map { $0.bytes.flatMap { StreamEntryID($0) } }
     }
 
     /// Whether a cap, here or on another node, has taken what this group had not been given when it
@@ -48,10 +54,5 @@ extension ConsumerRun {
                     of: consumer.keys.names[partition], from: delivered[partition], to: cut)
             }
         }
-    }
-
-    /// What was cut before does not matter.
-    func noteCuts(_ cuts: [StreamEntryID?]) {
-        for (partition, cut) in zip(cutsSeen.indices, cuts) { cutsSeen[partition] = cut }
     }
 }

@@ -16,6 +16,7 @@ final class ConsumerRun {
     /// Where the streams began after the last cuts that were looked at.
     var cutsSeen: [StreamEntryID?]
     var hasSeenCuts = false
+    var hasToldOfBlindness = false
     private var mustRecover = true
     /// Something was read while it was not known whether Redis had lost data. It says nothing of
     /// what is stored, so what is pending has to be read once more when that is known.
@@ -27,7 +28,7 @@ final class ConsumerRun {
     private static let readCounts = 4...2000
     /// What one reply should bring, decoded.
     private static let readBytes = 4 << 20
-    private static let firstReadCount = 200
+    static let firstReadCount = 200
     private(set) var readCount = ConsumerRun.firstReadCount
     /// How long Redis holds a read that finds nothing: also how late a stop may be noticed, and
     /// acknowledgements without a later read.
@@ -93,7 +94,7 @@ final class ConsumerRun {
             let replies = try session.send(pipeline)
             for (index, reply) in replies.enumerated() {
                 if hasRoom, index == replies.count - 1 {
-                    cuts = ConsumerRun.cuts(in: reply)
+                    cuts = self.cuts(in: reply)
                     continue
                 }
                 if let error = reply.error { throw error }
@@ -106,7 +107,9 @@ final class ConsumerRun {
             }
         }
         succeeded()
-        adaptReadCount(to: batch, asked: readCount)
+        adaptReadCount(
+            entries: batch.entryCount, bytes: batch.payload.count, asked: readCount,
+            limit: ConsumerRun.readCounts.upperBound)
         for batch in stored { consumer.queue.giveBack(batch) }
         look(at: cuts)
         for (partition, end) in batch.reach.enumerated() {
@@ -115,14 +118,16 @@ final class ConsumerRun {
         hand(over: batch)
     }
 
-    /// - Parameter count: entries of a partition that were asked for.
-    func adaptReadCount(to batch: StreamBatch, asked count: Int) {
-        let bytes = batch.payload.count
+    /// Asks for less next time if this was too much, and for more if it was little.
+    /// - Parameters:
+    ///   - asked: entries of a partition that were asked for.
+    ///   - limit: how far the count may grow.
+    func adaptReadCount(entries: Int, bytes: Int, asked: Int, limit: Int) {
         if bytes > ConsumerRun.readBytes {
             readCount = max(
                 readCount * ConsumerRun.readBytes / bytes, ConsumerRun.readCounts.lowerBound)
-        } else if batch.entryCount >= count, bytes < ConsumerRun.readBytes / 2 {
-            readCount = min(2 * readCount, ConsumerRun.readCounts.upperBound)
+        } else if entries >= asked, bytes < ConsumerRun.readBytes / 2 {
+            readCount = min(2 * readCount, max(readCount, limit))
         }
     }
 
@@ -223,9 +228,9 @@ final class ConsumerRun {
 
     private func failed(_ error: RedisError) {
         mustRecover = true
-        // What did not come in time may be too much: 200 events of 256 KiB are 50 MiB. It grows again
-        // with each read that is answered.
-        if error.code == .timeout {
+        // What did not come may have been too much, for the time or for the server: 200 events of
+        // 256 KiB are 50 MiB. It grows again with each read that is answered.
+        if error.code.endsConnection {
             readCount = max(readCount / 4, ConsumerRun.readCounts.lowerBound)
         }
         if consumer.pulse.failed(error.description) {

@@ -56,7 +56,7 @@ extension WatchRun {
         ) { session throws(RedisError) in
             for (place, reply) in zip(places, try session.send(pipeline)) {
                 if let error = reply.error { throw error }
-                counts.append((place, Int(reply.integer ?? 0)))
+                counts.append((place, (reply.integer ?? 0) < 0 ? -1 : Int(reply.count)))
             }
         }
         return counts
@@ -107,9 +107,13 @@ extension WatchRun {
 
     /// Trims, and leaves word of where the stream begins now, for nodes that had not read so far:
     /// nothing else tells them. In one step, so that none can read between the two; trimming first,
-    /// which a Redis without memory still does. An emptied stream begins at its last id. The count is
-    /// negative where the word could not be left.
+    /// which a Redis without memory still does. An emptied stream begins at its last id. Where the
+    /// word may not be left nothing is cut, for the other nodes would lose events unawares; before
+    /// Redis 7 that shows only afterwards, and the count is negative.
     private static let cutScript = """
+        if redis.acl_check_cmd and not redis.acl_check_cmd('SET', KEYS[2], '0-0') then
+          return redis.error_reply('NOPERM no right to SET ' .. KEYS[2])
+        end
         local count = redis.call('XTRIM', KEYS[1], ARGV[1], '=', ARGV[2])
         if count > 0 then
           local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
@@ -120,7 +124,7 @@ extension WatchRun {
               if info[i] == 'last-generated-id' then start = info[i + 1] end
             end
           end
-          if redis.pcall('SET', KEYS[2], start)['err'] then return -count end
+          if redis.pcall('SET', KEYS[2], start)['err'] then return -1 end
         end
         return count
         """
@@ -141,12 +145,12 @@ extension WatchRun {
             watch.trimmed.add(counts[pair].count)
             let count = counts[pair + 1].count
             guard count != 0 else { continue }
-            watch.cut.add(abs(count))
+            watch.cut.add(max(count, 0))
             let partition = counts[pair].partition
             watch.log.error(
                 "a cap of the streams cut entries that a group had not read",
                 [
-                    "cap": .string(reason), "entries": .integer(Int64(abs(count))),
+                    "cap": .string(reason), "entries": .integer(Int64(count)),
                     "stream": .string(watch.keys.names[partition]),
                     "groups": .string(
                         partitions[partition].groups.map(\.name).joined(separator: ",")),

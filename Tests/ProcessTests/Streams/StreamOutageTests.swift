@@ -60,6 +60,11 @@ import Testing
                 pause: .milliseconds(5), subjects: 9, marksEvery: 3)
             try service.waitForMore(200, of: load)
             load.stop()
+            if round == 2 {
+                try service.wait(until: "it is ready") {
+                    try service.get("/readyz").json()["status"]?.string == "ready"
+                }
+            }
             outcome.readiness.append(
                 try service.get("/readyz").json()["status"]?.string ?? "none")
             sent.formUnion(load.sent)
