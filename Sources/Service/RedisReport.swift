@@ -98,7 +98,7 @@ struct RedisReport: Sendable {
         guard let facts = status.facts else { return }
         body.object("server") { body in
             add(facts, to: &body)
-            body.add("warnings", facts.warnings)
+            body.add("warnings", facts.warnings + status.conflicts)
         }
     }
 

@@ -1,11 +1,12 @@
 internal import Glibc
 
-/// SIGTERM and SIGINT, taken by waiting for them: no handler, so nothing runs at a bad moment.
+/// SIGTERM, SIGINT and the SIGHUP of a closed terminal, taken by waiting for them: no handler, so
+/// nothing runs at a bad moment.
 package enum TerminationSignal {
-    /// Keeps the signals from ending the process, and SIGPIPE from being sent at all. Call before
-    /// any thread is started: threads inherit what is blocked.
+    /// Keeps the signals from ending the process, and SIGPIPE from being sent at all; SIGUSR1 and
+    /// SIGUSR2 do nothing. Call before any thread is started: threads inherit what is blocked.
     package static func block() {
-        signal(SIGPIPE, SIG_IGN)
+        for number in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
         var signals = set()
         pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
@@ -22,6 +23,15 @@ package enum TerminationSignal {
         sigemptyset(&signals)
         sigaddset(&signals, SIGTERM)
         sigaddset(&signals, SIGINT)
+        // Linux keeps a blocked signal even if it is ignored, and nohup would not help any more.
+        if !isIgnored(SIGHUP) { sigaddset(&signals, SIGHUP) }
         return signals
+    }
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        guard sigaction(number, nil, &action) == 0 else { return false }
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 }

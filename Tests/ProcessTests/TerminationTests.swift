@@ -57,6 +57,15 @@ extension FaultTests {
             #expect(try service.startAgain().storedIDs() == ["late"])
         }
 
+        @Test func `a closed terminal ends it as SIGTERM does, and user signals do nothing`() throws
+        {
+            let service = try RunningService.start()
+            for signal in [SIGUSR1, SIGUSR2, SIGPIPE] { service.send(signal) }
+            #expect(try service.get("/healthz").status == 200)
+            service.send(SIGHUP)
+            #expect(service.process.exit(within: .seconds(30)) == .exited(0))
+        }
+
         @Test func `a client that never ends its body does not hold it beyond the timeout`()
             throws
         {

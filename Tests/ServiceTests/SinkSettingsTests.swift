@@ -113,6 +113,35 @@ import Testing
             ])
     }
 
+    @Test(
+        arguments: [
+            ("sinks:\n  a: {}\n", 2), ("sinks: { a: { url: http://h }, old: { } }", 1),
+            ("port: 1 # a {}\nbogus: {}\n", 2), ("sinks:\n  a:\n    headers: {\n    }\n", 4),
+        ])
+    func `a name without any value does not vanish`(text: String, line: Int) throws {
+        #expect(
+            try problems(text) == [
+                "file FILE:\(line): `{}` sets nothing; give the name before it a value, or leave "
+                    + "both out"
+            ])
+    }
+
+    @Test(
+        arguments: [
+            "sinks: {}\n", "{}", "sinks:\n  a:\n    url: http://h/{}\n",
+            "sinks: { a: { url: http://h, authorization: \"{}\" } }",
+            "sinks: { a: { url: http://h, authorization: 'it is {}' } } # {}",
+        ])
+    func `braces that are no mapping are let be`(text: String) throws {
+        #expect(try problems(text) == [])
+    }
+
+    @Test(arguments: ["or*er.paid", "*.paid", "a**"])
+    func `a type has its asterisk at the end alone`(type: String) throws {
+        let problem = try problems("sinks: { a: { url: http://h, types: [\"\(type)\"] } }").first
+        #expect(problem?.hasSuffix("with the * at the end alone") == true)
+    }
+
     @Test func `sinks come from the file alone`() {
         do {
             _ = try Configuration.load(environment: ["MILLRACE_SINKS_A_URL": "http://h"])

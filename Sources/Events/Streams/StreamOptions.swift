@@ -50,12 +50,18 @@ struct StreamKeys: Sendable {
     let mark = "millrace:{0}:sent"
     /// Of each stream, the id below which a cap has left nothing; not there before it ever did.
     let cuts: [String]
+    /// The stream that a node with more partitions also writes.
+    let beyond: String
     private let bytes: [Bytes]
+
+    /// Which process of a group looked last, `StreamConflict`.
+    func reader(_ group: String) -> String { "millrace:{0}:reader:\(group)" }
 
     init(partitions: Int) {
         // The braces are a hash tag: in a cluster each partition has a slot of its own.
         names = (0..<partitions).map { "millrace:{\($0)}:events" }
         cuts = (0..<partitions).map { "millrace:{\($0)}:cut" }
+        beyond = "millrace:{\(partitions)}:events"
         bytes = names.map { Bytes($0) }
     }
 

@@ -77,6 +77,8 @@ package struct StreamStatus: Sendable {
     package var partitions: [Partition] = []
     /// What it says of itself; nil before the first look.
     package var facts: RedisServerFacts?
+    /// What this node and others cannot both be right about, in whole sentences.
+    package var conflicts: [String] = []
     /// When the last look succeeded; nil before the first.
     package var seenAt: MonotonicTime?
 

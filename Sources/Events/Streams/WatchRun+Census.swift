@@ -28,7 +28,8 @@ extension WatchRun {
         return removed
         """
 
-    /// Looks through this node's group and those of its sinks.
+    /// Looks through this node's group and those of its sinks, and leaves this process's name for
+    /// others that read for the group.
     func takeCensus() throws(RedisError) {
         guard MonotonicTime.now() >= nextCensus else { return }
         let maxIdle = watch.options.consumerMaxIdle
@@ -43,10 +44,19 @@ extension WatchRun {
                 places.append((key, group))
             }
         }
+        let reader = watch.keys.reader(watch.options.group)
+        pipeline.command("GETSET", reader, conflict.process)
+        pipeline.command("PEXPIRE", reader, "\(10 * maxIdle.wholeMilliseconds)")
         try watch.redis.call(
             .streams, within: WatchRun.callLimit
         ) { session throws(RedisError) in
-            for (place, reply) in zip(places, try session.send(pipeline)) {
+            for (index, reply) in try session.send(pipeline).enumerated() {
+                guard index < places.count else {
+                    let holder = reply.error == nil ? reply.string : nil
+                    if index == places.count { conflict.found(reader: holder) }
+                    continue
+                }
+                let place = places[index]
                 if let error = reply.error { note(error, place.group) }
                 for name in reply.elements.compactMap(\.string) {
                     watch.log.info(

@@ -23,6 +23,7 @@ final class WatchRun {
     private var seenRunID: String?
     var nextCensus: MonotonicTime = .now()
     var hasToldThatCapsFail = false
+    var conflict = StreamConflict()
     /// Where the store was when nothing was left to come, and for how many looks it has been there.
     private var stalled: (position: UInt64, looks: Int) = (0, 0)
 
@@ -93,6 +94,7 @@ final class WatchRun {
             pipeline.command("MEMORY", "USAGE", key)
         }
         pipeline.command("HGET", watch.keys.mark, watch.options.node)
+        pipeline.command("EXISTS", watch.keys.beyond)
         var found = Array(repeating: Partition(), count: watch.keys.count)
         mark = nil
         try watch.redis.call(
@@ -100,8 +102,12 @@ final class WatchRun {
         ) { session throws(RedisError) in
             for (index, reply) in try session.send(pipeline).enumerated() {
                 guard index < 3 * found.count else {
-                    mark = StreamContinuity.mark(in: reply)
-                    break
+                    if index == 3 * found.count {
+                        mark = StreamContinuity.mark(in: reply)
+                    } else {
+                        conflict.hasMorePartitions = reply.integer == 1
+                    }
+                    continue
                 }
                 // Without the stream there is an error of no class of its own, and nothing to see.
                 if let error = reply.error {
@@ -184,8 +190,14 @@ final class WatchRun {
                 pending: own?.pending ?? 0, groups: partition.groups.count,
                 bytes: partition.bytes)
         }
+        let conflicts = conflict.sentences(watch.options)
+        let told = watch.status.conflicts
+        for sentence in conflicts where !told.contains(sentence) {
+            watch.log.warning("nodes disagree", ["reason": .string(sentence)])
+        }
         watch.state.withLock { state in
             state.status.partitions = shown
+            state.status.conflicts = conflicts
             state.status.seenAt = .now()
         }
     }

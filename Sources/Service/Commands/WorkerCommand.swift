@@ -9,9 +9,11 @@ struct WorkerCommand: ParsableCommand {
             A worker reads the streams of --redis-url: it fills a store of its own and shares the \
             work of the sinks with all other nodes. On --port it answers health, status, metrics, \
             dead letters and the list of its quarantine alone. Its name is the host's with -worker \
-            behind it unless --node says otherwise; no two nodes may have the same.
+            behind it unless --node says otherwise; no two nodes may have the same. Nor may two \
+            processes share a data directory.
 
-              millrace worker --redis-url redis://127.0.0.1:6379 --config millrace.yaml --port 8081
+              millrace worker --redis-url redis://127.0.0.1:6379 --config millrace.yaml \\
+                  --data-dir ./worker-data --port 8081
             """)
 
     @OptionGroup var settings: SettingOptions

@@ -42,6 +42,11 @@ struct ConfigurationFile {
                 "file \(path): is not a YAML mapping of settings: \(ConfigurationFile.reason(error))"
             )
         }
+        if let line = YAMLLines.emptyMapping(in: text, besides: [SinkDeclaration.section]) {
+            throw ConfigurationError(
+                "file \(path):\(line): `{}` sets nothing; give the name before it a value, or leave"
+                    + " both out")
+        }
         keys = try ConfigurationFile.names(of: seen.withLock { $0 }, in: path)
     }
 

@@ -10,7 +10,7 @@ struct SinkDeclaration: Sendable {
     private(set) var rows: [String: SettingRow] = [:]
 
     static let section = "sinks"
-    static let keys = ["url", "type", "types", "batch-size", "timeout", "authorization", "headers"]
+    static let keys = ["url", "types", "type", "batch-size", "timeout", "authorization", "headers"]
     /// Each has threads and connections of its own.
     static let countLimit = 32
 

@@ -13,14 +13,18 @@ enum SinkForms {
 
     static let types = ValueForm<[String]>(
         placeholder: "types",
-        expectation: "a list of at most 100 event types, or beginnings of types such as order.*",
+        expectation: "a list of at most 100 event types, or beginnings of types such as order.*, "
+            + "with the * at the end alone",
         parse: { text in
             if text.isEmpty { return [] }
             let types = text.split(separator: ",", omittingEmptySubsequences: false)
                 .map { $0.drop { $0 == " " } }
                 .map { String($0.reversed().drop { $0 == " " }.reversed()) }
             let isRight =
-                types.count <= 100 && types.allSatisfy { (1...255).contains($0.utf8.count) }
+                types.count <= 100
+                && types.allSatisfy { type in
+                    (1...255).contains(type.utf8.count) && !type.dropLast().contains("*")
+                }
             return isRight ? types : nil
         })
 

@@ -38,6 +38,46 @@ enum YAMLLines {
         }
     }
 
+    /// The line of the first `{}`, from 1, the whole text's or that of all `sections` aside: the
+    /// parser tells of values alone, so a name without any would vanish without a word.
+    static func emptyMapping(in text: String, besides sections: [String]) -> Int? {
+        var line = 1
+        var quote: Character?
+        var isComment = false
+        // The last letter that is no space, and the text from the line's start up to here.
+        var last: Character = "\n"
+        var begun = ""
+        var isOpen = false
+        for letter in text {
+            defer {
+                if letter != " " { last = letter }
+                begun = letter.isNewline ? "" : begun + String(letter)
+            }
+            if letter.isNewline {
+                line += 1
+                isComment = false
+                continue
+            }
+            guard !isComment else { continue }
+            if let open = quote {
+                if letter == open { quote = nil }
+                continue
+            }
+            let isStart = last.isNewline || ":,{[-".contains(last)
+            switch letter {
+            case "#" where begun.isEmpty || begun.hasSuffix(" "): isComment = true
+            case "\"" where isStart, "'" where isStart: (quote, isOpen) = (letter, false)
+            case "{":
+                let isSection = sections.contains { begun == $0 + ": " }
+                isOpen = isStart && !begun.isEmpty && !isSection
+            case "}" where isOpen: return line
+            case " ": break
+            default: isOpen = false
+            }
+        }
+        return nil
+    }
+
     private static func begins(_ line: Substring, with key: String) -> Bool {
         for form in [key, "\"\(key)\"", "'\(key)'"] where line.hasPrefix(form) {
             return line.dropFirst(form.count).drop { $0 == " " }.first == ":"

@@ -54,6 +54,10 @@ import Testing
             try pending(redis) > 0
         }
         victim.kill()
+        // A read that Redis still answers would hand out more after the count.
+        try front.wait(until: "Redis knows that the victim is gone", every: .milliseconds(20)) {
+            try !redis.command("CLIENT", "LIST").contains { $0.contains("victim") }
+        }
         outcome.pending = try pending(redis)
         blocker.release()
         // Nobody reads for the group now.
