@@ -51,7 +51,7 @@ enum YAMLLines {
         for letter in text {
             defer {
                 if letter != " " { last = letter }
-                begun = letter.isNewline ? "" : begun + String(letter)
+                if letter.isNewline { begun = "" } else { begun.append(letter) }
             }
             if letter.isNewline {
                 line += 1
