@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 BUILD_PACKAGES := ca-certificates g++ git libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev \
 	libsimdjson-dev libsqlite3-dev pkg-config tzdata zlib1g-dev
 TEST_PACKAGES := curl procps python3 python3-venv redis-server redis-tools strace
-BENCH_PACKAGES := wrk
+BENCH_PACKAGES := redis-server wrk
 
 # A wrong import between rooms would go unseen until a clean build, so it is an error at once.
 SWIFT_FLAGS := --explicit-target-dependency-import-check error

@@ -155,7 +155,7 @@ package final class EventWriter: Sendable {
             $0.update(
                 now: .now(), committed: committed, stored: store.position, retainedBytes: retained)
         }
-        let isLate = streams?.queue.isLate ?? false
+        let isLate = streams?.pressesStore(stored: store.position) ?? false
         let next = state.withLock { state in
             let isUrgent = !state.urgentUntil.hasPassed || store.position < state.urgentPosition
             return isPressing || isLate || isUrgent || state.isStopping ? Turn.pressing : .yielding

@@ -34,8 +34,8 @@ package struct JournalOptions: Sendable {
         self.sync = sync
     }
 
-    /// The same with a segment size that leaves room for four segments below the cap, since whole
-    /// segments are what the cap counts.
+    /// The same with a segment size that leaves room for sixteen segments below the cap, since whole
+    /// segments are what the cap counts and what a consumer's release sets free.
     /// - Throws: `JournalError` with `.invalidOptions`.
     func checked() throws(JournalError) -> JournalOptions {
         guard maxBytes >= 4 * JournalOptions.segmentFloorBytes else {
@@ -47,7 +47,7 @@ package struct JournalOptions: Sendable {
             throw JournalError(.invalidOptions, "the journal's sync interval must be positive")
         }
         var checked = self
-        let fitting = min(segmentBytes, maxBytes / 4) / 4096 * 4096
+        let fitting = min(segmentBytes, maxBytes / 16) / 4096 * 4096
         checked.segmentBytes = max(JournalOptions.segmentFloorBytes, fitting)
         return checked
     }

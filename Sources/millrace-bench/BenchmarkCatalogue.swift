@@ -4,7 +4,7 @@ enum BenchmarkCatalogue {
         DecodeBenchmark.self, BreakerBenchmark.self, ChecksumBenchmark.self, GzipBenchmark.self,
         JournalBenchmark.self, WriterBenchmark.self, QueryBenchmark.self, StartupBenchmark.self,
         HealthBenchmark.self, EventsBenchmark.self, BatchesBenchmark.self,
-        QueryHTTPBenchmark.self,
+        StreamsBenchmark.self, QueryHTTPBenchmark.self,
     ]
 
     static func named(_ name: String) -> (any Benchmark.Type)? { all.first { $0.name == name } }

@@ -25,6 +25,10 @@ package final class EventStreams: Sendable {
     /// Records that the forwarder may be behind when the writer returns to the streams: otherwise
     /// new events would wait for those of the outage.
     private static let returnLag: UInt64 = 256
+    /// The part of the journal's cap that may wait for the streams before the store takes it
+    /// directly. The rest has to last until that has begun, however fast events come in: a call
+    /// that hangs is only known to fail once its time is over.
+    private static let fullShare = 4
 
     package let redis: GuardedRedis
     package let options: StreamOptions
@@ -111,7 +115,7 @@ package final class EventStreams: Sendable {
         let failing = [forwarder.pulse, consumer.pulse].compactMap { $0.failing(at: now) }.max()
         // A Redis that is only slow must not fill the journal: what the store takes directly, the
         // forwarder can let go of and send later.
-        let isFull = journal.backlog.retainedBytes > journalMaxBytes / 2
+        let isFull = journal.backlog.retainedBytes > journalMaxBytes / EventStreams.fullShare
         let change = degraded.withLock { isDegraded -> Bool? in
             let before = isDegraded
             if let failing {
@@ -126,6 +130,15 @@ package final class EventStreams: Sendable {
         }
         if let change { tell(change) }
         return !isDegraded
+    }
+
+    /// Storing may not yield: the consumer waits for room, or what the store has not taken straight
+    /// from the journal could fill it. Any thread.
+    func pressesStore(stored position: UInt64) -> Bool {
+        if queue.isLate { return true }
+        guard isDegraded else { return false }
+        let allowed = journalMaxBytes / EventStreams.fullShare
+        return journal.releasePoint(keepingBytes: allowed).map { $0 > position } ?? false
     }
 
     private func tell(_ isDegraded: Bool) {

@@ -18,8 +18,10 @@ final class ServerProcess {
     ///   - dataDirectory: made if it is not there.
     ///   - journalMaxBytes: large, so that a store that falls behind is measured as that and not
     ///     as refusals.
+    ///   - options: of `serve`, besides.
     init(
-        _ bench: Bench, dataDirectory: String, journalMaxBytes: String = "16GiB"
+        _ bench: Bench, dataDirectory: String, journalMaxBytes: String = "16GiB",
+        options: [String] = []
     ) throws(BenchFailure) {
         port = try LoopbackAddress.freePort()
         outputPath = bench.scratch.file("server.log")
@@ -29,7 +31,7 @@ final class ServerProcess {
                 bench.serverPath, "serve", "--host", "127.0.0.1", "--port", "\(port)",
                 "--data-dir", dataDirectory, "--log-level", "warning",
                 "--journal-max-bytes", journalMaxBytes,
-            ], output: outputPath)
+            ] + options, output: outputPath)
         startup = try ServerProcess.awaitHealth(port, process, outputPath, since: start)
     }
 

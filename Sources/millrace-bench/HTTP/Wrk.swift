@@ -14,6 +14,8 @@ struct Wrk {
     let target: String
     let body: Body
     let connections: Int
+    /// How long each connection waits after a reply: whole milliseconds.
+    var pause = Duration.zero
 
     /// What wrk counted in one go.
     struct Outcome {
@@ -53,7 +55,7 @@ struct Wrk {
         for time: Duration, _ output: String
     ) throws(BenchFailure) -> ChildProcess {
         let script = scratch.file("wrk.lua")
-        try TextFile.write(WrkScript.text(for: body), to: script)
+        try TextFile.write(WrkScript.text(for: body, pause: pause), to: script)
         // wrk knows whole seconds only.
         let seconds = max(1, Int(time.inSeconds.rounded()))
         do throws(BenchFailure) {

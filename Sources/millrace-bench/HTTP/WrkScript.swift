@@ -16,8 +16,8 @@ enum WrkScript {
 
     private static let mark = "millrace-totals"
 
-    static func text(for body: Wrk.Body) -> String {
-        head(body) + """
+    static func text(for body: Wrk.Body, pause: Duration = .zero) -> String {
+        head(body) + delay(pause) + """
             function done(summary, latency, requests)
                 local errors = summary.errors
                 io.write(string.format("\\n\(mark) %d %d %d %d %d %d %d\\n",
@@ -27,6 +27,11 @@ enum WrkScript {
             end
 
             """
+    }
+
+    private static func delay(_ pause: Duration) -> String {
+        guard pause > .zero else { return "" }
+        return "function delay() return \(pause.wholeNanoseconds / 1_000_000) end\n\n"
     }
 
     /// Nil if the line is not there or not whole.

@@ -122,10 +122,9 @@ import Testing
         try service.waitForMore(200, of: load)
         redis.pause()
         var outcome = Outcome()
-        // More than the whole journal can hold, and no faster than a busy machine stores: the journal
-        // is a sixteenth of the default, so it fills that much sooner before Redis is given up.
+        // More than the whole journal can hold.
         let marks = try postBig(
-            FaultForm.pick(short: 350, long: 1500), to: service, every: .milliseconds(15), &outcome)
+            FaultForm.pick(short: 350, long: 1500), to: service, every: .milliseconds(5), &outcome)
         outcome.gaps = try service.status("stream", "forwarder", "gaps")?.integer ?? 0
         redis.resume()
         load.stop()
