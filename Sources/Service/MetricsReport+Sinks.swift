@@ -60,7 +60,8 @@ extension MetricsReport {
             ("millrace_sink_dead_letters_total", "Events given up.", { $0.deadLetters }),
             (
                 "millrace_sink_lost_entries_total",
-                "Entries of streams that were gone before they could be delivered.", { $0.lost }
+                "Events, or entries of streams, gone before they could be delivered, or unreadable.",
+                { $0.lost }
             ),
         ]
 }

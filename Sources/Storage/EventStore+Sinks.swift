@@ -4,7 +4,7 @@ import SQLite
 extension EventStore {
     /// Positions alone are written this seldom: more often would double the transactions.
     static let sinkPositionInterval = Duration.milliseconds(200)
-    /// Rows looked at for one call of `read(after:)`: some milliseconds.
+    /// Rows looked at for one call of `read(after:through:)`: some milliseconds.
     private static let sinkExaminedLimit: Int64 = 10_000
 
     /// Where sinks that read this store go on. One that has never been here begins behind what is
@@ -32,22 +32,26 @@ extension EventStore {
         }
     }
 
-    /// What `read(after:)` came to.
+    /// What `read(after:through:)` came to.
     package struct SinkRead: Sendable {
         /// Everything up to here has been looked at: go on after it.
         package var lastSeq: Int64
         /// There was more than could be looked at or taken.
         package var hasMore: Bool
+        /// Events up to `lastSeq` that were deleted before this looked, whatever their type: each
+        /// event that is stored gets the next `seq`.
+        package var goneCount = 0
     }
 
     /// Appends events stored after `seq` to `run`, in the order of storing. Any thread that may
     /// block. Looks at 10,000 rows at most.
     /// - Parameters:
+    ///   - newest: everything up to this was committed before the call, so what is not found is gone.
     ///   - limit: events.
     ///   - byteLimit: ends once `run` has passed it.
     ///   - isWanted: by the event's type; asked once for each type.
     package func read(
-        after seq: Int64, into run: EventRun, limit: Int, byteLimit: Int,
+        after seq: Int64, through newest: Int64, into run: EventRun, limit: Int, byteLimit: Int,
         isWanted: (String) -> Bool, deadline: Deadline
     ) throws(StorageError) -> SinkRead {
         try readers.withReader(until: deadline) { (connection) throws(SQLiteError) in
@@ -63,18 +67,21 @@ extension EventStore {
             select.bind(2, EventStore.sinkExaminedLimit)
             var read = SinkRead(lastSeq: seq, hasMore: false)
             var examined: Int64 = 0
-            while try select.step() {
+            while !read.hasMore, try select.step() {
                 if run.count >= limit || run.byteCount >= byteLimit {
                     read.hasMore = true
-                    return read
+                    break
                 }
                 read.lastSeq = select.integer(0)
                 examined += 1
                 let type = select.integer(2)
                 if wanted[type] == nil { wanted[type] = isWanted(try names.type(type)) }
                 if wanted[type] == true { run.append(try StoredEvent(select, names: names)) }
+                read.hasMore = examined == EventStore.sinkExaminedLimit
             }
-            read.hasMore = examined == EventStore.sinkExaminedLimit
+            // Rows that are not there would otherwise be looked for again and again.
+            if !read.hasMore { read.lastSeq = max(read.lastSeq, newest) }
+            read.goneCount = Int(read.lastSeq - seq - examined)
             return read
         }
     }

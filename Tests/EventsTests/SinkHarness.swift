@@ -12,11 +12,13 @@ final class SinkHarness {
     private(set) var store: EventStore
     private(set) var sinks: Sinks
     private let options: [SinkOptions]
+    private let log: Logger
 
-    init(_ options: [SinkOptions], limits: DeadLetterLimits = DeadLetterLimits()) throws {
+    init(_ options: [SinkOptions], log: Logger = .silent) throws {
         directory = try TemporaryDirectory()
         self.options = options
-        (store, sinks) = try SinkHarness.open(directory, options)
+        self.log = log
+        (store, sinks) = try SinkHarness.open(directory, options, log)
         sinks.start()
     }
 
@@ -26,10 +28,10 @@ final class SinkHarness {
     }
 
     private static func open(
-        _ directory: TemporaryDirectory, _ options: [SinkOptions]
+        _ directory: TemporaryDirectory, _ options: [SinkOptions], _ log: Logger
     ) throws -> (EventStore, Sinks) {
         let store = try EventStore(path: directory.file("store.db"), now: 1, log: .silent)
-        let sinks = try Sinks(options, store: store, userAgent: "millrace/test", log: .silent)
+        let sinks = try Sinks(options, store: store, userAgent: "millrace/test", log: log)
         return (store, sinks)
     }
 
@@ -88,7 +90,7 @@ final class SinkHarness {
     func restart(saving: Bool = true) throws {
         sinks.stop(until: .after(.seconds(1)))
         if saving { store.close(deadline: .after(.seconds(1))) }
-        (store, sinks) = try SinkHarness.open(directory, options)
+        (store, sinks) = try SinkHarness.open(directory, options, log)
         sinks.start()
     }
 }

@@ -127,6 +127,25 @@ import Testing
         #expect(try harness.wait { harness.status.breaker.mode == .closed })
     }
 
+    @Test func `what retention has deleted is counted and passed over`() throws {
+        let lines = LogLines()
+        let receiver = try Receiver { _, _ in .status(500) }
+        let harness = try SinkHarness([options(receiver, batchSize: 10)], log: lines.log)
+        try harness.store(0..<30)
+        #expect(try harness.wait { receiver.requestCount > 0 })
+        _ = try harness.store.retain(after: 1_500_000_000_000)
+        receiver.obey { _, _ in .status(200) }
+        // Nothing new is stored: it must not look for what is not there for ever.
+        #expect(try harness.wait { harness.status.lag == 0 })
+        let taken = receiver.taken.count
+        #expect(harness.status.lost == UInt64(30 - taken))
+        #expect(eventually { !lines.all("deleted before they reached a sink").isEmpty })
+        try harness.store(30..<32)
+        #expect(try harness.wait { receiver.taken.count >= taken + 2 })
+        #expect(receiver.taken.suffix(2) == ["e30", "e31"])
+        #expect(harness.status.lost == UInt64(30 - taken))
+    }
+
     @Test func `nothing is sent twice after an orderly restart`() throws {
         let receiver = try Receiver()
         let harness = try SinkHarness([options(receiver)])

@@ -25,7 +25,8 @@ protocol SinkSource: Sendable {
 
     /// Events (of a stream: entries) that are still to be delivered, wanted or not; nil if unknown.
     var lag: Int64? { get }
-    /// Entries that were gone before they could be delivered, since start.
+    /// Events (of a stream: entries) that were gone before they could be delivered, or unreadable,
+    /// since start.
     var lost: UInt64 { get }
 }
 

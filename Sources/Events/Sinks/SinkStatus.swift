@@ -14,7 +14,7 @@ package struct SinkStatus: Sendable {
     package let failedAttempts: UInt64
     package let refusals: UInt64
     package let deadLetters: UInt64
-    /// Entries that were gone before they could be delivered.
+    /// Events, or entries of streams, that were gone before they could be delivered, or unreadable.
     package let lost: UInt64
     /// What is still to be delivered; nil if unknown.
     package let lag: Int64?

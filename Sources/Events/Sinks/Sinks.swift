@@ -29,7 +29,7 @@ package final class Sinks: Sendable {
     ) throws(StorageError) {
         let positions = options.isEmpty ? [:] : try store.openSinks(options.map(\.name))
         self.init(options, store: store, userAgent: userAgent, log: log) { options in
-            SinkStoreSource(store, options, position: positions[options.name] ?? 0)
+            SinkStoreSource(store, options, position: positions[options.name] ?? 0, log: log)
         }
     }
 
