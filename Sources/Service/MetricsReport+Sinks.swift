@@ -59,6 +59,10 @@ extension MetricsReport {
             ),
             ("millrace_sink_dead_letters_total", "Events given up.", { $0.deadLetters }),
             (
+                "millrace_sink_redeliveries_total",
+                "Entries of streams that Redis had delivered before.", { $0.redelivered }
+            ),
+            (
                 "millrace_sink_lost_entries_total",
                 "Events, or entries of streams, gone before they could be delivered, or unreadable.",
                 { $0.lost }

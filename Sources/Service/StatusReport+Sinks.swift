@@ -17,6 +17,7 @@ extension StatusReport {
         body.add("failed_attempts", sink.failedAttempts)
         body.add("refusals", sink.refusals)
         body.add("dead_letters", sink.deadLetters)
+        body.add("redelivered", sink.redelivered)
         body.add("lost", sink.lost)
         if let lag = sink.lag { body.add("lag", lag) }
         if let error = sink.lastError { body.add("last_error", error) }

@@ -1,11 +1,11 @@
 import Primitives
 
-/// An event that a sink's receiver refused for good, on its way into the table of dead letters.
+/// An event that a sink's receiver refused for good, or that was given up, on its way into the table of dead letters.
 package struct DeadLetterEntry: Sendable {
     package var sink: String
     /// When it was given up, in milliseconds since 1970.
     package var time: Int64
-    /// The HTTP status of the last refusal.
+    /// The HTTP status of the last refusal, or `neverRefused`.
     package var status: Int
     /// How often it was refused by itself.
     package var refusals: Int
@@ -20,6 +20,10 @@ package struct DeadLetterEntry: Sendable {
         self.event = event
     }
 
+    /// The status of an event that was given up without being sent: it was delivered to this group
+    /// again and again and never came through.
+    package static let neverRefused = 0
+
     /// What it costs to hold in memory, roughly.
     var costBytes: Int { event.count + sink.utf8.count + 128 }
 }
@@ -30,6 +34,7 @@ package struct DeadLetter: Sendable {
     package let sink: String
     /// When it was given up, in milliseconds since 1970.
     package let time: Int64
+    /// As in `DeadLetterEntry`.
     package let status: Int
     package let refusals: Int
     /// When it was delivered after all, in milliseconds since 1970; nil while it was not.

@@ -71,6 +71,11 @@ final class SinkHarness {
         try store.deadLetters(limit: 1000, deadline: .after(.seconds(5))).letters
     }
 
+    func quarantine() throws -> [QuarantinedEvent] {
+        try maintain()
+        return try store.quarantined(limit: 1000, deadline: .after(.seconds(5)))
+    }
+
     /// Replays on another thread, and does the writer's work meanwhile.
     func replay(_ name: String) throws -> SinkReplay {
         let outcome: Locked<Result<SinkReplay, SinkReplayError>?> = Locked(nil)

@@ -9,99 +9,35 @@ import Testing
 
 /// Sinks that share streams, against a real Redis.
 @Suite struct SinkStreamTests {
-    private let server: RedisServer
-    private let redis: GuardedRedis
+    private let stream: SinkStreamHarness
     private let harness: SinkHarness
 
     init() throws {
-        server = try RedisServer()
-        redis = GuardedRedis(
-            server.url(), lanes: [.streams], clientName: "test", logger: .silent)
-        harness = try SinkHarness([])
+        stream = try SinkStreamHarness()
+        harness = stream.store
     }
-
-    private func options(_ receiver: Receiver, batchSize: Int = 10) -> SinkOptions {
-        var options = SinkOptions(name: "audit", url: receiver.url)
-        options.batchSize = batchSize
-        options.timeout = .seconds(2)
-        return options
-    }
-
-    /// The sink of one node, started.
-    private func node(
-        _ name: String, _ options: SinkOptions, partitions: Int = 2,
-        claimAfter: Duration = .seconds(60)
-    ) -> Sinks {
-        let streams = SinkStreams(
-            url: server.url(), node: name, partitions: partitions, encoding: .entry,
-            claimAfter: claimAfter)
-        let redis = streams.connect(sinkCount: 1, log: .silent)
-        let sinks = Sinks(
-            [options], store: harness.store, redis: redis, userAgent: "test", log: .silent
-        ) {
-            SinkStreamSource(
-                $0, redis: redis, store: harness.store, streams: streams, log: .silent)
-        }
-        sinks.start()
-        return sinks
-    }
-
-    private func run(_ pipeline: borrowing RedisPipeline) throws -> [String] {
-        try redis.call(.streams, deadline: .after(.seconds(10))) { session throws(RedisError) in
-            var texts: [String] = []
-            for reply in try session.send(pipeline) {
-                if let error = reply.error { throw error }
-                texts.append(
-                    reply.string ?? reply.integer.map { "\($0)" } ?? "\(reply.elements.count)")
-            }
-            return texts
-        }
-    }
-
-    /// Adds events `e<number>` as the forwarder does.
-    private func add(_ numbers: Range<Int>, partition: Int = 0, type: String = "t") throws {
-        var pipeline = RedisPipeline()
-        for number in numbers {
-            let event = #"{"specversion":"1.0","id":"e\#(number)","type":"\#(type)","source":"/s"}"#
-            pipeline.command(
-                "XADD", "millrace:{\(partition)}:events", "*", "id", "e\(number)", "type", type,
-                "event", event, "origin", "n:1")
-        }
-        _ = try run(pipeline)
-    }
-
-    private func pending(_ partition: Int = 0) throws -> String? {
-        var pipeline = RedisPipeline()
-        pipeline.command("XPENDING", "millrace:{\(partition)}:events", "millrace-sink:audit")
-        return try redis.call(
-            .streams, deadline: .after(.seconds(10))
-        ) { session throws(RedisError) in
-            try session.single(pipeline).elements.first?.integer.map { "\($0)" }
-        }
-    }
-
-    private func stop(_ sinks: Sinks) { sinks.stop(until: .after(.milliseconds(1))) }
 
     @Test func `two nodes share the work and each event goes out once`() throws {
         let receiver = try Receiver()
-        let nodes = [node("a", options(receiver)), node("b", options(receiver))]
-        defer { nodes.forEach(stop) }
+        let nodes = ["a", "b"].map { stream.node($0, stream.options(receiver), partitions: 2) }
+        defer { nodes.forEach(stream.stop) }
         for step in 0..<10 {
-            try add(step * 40..<step * 40 + 20, partition: 0)
-            try add(step * 40 + 20..<step * 40 + 40, partition: 1)
+            try stream.add(step * 40..<step * 40 + 20, partition: 0)
+            try stream.add(step * 40 + 20..<step * 40 + 40, partition: 1)
         }
         #expect(try harness.wait { receiver.taken.count >= 400 })
         #expect(receiver.taken.sorted() == names(0..<400).sorted())
-        #expect(try harness.wait { (try? pending(0)) == "0" && (try? pending(1)) == "0" })
+        #expect(
+            try harness.wait { (try? stream.pending(0)) == "0" && (try? stream.pending(1)) == "0" })
         let delivered = nodes.map { $0.statuses[0].delivered }
         #expect(delivered.reduce(0, +) == 400)
     }
 
     @Test func `a partition's events arrive in their order`() throws {
         let receiver = try Receiver { _, number in number % 5 == 2 ? .status(503) : .status(200) }
-        let sinks = node("a", options(receiver), partitions: 1)
-        defer { stop(sinks) }
-        try add(0..<60)
+        let sinks = stream.node("a", stream.options(receiver))
+        defer { stream.stop(sinks) }
+        try stream.add(0..<60)
         #expect(try harness.wait { receiver.taken.count >= 60 })
         #expect(receiver.taken == names(0..<60))
         #expect(try harness.wait { sinks.statuses[0].lag == 0 })
@@ -109,46 +45,46 @@ import Testing
 
     @Test func `what was read and not delivered is delivered after a restart`() throws {
         let receiver = try Receiver { _, _ in .hang }
-        let first = node("a", options(receiver), partitions: 1)
-        try add(0..<25)
+        let first = stream.node("a", stream.options(receiver))
+        try stream.add(0..<25)
         #expect(try harness.wait { receiver.requestCount > 0 })
-        stop(first)
+        stream.stop(first)
         // A read returns as soon as there is anything, so it may have been given fewer than ten.
-        #expect(try (1...10).contains(pending().flatMap { Int($0) } ?? 0))
+        #expect(try (1...10).contains(Int(stream.pending()) ?? 0))
         receiver.obey { _, _ in .status(200) }
-        let second = node("a", options(receiver), partitions: 1)
-        defer { stop(second) }
+        let second = stream.node("a", stream.options(receiver))
+        defer { stream.stop(second) }
         #expect(try harness.wait { receiver.taken.count >= 25 })
         #expect(receiver.taken == names(0..<25))
     }
 
     @Test func `what a dead node had is taken over by another`() throws {
         let receiver = try Receiver { _, _ in .hang }
-        let dead = node("dead", options(receiver), partitions: 1)
-        try add(0..<10)
+        let dead = stream.node("dead", stream.options(receiver))
+        try stream.add(0..<10)
         #expect(try harness.wait { receiver.requestCount > 0 })
-        stop(dead)
+        stream.stop(dead)
         receiver.obey { _, _ in .status(200) }
-        var patient = options(receiver)
+        var patient = stream.options(receiver)
         patient.timeout = .milliseconds(100)
-        let other = node("b", patient, partitions: 1, claimAfter: .milliseconds(400))
-        defer { stop(other) }
-        try add(10..<20)
+        let other = stream.node("b", patient, claimAfter: .milliseconds(400))
+        defer { stream.stop(other) }
+        try stream.add(10..<20)
         #expect(try harness.wait { receiver.taken.count >= 20 })
         #expect(receiver.taken.sorted() == names(0..<20).sorted())
-        #expect(try harness.wait { (try? pending()) == "0" })
+        #expect(try harness.wait { (try? stream.pending()) == "0" })
     }
 
     @Test func `a batch in work is kept from being taken over`() throws {
         let streams = SinkStreams(
-            url: server.url(), node: "a", partitions: 1, encoding: .entry,
+            url: stream.server.url(), node: "a", partitions: 1, encoding: .entry,
             claimAfter: .seconds(60))
         let redis = streams.connect(sinkCount: 1, log: .silent)
         defer { redis.close() }
         let source = SinkStreamSource(
             SinkOptions(name: "audit", url: "http://h"), redis: redis, store: harness.store,
             streams: streams, log: .silent)
-        try add(0..<3)
+        try stream.add(0..<3)
         let batch = try #require(try source.next(0, until: .after(.seconds(5))))
         #expect(batch.run.count == 3)
         sleep(until: .after(.milliseconds(300)))
@@ -156,28 +92,28 @@ import Testing
         var pipeline = RedisPipeline()
         pipeline.command(
             "XPENDING", "millrace:{0}:events", "millrace-sink:audit", "IDLE", "250", "-", "+", "9")
-        #expect(try run(pipeline) == ["0"])
+        #expect(try stream.run(pipeline) == ["0"])
         // Redis loses everything: the heartbeat makes the group again.
         var flush = RedisPipeline()
         flush.command("FLUSHALL")
-        _ = try run(flush)
+        _ = try stream.run(flush)
         #expect(throws: SinkSourceError.self) { try source.keep(batch) }
-        try add(3..<5)
+        try stream.add(3..<5)
         let next = try #require(try source.next(0, until: .after(.seconds(5))))
         #expect(next.run.count == 2)
     }
 
     @Test func `a sink goes on after Redis lost everything`() throws {
         let receiver = try Receiver()
-        let sinks = node("a", options(receiver), partitions: 1)
-        defer { stop(sinks) }
-        try add(0..<5)
+        let sinks = stream.node("a", stream.options(receiver))
+        defer { stream.stop(sinks) }
+        try stream.add(0..<5)
         #expect(try harness.wait { receiver.taken.count >= 5 })
-        server.kill()
-        try server.start(withData: false)
+        stream.server.kill()
+        try stream.server.start(withData: false)
         let isBack = try harness.wait {
             do {
-                try add(5..<8)
+                try stream.add(5..<8)
                 return true
             } catch { return false }
         }
@@ -189,23 +125,23 @@ import Testing
         let receiver = try Receiver { ids, _ in
             ids.contains("e1") ? .status(400) : .status(200)
         }
-        let sinks = node("a", options(receiver), partitions: 1)
-        defer { stop(sinks) }
-        try add(0..<3)
+        let sinks = stream.node("a", stream.options(receiver))
+        defer { stream.stop(sinks) }
+        try stream.add(0..<3)
         #expect(eventually { receiver.taken.count >= 2 && sinks.statuses[0].deadLetters == 1 })
         // Nobody writes the store: the letter waits, and so do the entries that came with it.
         sleep(until: .after(.milliseconds(200)))
-        #expect(try pending() != "0")
-        #expect(try harness.wait { (try? pending()) == "0" })
+        #expect(try stream.pending() != "0")
+        #expect(try harness.wait { (try? stream.pending()) == "0" })
         #expect(try harness.deadLetters().count == 1)
     }
 
     @Test func `frames are taken apart, and unreadable entries are counted`() throws {
         let receiver = try Receiver()
-        var wanted = options(receiver)
+        var wanted = stream.options(receiver)
         wanted.filter = SinkFilter(["keep.*"])
-        let sinks = node("a", wanted, partitions: 1)
-        defer { stop(sinks) }
+        let sinks = stream.node("a", wanted)
+        defer { stream.stop(sinks) }
         var payload = ByteBuffer()
         for number in 0..<30 {
             let held = (
@@ -228,14 +164,14 @@ import Testing
         pipeline.add("30")
         pipeline.command("XADD", "millrace:{0}:events", "*", "frame", "garbage")
         pipeline.command("XADD", "millrace:{0}:events", "*", "other", "field")
-        _ = try run(pipeline)
-        try add(30..<31, type: "keep.last")
+        _ = try stream.run(pipeline)
+        try stream.add(30..<31, type: "keep.last")
         #expect(try harness.wait { receiver.taken.count >= 21 })
         #expect(
             receiver.taken
                 == names(0..<31).enumerated().filter { $0.offset % 3 != 0 || $0.offset == 30 }.map(
                     \.element))
         #expect(sinks.statuses[0].lost == 2)
-        #expect(try harness.wait { (try? pending()) == "0" })
+        #expect(try harness.wait { (try? stream.pending()) == "0" })
     }
 }

@@ -24,6 +24,10 @@ import Testing
         #expect(try cluster.consumers()["goes"]?.pending ?? 0 > 0)
         receiver.obey { _, _ in .status(200) }
         try cluster.waitUntilDelivered(400)
+        #expect(try cluster.sink(0)["redelivered"]?.integer ?? 0 > 0)
+        let metrics = try node.get("/metrics").text
+        #expect(metrics.contains(#"millrace_sink_redeliveries_total{sink="audit"} "#))
+        #expect(!metrics.contains("millrace_sink_redeliveries_total{sink=\"audit\"} 0\n"))
         try node.wait(until: "it is removed") {
             try cluster.consumers()["goes"] == nil
         }

@@ -104,6 +104,7 @@ import Testing
         let letter = list["dead_letters"]?.array?.first
         #expect(letter?["sink"]?.string == "audit")
         #expect(letter?["status"]?.integer == 422)
+        #expect(letter?["reason"]?.string == "refused")
         #expect(letter?["replayed"] == .null)
         #expect(letter?["event"]?["id"]?.string == "e5")
         #expect(letter?["event"]?["data"]?["n"]?.integer == 5)
@@ -131,8 +132,8 @@ import Testing
             import json, sqlite3, sys
             store = sqlite3.connect(sys.argv[1], timeout=30)
             store.executemany(
-                "INSERT INTO dead_letters(sink, time, status, refusals, event) VALUES('a',0,422,5,?)",
-                [(json.dumps({"id": str(n), "data": "x" * size}).encode(),)
+                "INSERT INTO dead_letters(sink, time, status, refusals, event) VALUES('a',0,?,?,?)",
+                [(422 * (n < 40), 5 * (n < 40), json.dumps({"id": str(n), "data": "x" * size}).encode())
                  for n, size in enumerate([250000] * 40 + [9000000])])
             store.commit()
             """
@@ -140,16 +141,21 @@ import Testing
             ["python3", "-c", script, service.dataDirectory + "/store.db"], output: output,
             errors: output)
         #expect(child.exit(within: .seconds(30)) == .exited(0), "\(FileSystem.text(output))")
+        var reasons: [String] = []
         var (ids, sizes, target) = ([String](), [Int](), "/events/dead-letters?limit=1000")
         while sizes.count < 40 {
             let reply = try service.get(target)
             let page = try reply.json()
+            reasons += page["dead_letters"]?.array?.compactMap { $0["reason"]?.string } ?? []
+            if sizes.isEmpty { #expect(page["dead_letters"]?[0]?["status"] == .null) }
             ids += page["dead_letters"]?.array?.compactMap { $0["event"]?["id"]?.string } ?? []
             sizes.append(reply.body.count)
             guard let next = page["next"]?.string else { break }
             target = "/events/dead-letters?limit=1000&cursor=\(next)"
         }
         #expect(ids == (0...40).reversed().map { "\($0)" })
+        // The newest was never refused.
+        #expect(reasons == ["given_up"] + Array(repeating: "refused", count: 40))
         // The newest alone is larger than a page may be, and still has one.
         #expect(sizes.count == 3 && sizes[0] > 9_000_000, "\(sizes)")
         #expect(sizes.dropFirst().allSatisfy { $0 <= (8 << 20) + 10_000 }, "\(sizes)")

@@ -32,8 +32,9 @@ final class Sink: Sendable {
             name: options.name, origin: options.origin, types: options.filter.patterns,
             delivered: counters.delivered.count, batches: counters.batches.count,
             failedAttempts: counters.failed.count, refusals: counters.refused.count,
-            deadLetters: counters.deadLetters.count, lost: source.lost, lag: source.lag,
-            lastError: counters.lastError, breaker: target.breaker.snapshot(at: .now()),
+            deadLetters: counters.deadLetters.count, redelivered: source.redelivered,
+            lost: source.lost, lag: source.lag, lastError: counters.lastError,
+            breaker: target.breaker.snapshot(at: .now()),
             durations: counters.durations.snapshot)
     }
 

@@ -15,15 +15,18 @@ struct SinkDelivery {
     /// The sink is being stopped; the batch is not settled.
     struct Stopped: Error {}
 
+    /// Waits so long, or until the sink is stopped, and keeps the batch alive meanwhile. It is told
+    /// whether the wait is for the receiver to recover, whatever the batch holds.
+    typealias Pause = (_ time: Duration, _ isForReceiver: Bool) throws(Stopped) -> Void
+
     let target: SinkTarget
     let log: Logger
-    /// Waits so long, or until the sink is stopped, and keeps the batch alive meanwhile.
-    let pause: (Duration) throws(Stopped) -> Void
+    let pause: Pause
 
     private(set) var dead: [DeadLetterEntry] = []
 
     init(
-        _ target: SinkTarget, log: Logger, pause: @escaping (Duration) throws(Stopped) -> Void
+        _ target: SinkTarget, log: Logger, pause: @escaping Pause
     ) {
         self.target = target
         self.log = log
@@ -45,6 +48,13 @@ struct SinkDelivery {
         }
     }
 
+    /// Makes dead letters of all of `run` without sending anything.
+    mutating func giveUp(_ run: EventRun) {
+        for index in 0..<run.count {
+            bury(run[index], status: DeadLetterEntry.neverRefused, refusals: 0)
+        }
+    }
+
     /// - Parameter isPart: of a batch that is known to be refused.
     private mutating func deliver(
         _ run: EventRun, _ range: Range<Int>, isPart: Bool
@@ -54,7 +64,7 @@ struct SinkDelivery {
         var (refusals, failures) = (0, 0)
         while true {
             // Sending alone can go on for long without a failure to wait for.
-            try pause(.zero)
+            try pause(.zero, false)
             switch target.send(body) {
             case .delivered:
                 delivered(range.count)
@@ -66,13 +76,13 @@ struct SinkDelivery {
                 if refusals >= refusalLimit || (status == 413 && range.count > 1) {
                     return try giveUp(run, range, status, refusals)
                 }
-                try pause(Backoff.background.delay(afterFailures: refusals))
+                try pause(Backoff.background.delay(afterFailures: refusals), false)
             case .failed(let reason, let retryAfter):
                 failures += 1
                 failed(reason)
                 let delay = Backoff.background.delay(afterFailures: failures)
-                try pause(max(delay, retryAfter ?? .zero))
-            case .notSent(let wait): try pause(max(wait, .milliseconds(10)))
+                try pause(max(delay, retryAfter ?? .zero), true)
+            case .notSent(let wait): try pause(max(wait, .milliseconds(10)), true)
             case .cancelled: throw Stopped()
             }
         }
@@ -87,14 +97,18 @@ struct SinkDelivery {
             try deliver(run, range.lowerBound..<middle, isPart: true)
             return try deliver(run, middle..<range.upperBound, isPart: true)
         }
-        target.counters.deadLetters.add()
         log.warning(
             "a sink's receiver refuses an event; it is kept as a dead letter",
             ["sink": .string(target.options.name), "status": .integer(Int64(status))])
+        bury(run[range.lowerBound], status: status, refusals: refusals)
+    }
+
+    private mutating func bury(_ event: UnsafeRawBufferPointer, status: Int, refusals: Int) {
+        target.counters.deadLetters.add()
         dead.append(
             DeadLetterEntry(
                 sink: target.options.name, time: WallClock.nowMilliseconds(), status: status,
-                refusals: refusals, event: Bytes(run[range.lowerBound])))
+                refusals: refusals, event: Bytes(event)))
     }
 
     private func delivered(_ count: Int) {

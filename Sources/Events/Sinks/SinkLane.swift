@@ -52,16 +52,28 @@ final class SinkLane: Sendable {
     /// Returns early only if the sinks are stopped; the batch is then read again after the start.
     private func deliver(_ batch: SinkBatch) {
         var delivery = SinkDelivery(target, log: log) {
-            [self] (time) throws(SinkDelivery.Stopped) in
+            [self] (time, isReceivers) throws(SinkDelivery.Stopped) in
+            if isReceivers { outlived(batch) }
             try pause(time, keeping: batch)
         }
         do throws(SinkDelivery.Stopped) {
-            try delivery.deliver(batch.run)
+            if batch.isGivenUp {
+                delivery.giveUp(batch.run)
+            } else {
+                try delivery.deliver(batch.run)
+            }
             try settle(batch, delivery.dead)
         } catch {
             log.debug(
                 "a sink stops with a batch on its way", ["sink": .string(target.options.name)])
         }
+    }
+
+    /// The source is told at once: restarts while a receiver is away may follow each other fast.
+    private func outlived(_ batch: SinkBatch) {
+        guard !batch.isOutlived else { return }
+        batch.isOutlived = true
+        if batch.isRedelivered { batch.keptAt = MonotonicTime(nanoseconds: 0) }
     }
 
     private func settle(

@@ -28,6 +28,8 @@ protocol SinkSource: Sendable {
     /// Events (of a stream: entries) that were gone before they could be delivered, or unreadable,
     /// since start.
     var lost: UInt64 { get }
+    /// Entries of a stream that Redis had delivered before, since start.
+    var redelivered: UInt64 { get }
 }
 
 /// Why a source cannot be read at the moment. Everything here may be tried again.
@@ -46,6 +48,12 @@ final class SinkBatch {
     var position: Int64 = 0
     /// From a stream: what to acknowledge.
     var entries: [StreamEntryID] = []
+    /// From a stream: its entries were delivered before.
+    var isRedelivered = false
+    /// From a stream: it was delivered so often that it is not sent any more.
+    var isGivenUp = false
+    /// An attempt to deliver it came back: it is not what ends this process.
+    var isOutlived = false
     /// When the source was last told that it is still being worked on.
     var keptAt = MonotonicTime.now()
     /// The ticket of dead letters that were handed over, so that a repeated `settle` does not.

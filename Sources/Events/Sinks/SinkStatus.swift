@@ -14,6 +14,8 @@ package struct SinkStatus: Sendable {
     package let failedAttempts: UInt64
     package let refusals: UInt64
     package let deadLetters: UInt64
+    /// Entries of streams that Redis had delivered before.
+    package let redelivered: UInt64
     /// Events, or entries of streams, that were gone before they could be delivered, or unreadable.
     package let lost: UInt64
     /// What is still to be delivered; nil if unknown.

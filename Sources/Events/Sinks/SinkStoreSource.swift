@@ -43,6 +43,7 @@ final class SinkStoreSource: SinkSource {
     /// Nobody else could take a batch.
     var heartbeat: Duration { .seconds(10) }
     var lost: UInt64 { lostCount.count }
+    var redelivered: UInt64 { 0 }
     var lag: Int64? { max(0, store.status.lastSeq - position.load(ordering: .relaxed)) }
 
     func next(_ partition: Int, until deadline: Deadline) throws(SinkSourceError) -> SinkBatch? {

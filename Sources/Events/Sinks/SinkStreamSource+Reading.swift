@@ -1,5 +1,6 @@
 import Primitives
 import Redis
+import Storage
 
 /// What a lane asks Redis for.
 extension SinkStreamSource {
@@ -20,74 +21,85 @@ extension SinkStreamSource {
         }
     }
 
+    /// Reads what the group has not been given yet.
+    /// - Parameter block: how long Redis holds the read if there is nothing.
+    /// - Returns: nil if there is nothing.
+    func readNew(
+        _ partition: Int, _ place: inout Place, block: Duration
+    ) throws(RedisError) -> SinkBatch? {
+        let batch = SinkBatch(partition: partition)
+        let wait = max(block, .milliseconds(1))
+        try readEntries(
+            into: batch, &place, from: ">", count: entryCount(place), block: wait
+        ) { entries, decoder in
+            decoder.take(entries, into: batch)
+        }
+        return batch.entries.isEmpty ? nil : batch
+    }
+
+    /// How many entries to ask for.
+    func entryCount(_ place: Place) -> Int { min(place.size.count, countLimit) }
+
+    private var countLimit: Int {
+        min(options.batchSize, hasFrames.withLock { $0 } ? SinkStreamSource.frameCount : 1000)
+    }
+
+    /// Asks for entries of one partition.
     /// - Parameters:
     ///   - id: `>` for new entries, `0` for those pending for this node.
     ///   - block: how long Redis holds a read that finds nothing; nil does not wait.
-    /// - Returns: nil if there are none.
+    ///   - take: puts them into the batch; false if it left some, which are then pending.
     func readEntries(
-        _ partition: Int, _ decoder: SinkEntryDecoder, from id: String, block: Duration?
-    ) throws(RedisError) -> SinkBatch? {
+        into batch: SinkBatch, _ place: inout Place, from id: String, count: Int,
+        block: Duration?, take: (RedisReplies, SinkEntryDecoder) -> Bool
+    ) throws(RedisError) {
+        let pipeline = read(batch.partition, from: id, count: count, block: block)
+        let decoder = place.decoder
+        let start = MonotonicTime.now()
+        var time = Duration.zero
+        var isWhole = true
+        do throws(RedisError) {
+            try redis.call(
+                .sinks, within: place.size.answerLimit, waitAllowance: block ?? .zero
+            ) { session throws(RedisError) in
+                let reply = try session.single(pipeline)
+                time = MonotonicTime.now().since(start)
+                decoder.reset()
+                for stream in reply.elements {
+                    guard let entries = stream.elements[1] else { continue }
+                    isWhole = take(entries.elements, decoder) && isWhole
+                }
+            }
+        } catch {
+            place.size.failed(error.code, asked: count)
+            throw error
+        }
+        place.size.succeeded(
+            asked: count, entries: batch.entries.count, bytes: decoder.byteCount,
+            upTo: countLimit, after: time)
+        if !isWhole { place.hasRecovered = false }
+        if decoder.hasFrames { hasFrames.withLock { $0 = true } }
+        note(gone: decoder.gone, decoder.faults, batch.partition)
+    }
+
+    private func read(
+        _ partition: Int, from id: String, count: Int, block: Duration?
+    ) -> RedisPipeline {
         var pipeline = RedisPipeline()
-        let wait = max(block ?? .zero, .milliseconds(1))
         pipeline.begin("XREADGROUP", argumentCount: block == nil ? 8 : 10)
         pipeline.add(literal: "GROUP")
         pipeline.add(group)
         pipeline.add(node)
         pipeline.add(literal: "COUNT")
-        pipeline.add(decimal: entryCount)
-        if block != nil {
+        pipeline.add(decimal: count)
+        if let block {
             pipeline.add(literal: "BLOCK")
-            pipeline.add(decimal: Int(wait.wholeMilliseconds))
+            pipeline.add(decimal: Int(block.wholeMilliseconds))
         }
         pipeline.add(literal: "STREAMS")
         pipeline.add(keys[partition])
         pipeline.add(id)
-        let batch = SinkBatch(partition: partition)
-        let allowance = block == nil ? Duration.zero : wait
-        try redis.call(
-            .sinks, within: SinkStreamSource.answerLimit, waitAllowance: allowance
-        ) { session throws(RedisError) in
-            let reply = try session.single(pipeline)
-            decoder.reset()
-            for stream in reply.elements {
-                guard let entries = stream.elements[1] else { continue }
-                decoder.take(entries.elements, into: batch)
-            }
-            note(decoder)
-        }
-        return batch.entries.isEmpty ? nil : batch
-    }
-
-    /// Takes over entries that another node has left lying.
-    /// - Parameter cursor: where to go on; `0-0` once all were looked at.
-    func claim(
-        _ partition: Int, _ decoder: SinkEntryDecoder, _ cursor: inout String
-    ) throws(RedisError) -> SinkBatch? {
-        var pipeline = RedisPipeline()
-        pipeline.command(
-            "XAUTOCLAIM", keys.names[partition], group, node, "\(claimAfter.wholeMilliseconds)",
-            cursor, "COUNT", "\(entryCount)")
-        let batch = SinkBatch(partition: partition)
-        var next = "0-0"
-        try redis.call(
-            .sinks, within: SinkStreamSource.answerLimit
-        ) { session throws(RedisError) in
-            var reply = try session.single(pipeline).elements
-            next = reply.next()?.string ?? "0-0"
-            decoder.reset()
-            if let entries = reply.next() { decoder.take(entries.elements, into: batch) }
-            decoder.gone += reply.next()?.elements.count ?? 0
-            note(decoder)
-        }
-        cursor = next
-        guard !batch.entries.isEmpty else { return nil }
-        log.notice(
-            "a sink takes over entries of another node",
-            [
-                "sink": .string(options.name), "partition": .integer(Int64(partition)),
-                "entries": .integer(Int64(batch.entries.count)),
-            ])
-        return batch
+        return pipeline
     }
 
     /// Asks now and then how much there is still to be delivered.
@@ -109,20 +121,39 @@ extension SinkStreamSource {
         place.lag = lag
     }
 
-    private var entryCount: Int { min(options.batchSize, maxEntryCount) }
-    private var maxEntryCount: Int {
-        hasFrames.withLock { $0 } ? SinkStreamSource.frameCount : 1000
-    }
+    // MARK: What was not as it should be
 
-    private func note(_ decoder: SinkEntryDecoder) {
-        if decoder.hasFrames { hasFrames.withLock { $0 = true } }
-        guard decoder.gone + decoder.unreadable > 0 else { return }
-        lostCount.add(decoder.gone + decoder.unreadable)
+    /// Counts and tells which entries are not delivered.
+    func note(gone: [StreamEntryID], _ faults: [SinkEntryFault], _ partition: Int) {
+        let unreadable = Set(faults.map(\.entry))
+        guard gone.count + unreadable.count > 0 else { return }
+        lostCount.add(gone.count + unreadable.count)
+        for fault in faults { keep(fault, partition) }
+        // One record a read, with the first of each kind: a stream may be full of them.
         log.error(
             "entries of a stream did not reach a sink",
             [
-                "sink": .string(options.name), "gone": .integer(Int64(decoder.gone)),
-                "unreadable": .integer(Int64(decoder.unreadable)),
+                "sink": .string(options.name), "stream": .string(keys.names[partition]),
+                "gone": .integer(Int64(gone.count)),
+                "gone_entry": .string(gone.first?.description ?? ""),
+                "unreadable": .integer(Int64(unreadable.count)),
+                "unreadable_entry": .string(faults.first?.entry.description ?? ""),
+                "error": .string(faults.first?.code ?? ""),
             ])
+    }
+
+    /// Keeps in quarantine what the store's own reader of the stream had no reason to set aside.
+    private func keep(_ fault: SinkEntryFault, _ partition: Int) {
+        guard let raw = fault.raw else { return }
+        var preview = ByteBuffer(capacity: 256)
+        MaskedPreview.append(raw.span, to: &preview)
+        store.quarantine.add(
+            QuarantineEntry(
+                received: WallClock.nowMilliseconds(), code: fault.code,
+                detail: """
+                    \(fault.detail) Entry \(fault.entry) of \(keys.names[partition]) did not reach \
+                    the sink \(options.name).
+                    """,
+                contentType: "application/cloudevents+json", raw: raw, preview: preview.text))
     }
 }

@@ -16,7 +16,7 @@ import Telemetry
 final class SinkStreamSource: SinkSource {
     /// Beside two attempts, before an entry looks abandoned.
     private static let margin = Duration.seconds(5)
-    /// For sending a reply of some MiB, and for anything that does not block.
+    /// For what is answered in a few bytes.
     static let answerLimit = Duration.seconds(1)
 
     struct Place {
@@ -27,6 +27,7 @@ final class SinkStreamSource: SinkSource {
         var claimCursor = "0-0"
         var nextLook: MonotonicTime
         var lag: Int64?
+        var size = SinkReadSize()
         /// Used by the lane alone.
         let decoder: SinkEntryDecoder
     }
@@ -41,6 +42,7 @@ final class SinkStreamSource: SinkSource {
     /// How long an entry must lie with a node that says nothing before another takes it.
     let claimAfter: Duration
     let lostCount = Counter()
+    let redeliveredCount = Counter()
     /// Entries hold many events each, so that few are read at a time.
     let hasFrames: Locked<Bool>
     /// One a partition, touched by its lane; the lag by any thread.
@@ -76,6 +78,7 @@ final class SinkStreamSource: SinkSource {
     var heartbeat: Duration { claimAfter / 4 }
     var partitions: Int { places.count }
     var lost: UInt64 { lostCount.count }
+    var redelivered: UInt64 { redeliveredCount.count }
 
     var lag: Int64? {
         var sum: Int64 = 0
@@ -107,21 +110,26 @@ final class SinkStreamSource: SinkSource {
     private func read(
         _ partition: Int, _ place: inout Place, until deadline: Deadline
     ) throws(RedisError) -> SinkBatch? {
-        if !place.hasRecovered {
-            if let batch = try readEntries(partition, place.decoder, from: "0", block: nil) {
-                return batch
-            }
-            place.hasRecovered = true
-        }
+        if let batch = try recover(partition, &place) { return batch }
         let now = MonotonicTime.now()
         if now >= place.nextClaim {
-            let batch = try claim(partition, place.decoder, &place.claimCursor)
-            let isDone = place.claimCursor == "0-0"
-            if isDone { place.nextClaim = now + claimAfter / 4 }
-            if let batch { return batch }
+            let hasClaimed = try claim(partition, &place)
+            if place.claimCursor == "0-0" { place.nextClaim = now + claimAfter / 4 }
+            if hasClaimed {
+                place.hasRecovered = false
+                if let batch = try recover(partition, &place) { return batch }
+            }
         }
-        return try readEntries(
-            partition, place.decoder, from: ">", block: deadline.remaining)
+        return try readNew(partition, &place, block: deadline.remaining)
+    }
+
+    private func recover(
+        _ partition: Int, _ place: inout Place
+    ) throws(RedisError) -> SinkBatch? {
+        guard !place.hasRecovered else { return nil }
+        if let batch = try readPending(partition, &place) { return batch }
+        place.hasRecovered = true
+        return nil
     }
 
     // MARK: After the delivery
@@ -129,13 +137,18 @@ final class SinkStreamSource: SinkSource {
     func keep(_ batch: SinkBatch) throws(SinkSourceError) {
         guard !batch.entries.isEmpty else { return }
         var pipeline = RedisPipeline()
-        // JUSTID leaves the count of deliveries as it is.
-        pipeline.begin("XCLAIM", argumentCount: 5 + batch.entries.count)
+        let isSetBack = batch.isRedelivered && batch.isOutlived
+        pipeline.begin("XCLAIM", argumentCount: (isSetBack ? 7 : 5) + batch.entries.count)
         pipeline.add(keys[batch.partition])
         pipeline.add(group)
         pipeline.add(node)
         pipeline.add(literal: "0")
         for entry in batch.entries { pipeline.add(entry) }
+        // JUSTID leaves the count of deliveries as it is.
+        if isSetBack {
+            pipeline.add(literal: "RETRYCOUNT")
+            pipeline.add(literal: "1")
+        }
         pipeline.add(literal: "JUSTID")
         do throws(RedisError) {
             try send(pipeline)

@@ -89,8 +89,12 @@ struct DeadLetterRoutes: Sendable {
         body.append(jsonString: letter.sink)
         body.append(#","time":""#)
         body.append(timestamp: letter.time)
-        body.append(#"","status":"#)
-        body.append(decimal: letter.status)
+        if letter.status == DeadLetterEntry.neverRefused {
+            body.append(#"","reason":"given_up","status":null"#)
+        } else {
+            body.append(#"","reason":"refused","status":"#)
+            body.append(decimal: letter.status)
+        }
         body.append(#","refusals":"#)
         body.append(decimal: letter.refusals)
         body.append(#","replayed":"#)
