@@ -50,7 +50,7 @@ extension MetricsReport {
             ),
             (
                 "millrace_sink_failed_attempts_total",
-                "Attempts to deliver that are tried again: no answer, 5xx, 408, 425, 429.",
+                "Attempts to deliver that are tried again: no answer, 5xx, 401, 407, 408, 425, 429.",
                 { $0.failedAttempts }
             ),
             (

@@ -19,7 +19,8 @@ import Testing
         let receiver = try Receiver { ids, _ in
             ids.contains("e37") ? .status(status) : .status(200)
         }
-        let harness = try SinkHarness([options(receiver)])
+        let lines = LogLines()
+        let harness = try SinkHarness([options(receiver)], log: lines.log)
         try harness.store(0..<64)
         try harness.store(64..<70)
         #expect(try harness.wait { receiver.taken.count >= 69 })
@@ -33,6 +34,7 @@ import Testing
         #expect(refusals.filter { $0.ids == ["e37"] }.count == 5)
         #expect(refusals.count == 5 + 5 + 5)
         #expect(harness.status.deadLetters == 1)
+        #expect(eventually { lines.all("dead letter", #""id":"e37""#).count == 1 })
         #expect(harness.status.breaker.mode == .closed)
     }
 

@@ -98,6 +98,22 @@ import Testing
         #expect(harness.status.failedAttempts == 1)
     }
 
+    @Test func `a receiver that is too slow for a batch gets smaller ones`() throws {
+        let receiver = try Receiver { ids, _ in
+            if ids.count > 5 { sleep(until: .after(.milliseconds(400))) }
+            return .status(200)
+        }
+        let harness = try SinkHarness([
+            options(receiver, batchSize: 20, timeout: .milliseconds(200))
+        ])
+        try harness.store(0..<40)
+        #expect(try harness.wait(until: { harness.status.lag == 0 }, within: .seconds(40)))
+        #expect(harness.status.delivered == 40)
+        // Without the repetitions the order is that of storing.
+        var seen: Set<String> = []
+        #expect(receiver.taken.filter { seen.insert($0).inserted } == names(0..<40))
+    }
+
     @Test(arguments: [429, 503])
     func `Retry-After is waited for`(status: Int) throws {
         let receiver = try Receiver { _, number in
@@ -125,6 +141,32 @@ import Testing
         #expect(receiver.taken == names(0..<20))
         try harness.store(20..<21)
         #expect(try harness.wait { harness.status.breaker.mode == .closed })
+    }
+
+    @Test func `a breaker that opens says why`() throws {
+        let lines = LogLines()
+        let receiver = try Receiver { _, _ in .status(502) }
+        let harness = try SinkHarness([options(receiver)], log: lines.log)
+        try harness.store(0..<1)
+        #expect(try harness.wait { harness.status.breaker.openedCount > 0 })
+        #expect(
+            eventually {
+                !lines.all("sink breaker changed", #""to":"open""#, "HTTP status 502").isEmpty
+            })
+    }
+
+    @Test(arguments: [401, 407])
+    func `a key that has run out costs time and no event`(status: Int) throws {
+        let receiver = try Receiver { _, _ in .status(status) }
+        let harness = try SinkHarness([options(receiver)])
+        try harness.store(0..<20)
+        #expect(try harness.wait { receiver.requestCount >= 6 })
+        #expect(harness.status.lastError == "HTTP status \(status)")
+        receiver.obey { _, _ in .status(200) }
+        #expect(try harness.wait { receiver.taken.count >= 20 })
+        #expect(receiver.taken == names(0..<20))
+        #expect(harness.status.refusals == 0)
+        #expect(try harness.deadLetters().isEmpty)
     }
 
     @Test func `what retention has deleted is counted and passed over`() throws {

@@ -5,12 +5,13 @@ import Telemetry
 
 /// Gets one batch across, however long it takes. The lane's thread.
 ///
-/// DESIGN. What fails (no answer, 5xx, 408, 425, 429) is tried again for ever, with growing waits:
-/// the receiver's trouble costs time and no event. What is refused (any other 4xx) is tried five
-/// times in all; a batch is then cut in two and its halves are sent at once, and a half that is
-/// refused is cut again, until the refused event stands alone. That one is given five tries of its
-/// own and becomes a dead letter. So one bad event among a hundred costs some 25 requests, and all
-/// others arrive, in their order.
+/// DESIGN. What fails (no answer, 5xx, 401, 407, 408, 425, 429) is tried again for ever, with
+/// growing waits: the receiver's trouble costs time and no event. Where it is the time that does not
+/// suffice, the batch is sent in halves. What is refused (any other 4xx) is tried five times in all;
+/// a batch is then cut in two and its halves are sent at once, and a half that is refused is cut
+/// again, until the refused event stands alone. That one is given five tries of its own and becomes
+/// a dead letter. So one bad event among a hundred costs some 25 requests, and all others arrive, in
+/// their order.
 struct SinkDelivery {
     /// The sink is being stopped; the batch is not settled.
     struct Stopped: Error {}
@@ -24,10 +25,12 @@ struct SinkDelivery {
     let pause: Pause
 
     private(set) var dead: [DeadLetterEntry] = []
+    private(set) var size: SinkRequestSize
 
     init(
-        _ target: SinkTarget, log: Logger, pause: @escaping Pause
+        _ target: SinkTarget, size: SinkRequestSize, log: Logger, pause: @escaping Pause
     ) {
+        self.size = size
         self.target = target
         self.log = log
         self.pause = pause
@@ -37,7 +40,7 @@ struct SinkDelivery {
     mutating func deliver(_ run: EventRun) throws(Stopped) {
         var start = 0
         while start < run.count {
-            var end = min(run.count, start + target.options.batchSize)
+            var end = min(run.count, start + size.count)
             while end > start + 1,
                 run.byteCount(of: start..<end) > SinkOptions.requestLimitBytes
             {
@@ -61,14 +64,13 @@ struct SinkDelivery {
     ) throws(Stopped) {
         let body = run.array(range)
         let refusalLimit = isPart && range.count > 1 ? 1 : SinkOptions.refusalLimit
-        var (refusals, failures) = (0, 0)
+        var (refusals, failures, timeouts) = (0, 0, 0)
         while true {
             // Sending alone can go on for long without a failure to wait for.
             try pause(.zero, false)
             switch target.send(body) {
             case .delivered:
-                delivered(range.count)
-                return
+                return delivered(range.count)
             case .refused(let status):
                 refusals += 1
                 refused(status)
@@ -77,11 +79,17 @@ struct SinkDelivery {
                     return try giveUp(run, range, status, refusals)
                 }
                 try pause(Backoff.background.delay(afterFailures: refusals), false)
-            case .failed(let reason, let retryAfter):
+            case .failed(let reason, let retryAfter, let isTimeout):
                 failures += 1
                 failed(reason)
+                timeouts = isTimeout ? timeouts + 1 : 0
+                // On top of what is asked for: others were asked for the same.
                 let delay = Backoff.background.delay(afterFailures: failures)
-                try pause(max(delay, retryAfter ?? .zero), true)
+                try pause((retryAfter ?? .zero) + delay, true)
+                if timeouts >= SinkRequestSize.timeoutLimit, range.count > 1 {
+                    size.timedOut(range.count)
+                    return try deliverHalves(run, range, isPart: isPart)
+                }
             case .notSent(let wait): try pause(max(wait, .milliseconds(10)), true)
             case .cancelled: throw Stopped()
             }
@@ -92,15 +100,23 @@ struct SinkDelivery {
     private mutating func giveUp(
         _ run: EventRun, _ range: Range<Int>, _ status: Int, _ refusals: Int
     ) throws(Stopped) {
-        guard range.count == 1 else {
-            let middle = range.lowerBound + range.count / 2
-            try deliver(run, range.lowerBound..<middle, isPart: true)
-            return try deliver(run, middle..<range.upperBound, isPart: true)
-        }
+        guard range.count == 1 else { return try deliverHalves(run, range, isPart: true) }
+        let event = run[range.lowerBound]
         log.warning(
             "a sink's receiver refuses an event; it is kept as a dead letter",
-            ["sink": .string(target.options.name), "status": .integer(Int64(status))])
-        bury(run[range.lowerBound], status: status, refusals: refusals)
+            [
+                "sink": .string(target.options.name), "status": .integer(Int64(status)),
+                "id": .string(SinkDelivery.id(of: event)),
+            ])
+        bury(event, status: status, refusals: refusals)
+    }
+
+    private mutating func deliverHalves(
+        _ run: EventRun, _ range: Range<Int>, isPart: Bool
+    ) throws(Stopped) {
+        let middle = range.lowerBound + range.count / 2
+        try deliver(run, range.lowerBound..<middle, isPart: isPart)
+        try deliver(run, middle..<range.upperBound, isPart: isPart)
     }
 
     private mutating func bury(_ event: UnsafeRawBufferPointer, status: Int, refusals: Int) {
@@ -111,7 +127,18 @@ struct SinkDelivery {
                 refusals: refusals, event: Bytes(event)))
     }
 
-    private func delivered(_ count: Int) {
+    /// The id of an event of a run, which has the padding that the parser needs.
+    private static func id(of event: UnsafeRawBufferPointer) -> String {
+        let parser = JSONParser(maxDepth: StreamEntryDecoder.maxDepth)
+        guard let members = try? parser.members(of: event) else { return "" }
+        for index in 0..<members.count where EventAttribute(members[index].key) == .id {
+            return String(decoding: members[index].text, as: UTF8.self)
+        }
+        return ""
+    }
+
+    private mutating func delivered(_ count: Int) {
+        size.delivered(count)
         target.counters.delivered.add(count)
         target.counters.batches.add()
         if target.counters.note(nil) {

@@ -17,6 +17,7 @@ final class SinkLane: Sendable {
     private let log: Logger
     private let isStopping: Monitor<Bool>
     private let hasFailed = Locked(false)
+    private let requestSize: Locked<SinkRequestSize>
 
     /// - Parameter isStopping: the sinks' common switch.
     init(
@@ -28,6 +29,7 @@ final class SinkLane: Sendable {
         self.target = target
         self.isStopping = isStopping
         self.log = log
+        requestSize = Locked(SinkRequestSize(limit: target.options.batchSize))
     }
 
     /// The thread's body: returns when the sinks are stopped.
@@ -51,7 +53,8 @@ final class SinkLane: Sendable {
 
     /// Returns early only if the sinks are stopped; the batch is then read again after the start.
     private func deliver(_ batch: SinkBatch) {
-        var delivery = SinkDelivery(target, log: log) {
+        let size = requestSize.withLock { $0 }
+        var delivery = SinkDelivery(target, size: size, log: log) {
             [self] (time, isReceivers) throws(SinkDelivery.Stopped) in
             if isReceivers { outlived(batch) }
             try pause(time, keeping: batch)
@@ -62,6 +65,7 @@ final class SinkLane: Sendable {
             } else {
                 try delivery.deliver(batch.run)
             }
+            requestSize.withLock { $0 = delivery.size }
             try settle(batch, delivery.dead)
         } catch {
             log.debug(

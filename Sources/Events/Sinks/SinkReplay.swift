@@ -74,7 +74,7 @@ package struct SinkReplay: Sendable {
         case .refused:
             target.counters.refused.add()
             refused += 1
-        case .failed(let reason, _):
+        case .failed(let reason, _, _):
             target.counters.failed.add()
             failure = reason
         case .notSent: failure = "the sink's breaker is open"

@@ -9,8 +9,8 @@ final class SinkTarget: Sendable {
         case delivered
         /// It will not have what was sent, with this status.
         case refused(Int)
-        /// It asks to be left alone for a while, or could not be reached.
-        case failed(String, retryAfter: Duration?)
+        /// It asks to be left alone for a while, or could not be reached, or not in time.
+        case failed(String, retryAfter: Duration?, isTimeout: Bool)
         /// The breaker is open; nothing was sent.
         case notSent(wait: Duration)
         /// The client is closed.
@@ -20,6 +20,8 @@ final class SinkTarget: Sendable {
     let options: SinkOptions
     let breaker: CircuitBreaker
     let counters: SinkCounters
+    /// What the last attempt failed with; kept after recovery.
+    private let cause: Locked<String>
     private let client: HTTPClient
     private let headers: [(name: String, value: String)]
 
@@ -31,6 +33,8 @@ final class SinkTarget: Sendable {
         self.options = options
         self.client = client
         self.counters = counters
+        let cause = Locked("")
+        self.cause = cause
         headers =
             [("Content-Type", SinkTarget.contentType)]
             + options.headers.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
@@ -43,6 +47,9 @@ final class SinkTarget: Sendable {
                     "sink": .string(options.name), "from": .string(change.from.rawValue),
                     "to": .string(change.to.rawValue),
                     "reason": .string(change.reason.rawValue),
+                    "failure_rate": .real(change.failureRate),
+                    "slow_rate": .real(change.slowRate),
+                    "last_error": .string(cause.withLock { $0 }),
                 ])
         }
     }
@@ -89,6 +96,7 @@ final class SinkTarget: Sendable {
     private func judge(_ reply: HTTPReply, _ permit: BreakerPermit) -> Outcome {
         let now = MonotonicTime.now()
         let retryAfter = reply.retryAfter.map { min($0, SinkOptions.longestRetryAfter) }
+        let reason = "HTTP status \(reply.status)"
         switch reply.status {
         case 200..<300:
             breaker.record(permit, .success, at: now)
@@ -96,12 +104,15 @@ final class SinkTarget: Sendable {
         case 425, 429:
             // It is well, and wants less: that is what the wait is for.
             breaker.giveBack(permit)
-        case 400..<500 where reply.status != 408:
+        // A want of credentials says nothing of what was sent: with a key that has run out each
+        // event would become a dead letter, and the oldest of those are let go of in the end.
+        case 400..<500 where ![401, 407, 408].contains(reply.status):
             breaker.record(permit, .success, at: now)
             return .refused(reply.status)
-        default: breaker.record(permit, .failure, at: now)
+        default: fail(permit, .failure, reason)
         }
-        return .failed("HTTP status \(reply.status)", retryAfter: retryAfter)
+        let isTimeout = reply.status == 408 || reply.status == 504
+        return .failed(reason, retryAfter: retryAfter, isTimeout: isTimeout)
     }
 
     private func judge(_ error: HTTPClientError, _ permit: BreakerPermit) -> Outcome {
@@ -113,8 +124,14 @@ final class SinkTarget: Sendable {
             // Says nothing of the receiver.
             breaker.giveBack(permit)
         case .connect, .timeout, .tls, .reset, .protocolViolation, .tooLarge:
-            breaker.record(permit, .connectionFailure, at: .now())
+            fail(permit, .connectionFailure, error.description)
         }
-        return .failed(error.description, retryAfter: nil)
+        return .failed(error.description, retryAfter: nil, isTimeout: error.code == .timeout)
+    }
+
+    /// Notes the cause first: the change that may follow is logged with it.
+    private func fail(_ permit: BreakerPermit, _ outcome: BreakerOutcome, _ reason: String) {
+        cause.withLock { $0 = reason }
+        breaker.record(permit, outcome, at: .now())
     }
 }
