@@ -1,17 +1,32 @@
 #pragma once
 #include <microhttpd.h>
+#include <stdarg.h>
+#include <string.h>
 #include <sys/socket.h>
+
+// libmicrohttpd answers what it cannot parse with pages of its own and asks nobody, but it writes to
+// its log first, with the status as the first argument. There is no other sign of it.
+struct millrace_own_answers {
+    void *loop;
+    void (*answering)(void *loop, unsigned int status);
+};
+static inline void millrace_heed_log(void *context, const char *format, va_list arguments) {
+    const struct millrace_own_answers *heed = (const struct millrace_own_answers *)context;
+    if (strncmp(format, "Error processing request", 24) == 0)
+        heed->answering(heed->loop, va_arg(arguments, unsigned int));
+}
 
 // MHD_start_daemon has variable arguments, which Swift cannot call. Timeouts are 0: libmicrohttpd's
 // are for inactivity only, and the event loop keeps real deadlines of its own.
 static inline struct MHD_Daemon *millrace_daemon_start(
-    void *loop, unsigned int connection_limit, size_t connection_memory_bytes,
+    void *loop, struct millrace_own_answers *own_answers, unsigned int connection_limit, size_t connection_memory_bytes,
     MHD_AccessHandlerCallback handler, MHD_RequestCompletedCallback completed,
     MHD_NotifyConnectionCallback connection_changed, void *(*target_seen)(void *, const char *, struct MHD_Connection *),
     size_t (*keep_escapes)(void *, struct MHD_Connection *, char *)) {
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL,
-        NULL, handler, loop, MHD_OPTION_CONNECTION_LIMIT, connection_limit,
+        MHD_USE_ERROR_LOG | MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL,
+        NULL, handler, loop, MHD_OPTION_EXTERNAL_LOGGER, millrace_heed_log, own_answers,
+        MHD_OPTION_CONNECTION_LIMIT, connection_limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_memory_bytes,
         MHD_OPTION_NOTIFY_COMPLETED, completed, loop,
         MHD_OPTION_NOTIFY_CONNECTION, connection_changed, loop,

@@ -34,6 +34,11 @@ func connectionChanged(
     }
 }
 
+/// libmicrohttpd answers somebody by itself, in the middle of a pass.
+func libraryAnswering(_ context: UnsafeMutableRawPointer?, _ status: UInt32) {
+    loop(context)?.answersItself(status: Int(status))
+}
+
 /// The request line is there: what is returned becomes the request's context.
 ///
 /// The query is cut off in libmicrohttpd's buffer, for it would take it apart and store every

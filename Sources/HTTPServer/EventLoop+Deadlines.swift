@@ -23,6 +23,8 @@ extension EventLoop {
             let isFirst = connection.request.target.isEmpty
             if elapsed > (isFirst ? options.headerTimeout : options.idleTimeout) {
                 connection.cut()
+            } else if elapsed > reapInterval {
+                connection.rest()
             }
         case .header: if elapsed > options.headerTimeout { connection.refuseLate() }
         case .body: if isTooSlow(connection.bodyBytes, elapsed) { connection.refuseLate() }

@@ -51,6 +51,8 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     private let inbox = Locked(Inbox())
     private let wakeDescriptor: Int32
     private var daemon: OpaquePointer?
+    /// libmicrohttpd has it until the daemon ends.
+    private let ownAnswers = UnsafeMutablePointer<millrace_own_answers>.allocate(capacity: 1)
     private var descriptors: [pollfd] = []
     /// Passes without a wait, one after the other, that brought nothing.
     private var fruitless = 0
@@ -72,8 +74,11 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     /// Sets libmicrohttpd up. Call once, before `run`.
     /// - Returns: false if the system has no more to give.
     func open() -> Bool {
+        let this = Unmanaged.passUnretained(self).toOpaque()
+        ownAnswers.initialize(
+            to: millrace_own_answers(loop: this, answering: libraryAnswering))
         daemon = millrace_daemon_start(
-            Unmanaged.passUnretained(self).toOpaque(), UInt32(options.maxConnections + 64),
+            this, ownAnswers, UInt32(options.maxConnections + 64),
             options.connectionMemoryBytes, handleAccess, requestCompleted, connectionChanged,
             targetSeen, keepEscapes)
         guard let daemon else { return false }
@@ -86,6 +91,7 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
 
     deinit {
         if let daemon { MHD_stop_daemon(daemon) }
+        ownAnswers.deallocate()
         close(wakeDescriptor)
     }
 
@@ -213,6 +219,8 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
         openConnections.leave()
     }
 
+    var bodyBudget: BodyBudget { server.bodyBudget }
+
     func handle(_ request: Request, _ responder: Responder) { server.handle(request, responder) }
 
     /// Gives the request its id and its place in a trace.
@@ -235,12 +243,28 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
         }
     }
 
-    func finished(_ request: Request, status: Int, code: String?) {
+    /// libmicrohttpd cannot parse what a client sent, and is about to answer with a page of its own.
+    ///
+    /// It does not say to whom. Only where it has taken a whole header and refuses that itself can
+    /// the connection be told from others, and gets our answer; see `HTTPConnection.isRefusedByLibrary`.
+    func answersItself(status: Int) {
+        hasActivity = true
+        if let connection = connections.values.first(where: \.isRefusedByLibrary) {
+            return connection.refuseMalformed(status: status)
+        }
+        server.malformed.add()
+        guard options.accessLog != .off else { return }
+        server.log.notice(
+            "a request was malformed", ["status": .integer(Int64(status)), "code": "malformed"])
+    }
+
+    func finished(_ request: Request, bodyBytes: Int, status: Int, code: String?) {
         let duration = MonotonicTime.now().since(request.received)
         metrics.observe(
             RequestMetrics.Key(method: request.method, route: request.routeIndex, status: status),
             duration)
-        AccessLog.write(request, status, code, duration, options.accessLog, server.log)
+        AccessLog.write(
+            request, bodyBytes, status, code, duration, options.accessLog, server.log)
     }
 
     /// Whether replies need no fields that depend on the server's state or the request's origin.

@@ -22,7 +22,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     }
 
     let loop: EventLoop
-    let request = Request()
+    let request: Request
     private(set) var handle: OpaquePointer?
     private(set) var phase = Phase.idle {
         didSet {
@@ -36,8 +36,8 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     private(set) var moved: MonotonicTime
     /// Bytes of the body, as they came, chunk framing left out.
     private(set) var bodyBytes = 0
-    /// The body is over its limit: what comes is counted and thrown away.
-    private var isOverLimit = false
+    /// Why the body is not kept: what comes of it is counted and thrown away.
+    private var bodyRefusal: Problem?
     /// libmicrohttpd keeps this connection out of its sets until it is resumed.
     private(set) var isSuspended = false
     /// It waits in libmicrohttpd's ready list.
@@ -62,6 +62,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     init(loop: EventLoop, handle: OpaquePointer) {
         self.loop = loop
         self.handle = handle
+        request = Request(budget: loop.bodyBudget)
         since = loop.now
         moved = loop.now
         request.loopIndex = loop.index
@@ -77,7 +78,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         request.received = .now()
         enter(.header)
         bodyBytes = 0
-        isOverLimit = false
+        bodyRefusal = nil
         halfClosedAt = nil
         status = 0
         problemCode = nil
@@ -110,7 +111,11 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
             return queue(Problem(error).response(for: request))
         }
         if let length = announcedLength, length > loop.options.bodyLimitBytes {
-            return queue(bodyTooLarge())
+            return queue(bodyTooLarge().response(for: request))
+        }
+        if let length = announcedLength, !loop.bodyBudget.hasRoom(for: length) {
+            loop.bodyBudget.refused.add()
+            return queue(Problem.bodyBudget.response(for: request))
         }
         return true
     }
@@ -138,15 +143,19 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         guard !isCut else { return false }
         bodyBytes += bytes.count
         let limit = loop.options.bodyLimitBytes
-        if bodyBytes > limit {
-            // libmicrohttpd takes no reply while a body comes, so a little more is read and
-            // thrown away; whoever goes on for ever is cut off.
-            isOverLimit = true
-            request.body.removeAll()
-            return bodyBytes <= 2 * limit + (1 << 20)
+        if bodyRefusal == nil, bodyBytes > limit {
+            refuseBody(bodyTooLarge())
+        } else if bodyRefusal == nil, !request.appendBody(bytes, limitBytes: limit) {
+            refuseBody(.bodyBudget)
         }
-        request.body.append(bytes)
-        return true
+        // libmicrohttpd takes no reply while a body comes, so a little more is read and thrown
+        // away; whoever goes on for ever is cut off.
+        return bodyRefusal == nil || bodyBytes <= 2 * limit + (1 << 20)
+    }
+
+    private func refuseBody(_ problem: Problem) {
+        bodyRefusal = problem
+        request.dropBody()
     }
 
     /// The request is complete, or libmicrohttpd asks again because it has had no reply.
@@ -159,7 +168,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         }
         guard phase == .body else { return stillWaiting() }
         enter(.waiting)
-        if isOverLimit { return queue(bodyTooLarge()) }
+        if let bodyRefusal { return queue(bodyRefusal.response(for: request)) }
         loop.handle(request, Responder(self, number: number.load(ordering: .relaxed)))
         if let response = pending {
             pending = nil
@@ -178,9 +187,16 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         stream = nil
         pending = nil
         isSuspended = false
-        if status != 0 { loop.finished(request, status: status, code: problemCode) }
+        if status != 0 {
+            loop.finished(request, bodyBytes: bodyBytes, status: status, code: problemCode)
+        }
+        // While it is awaited somebody may still read the body; it goes with the request then.
+        if phase != .waiting { request.dropBody(above: HTTPConnection.keptBodyBytes) }
         enter(.idle)
     }
+
+    /// Nothing has come for a while: its buffer is worth more to others.
+    func rest() { request.dropBody(above: BodyCharge.freeBytes) }
 
     func closed() {
         ended(well: false)
@@ -250,6 +266,29 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         cut()
     }
 
+    /// libmicrohttpd has the whole header and has not asked about it, which it does at once unless
+    /// it refuses it: a length that is none, or cookies that its memory has no room for.
+    var isRefusedByLibrary: Bool {
+        guard phase == .header, !isCut, let handle else { return false }
+        return millrace_header_bytes(handle) > 0
+    }
+
+    /// Answers in libmicrohttpd's place, which would send its status line and header twice (0.9.75)
+    /// and a page of its own behind them.
+    func refuseMalformed(status: Int) {
+        guard let handle else { return }
+        millrace_each_header(handle, Unmanaged.passUnretained(self).toOpaque(), appendHeader)
+        loop.correlate(request)
+        switch status {
+        case 413: refuse(bodyTooLarge())
+        case 431: refuse(BareReply.headerTooLarge)
+        default: refuse(Problem(RequestGuard.invalidLength))
+        }
+        // Now it finds the way closed.
+        isCut = true
+        shutdown(socket, Int32(SHUT_WR))
+    }
+
     private func refuse(_ problem: Problem) {
         status = problem.status
         problemCode = problem.code
@@ -294,6 +333,8 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     }
 
     private static let heartbeatBytes = Bytes(":\n\n")
+    /// Of a buffer, kept for the next request: making it anew for each would cost page faults.
+    private static let keptBodyBytes = 256 << 10
 
     private var announcedLength: Int? {
         guard let value = request.headers.first("content-length") else { return nil }
@@ -302,12 +343,12 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         return value.reduce(0) { $0 * 10 + Int($1 &- UInt8(ascii: "0")) }
     }
 
-    private func bodyTooLarge() -> Response {
+    private func bodyTooLarge() -> Problem {
         let limit = loop.options.bodyLimitBytes
         var problem = Problem(
             413, "body_too_large", "A body is limited to \(limit) bytes.", limit: limit)
         problem.closesConnection = true
-        return problem.response(for: request)
+        return problem
     }
 
     private func enter(_ phase: Phase) {

@@ -7,11 +7,18 @@ final class ServerContext: Sendable {
     let log: Logger
     let onPassEnd: @Sendable (Int) -> Void
     let handle: Handler
+    let bodyBudget: BodyBudget
+    /// Requests that libmicrohttpd answered by itself.
+    let malformed = Counter()
     private let draining = Atomic<Bool>(false)
     private let deadline = Locked(Deadline.never)
 
-    init(log: Logger, onPassEnd: @escaping @Sendable (Int) -> Void, handle: @escaping Handler) {
+    init(
+        log: Logger, bodyBudget: BodyBudget, onPassEnd: @escaping @Sendable (Int) -> Void,
+        handle: @escaping Handler
+    ) {
         self.log = log
+        self.bodyBudget = bodyBudget
         self.onPassEnd = onPassEnd
         self.handle = handle
     }
@@ -46,7 +53,11 @@ package final class HTTPServer: Sendable {
     ) throws(ListenError) {
         let listener: Int32
         (listener, port) = try ListenSocket.open(host: options.host, port: options.port)
-        context = ServerContext(log: log, onPassEnd: onPassEnd, handle: handler)
+        context = ServerContext(
+            log: log,
+            bodyBudget: BodyBudget(
+                limitBytes: options.bodyMemoryBytes, inflatingBytes: options.inflatingBytes),
+            onPassEnd: onPassEnd, handle: handler)
         let (context, count) = (context, count)
         loops = (0..<options.loops).map {
             EventLoop(index: $0, options: options, server: context, count: count)
@@ -79,7 +90,11 @@ package final class HTTPServer: Sendable {
         threads.withLock { $0 = [] }
     }
 
+    /// What bodies take in memory.
+    package var bodyBudget: BodyBudget { context.bodyBudget }
     package var openConnections: Int { count.current }
     package var refusedConnections: UInt64 { acceptor.refused.count }
+    /// Requests that were answered without a handler, as no HTTP.
+    package var malformedRequests: UInt64 { context.malformed.count }
     package var metrics: [RequestMetrics] { loops.map(\.metrics) }
 }

@@ -11,6 +11,10 @@ package struct HTTPServerOptions: Sendable {
     package var maxConnections = 4096
     package var headerLimitBytes = 32 << 10
     package var bodyLimitBytes = 10 << 20
+    /// What all bodies may take in memory together.
+    package var bodyMemoryBytes = 256 << 20
+    /// What of that is kept free for bodies to inflate to: the largest should fit.
+    package var inflatingBytes = 0
     package var headerTimeout = Duration.seconds(10)
     /// How long a connection may wait for its next request.
     package var idleTimeout = Duration.seconds(75)

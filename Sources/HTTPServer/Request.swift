@@ -10,6 +10,8 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     package var target = ByteBuffer(capacity: 128)
     package var headers = HeaderList()
     package var body = ByteBuffer(capacity: 1024)
+    /// What the body has taken of the server's budget.
+    var charge: BodyCharge
     /// Values of the template's `{name}` segments, in their order.
     package var pathParameters: [String] = []
     /// What correlates the records of this request; a sane `X-Request-Id` or one made here.
@@ -24,7 +26,10 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     /// The router's index of it; -1 before routing and for a 404.
     package var routeIndex = -1
 
-    package init() {}
+    package convenience init() { self.init(budget: nil) }
+
+    /// - Parameter budget: what its bodies are counted in; nil counts nothing.
+    init(budget: BodyBudget?) { charge = BodyCharge(budget) }
 
     /// A request without a socket, for tests.
     package convenience init(
@@ -64,7 +69,6 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
         target.removeAll()
         headers.removeAll()
         body.removeAll()
-        body.shrink(above: 256 << 10)
         pathParameters.removeAll()
         id.removeAll()
         route = nil

@@ -109,9 +109,11 @@ package enum RequestGuard {
         }
     }
 
+    static let invalidLength = bad("invalid_content_length", "Content-Length is not a number.")
+
     private static func checkLength(_ value: UnsafeRawBufferPointer) throws(Refusal) {
         guard !value.isEmpty, value.allSatisfy({ (0x30...0x39).contains($0) }) else {
-            throw bad("invalid_content_length", "Content-Length is not a number.")
+            throw invalidLength
         }
     }
 

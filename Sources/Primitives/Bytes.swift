@@ -67,6 +67,11 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {  // One owner, by `~
         if count + additional > capacity { grow(to: count + additional) }
     }
 
+    /// Makes its memory exactly `wanted` bytes, for who counts it; never less than there are.
+    package mutating func reserve(capacity wanted: Int) {
+        if wanted > capacity { resize(to: wanted) }
+    }
+
     package mutating func append(_ byte: UInt8) {
         if count == capacity { grow(to: count + 1) }
         base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
@@ -183,8 +188,9 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {  // One owner, by `~
         return parts
     }
 
-    private mutating func grow(to needed: Int) {
-        let larger = max(needed, capacity &* 2)
+    private mutating func grow(to needed: Int) { resize(to: max(needed, capacity &* 2)) }
+
+    private mutating func resize(to larger: Int) {
         guard let moved = realloc(base, larger + ByteBuffer.padding) else {
             preconditionFailure("out of memory")
         }

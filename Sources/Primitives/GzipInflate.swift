@@ -23,9 +23,11 @@ package enum Inflate {
     /// Appends what `input` inflates to. On an error `output` is as it was.
     ///
     /// Never more than one byte beyond the smaller limit is inflated, whatever the input claims.
+    /// - Parameter mayGrow: asked before `output` grows, with its new capacity in bytes (the one
+    ///   beyond the limit left out); false ends it with `outOfMemory`.
     package static func inflate(
         _ input: UnsafeRawBufferPointer, _ coding: Coding, limits: Limits,
-        into output: inout ByteBuffer
+        into output: inout ByteBuffer, mayGrow: (Int) -> Bool = { _ in true }
     ) throws(InflateError) {
         let start = output.count
         let byRatio = input.count.multipliedReportingOverflow(by: limits.ratio)
@@ -33,7 +35,8 @@ package enum Inflate {
         let allowed = min(limits.outputBytes, ratioLimit)
         do throws(InflateError) {
             let stream = try InflateStream(input, windowBits: windowBits(coding, input))
-            try stream.run(into: &output, limit: start + allowed, isGzip: coding == .gzip)
+            try stream.run(
+                into: &output, limit: start + allowed, isGzip: coding == .gzip, mayGrow)
         } catch {
             output.truncate(to: start)
             throw error == .tooLarge && ratioLimit < limits.outputBytes ? .ratio : error
@@ -92,19 +95,29 @@ private final class InflateStream {
     }
 
     /// Inflates until the input's end, at most up to `limit` bytes in `output`.
-    func run(into output: inout ByteBuffer, limit: Int, isGzip: Bool) throws(InflateError) {
+    func run(
+        into output: inout ByteBuffer, limit: Int, isGzip: Bool, _ mayGrow: (Int) -> Bool
+    ) throws(InflateError) {
         while true {
-            try runMember(into: &output, limit: limit)
+            try runMember(into: &output, limit: limit, mayGrow)
             if stream.pointee.avail_in == 0 { return }
             guard isGzip, inflateReset(stream) == Z_OK else { throw .corrupt }
         }
     }
 
-    private func runMember(into output: inout ByteBuffer, limit: Int) throws(InflateError) {
+    private func runMember(
+        into output: inout ByteBuffer, limit: Int, _ mayGrow: (Int) -> Bool
+    ) throws(InflateError) {
         while true {
             // One byte more than allowed: how else to tell a stream that ends at the limit?
             let room = limit + 1 - output.count
-            let target = output.spare(min(room, InflateStream.stepBytes))
+            let step = min(room, InflateStream.stepBytes)
+            if output.count + step > output.capacity {
+                let larger = max(output.count + step, min(output.capacity * 2, limit + 1))
+                guard mayGrow(min(larger, limit)) else { throw .outOfMemory }
+                output.reserve(capacity: larger)
+            }
+            let target = output.spare(step)
             let offered = min(target.count, room, Int(Int32.max))
             stream.pointee.next_out = target.baseAddress?.assumingMemoryBound(to: UInt8.self)
             stream.pointee.avail_out = UInt32(offered)

@@ -63,6 +63,8 @@ extension Configuration {
         options.maxConnections = maxConnections
         options.headerLimitBytes = headerLimitBytes
         options.bodyLimitBytes = bodyLimitBytes
+        options.bodyMemoryBytes = bodyMemoryBytes
+        options.inflatingBytes = decompressedLimitBytes
         options.headerTimeout = headerTimeout
         options.idleTimeout = idleTimeout
         options.bodyMinimumBytesPerSecond = bodyMinRateBytes

@@ -49,6 +49,15 @@ struct MetricsReport: Sendable {
         let refused = "millrace_http_refused_connections_total"
         text.family(refused, .counter, "Connections refused at the limit.")
         text.sample(refused, [:], server.refusedConnections)
+        counter(
+            &text, "millrace_http_malformed_requests_total",
+            "Requests that are no HTTP, or too large to parse.", server.malformedRequests)
+        gauge(
+            &text, "millrace_http_body_memory_bytes", "Memory of request bodies above 16 KiB.",
+            server.bodyBudget.usedBytes)
+        counter(
+            &text, "millrace_http_refused_bodies_total", "Bodies refused for want of memory.",
+            server.bodyBudget.refused.count)
     }
 
     private func addEvents(_ text: inout MetricsText) {

@@ -43,6 +43,10 @@ struct StatusReport: Sendable {
             let server = self.server.current
             http.add("connections", server?.openConnections ?? 0)
             http.add("refused_connections", server?.refusedConnections ?? 0)
+            http.add("malformed_requests", server?.malformedRequests ?? 0)
+            http.add("body_bytes", server?.bodyBudget.usedBytes ?? 0)
+            http.add("max_body_bytes", configuration.bodyMemoryBytes)
+            http.add("refused_bodies", server?.bodyBudget.refused.count ?? 0)
             http.add("event_loops", configuration.loops)
         }
         body.object("logger") { logger in

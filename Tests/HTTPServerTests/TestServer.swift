@@ -117,6 +117,7 @@ final class TestServer: Sendable {
             }
         }
         routes.on(.get, "/held") { [held] _, responder in held.change { $0.append(responder) } }
+        routes.on(.post, "/kept") { [held] _, responder in held.change { $0.append(responder) } }
         routes.on(.get, "/stream") { [streams] _, responder in
             let stream = EventStream()
             streams.change { $0.append(stream) }

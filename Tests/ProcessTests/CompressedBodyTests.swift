@@ -83,6 +83,39 @@ import TestSupport
         #expect(growth < 160 << 20 || MillraceBinary.isSanitized == true)
     }
 
+    @Test func `what bodies inflate to is bounded together, and comes back`() throws {
+        let service = try RunningService.start([
+            "--body-limit", "1MiB", "--decompressed-limit", "8MiB", "--body-memory", "12MiB",
+        ])
+        let packed = gzip(AccessLog(count: 20_000).ndjson)
+        let clients = try (0..<12).map { _ in try service.connect() }
+        for client in clients {
+            try client.send(
+                "POST", "/events",
+                headers: ["Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"],
+                body: packed)
+        }
+        var refused = 0
+        for client in clients {
+            let reply = try client.receive()
+            if reply.status == 202 { continue }
+            refused += 1
+            #expect(reply.status == 503 && reply.header("Retry-After") == "1", "\(reply.text)")
+            #expect(try reply.json()["code"]?.string == "body_budget")
+        }
+        try service.wait(until: "all memory is back") {
+            try service.get("/status").json()["http"]?["body_bytes"]?.integer == 0
+        }
+        let http = try service.get("/status").json()["http"]
+        #expect(http?["refused_bodies"]?.integer == refused)
+        #expect(http?["max_body_bytes"]?.integer == 12 << 20)
+        #expect(
+            try service.get("/metrics").text.contains(
+                "millrace_http_refused_bodies_total \(refused)\n"))
+        print("12 compressed bodies at once: \(refused) refused")
+        #expect(refused < 12)
+    }
+
     /// One stored block (RFC 1951, section 3.2.4).
     private func deflated(_ text: String) -> [UInt8] {
         let bytes = Array(text.utf8)

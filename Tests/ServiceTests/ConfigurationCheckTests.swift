@@ -32,5 +32,9 @@ import Testing
         let events = try #require(
             problem(["event-limit": "16MiB", "body-limit": "1MiB", "decompressed-limit": "8MiB"]))
         #expect(events.contains("at most 8MiB"))
+        let memory = try #require(problem(["body-memory": "64MiB"]))
+        #expect(memory.hasPrefix("body-memory (flag --body-memory) is less than"))
+        #expect(memory.contains("at least 74MiB"))
+        #expect(problem(["body-memory": "74MiB"]) == nil)
     }
 }

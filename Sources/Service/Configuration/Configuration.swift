@@ -18,6 +18,7 @@ package struct Configuration: Sendable {
 
     package let bodyLimitBytes: Int
     package let decompressedLimitBytes: Int
+    package let bodyMemoryBytes: Int
     package let eventLimitBytes: Int
     package let batchEvents: Int
     package let jsonDepth: Int
@@ -71,6 +72,7 @@ package struct Configuration: Sendable {
         loops = values[\.loops]
         bodyLimitBytes = values[\.bodyLimit]
         decompressedLimitBytes = values[\.decompressedLimit]
+        bodyMemoryBytes = values[\.bodyMemory]
         eventLimitBytes = values[\.eventLimit]
         batchEvents = values[\.batchEvents]
         jsonDepth = values[\.jsonDepth]

@@ -5,7 +5,8 @@ enum ConfigurationCheck {
         _ values: ResolvedSettings, role: ServiceRole
     ) throws(ConfigurationError) {
         let problems = [
-            access(values), bodies(values), events(values), redis(values), work(values, role),
+            access(values), bodies(values), memory(values), events(values), redis(values),
+            work(values, role),
         ].compactMap { $0 }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
     }
@@ -47,6 +48,17 @@ enum ConfigurationCheck {
             \(values.cite(\.decompressedLimit)) is less than \(values.cite(\.bodyLimit)), so a \
             plain body of the permitted size would be refused; make it at least \
             \(ByteSize.format(values[\.bodyLimit]))
+            """
+    }
+
+    /// A compressed body and what it inflates to are in memory together.
+    private static func memory(_ values: ResolvedSettings) -> String? {
+        let (body, plain) = (values[\.bodyLimit], values[\.decompressedLimit])
+        guard values[\.bodyMemory] < body + plain else { return nil }
+        return """
+            \(values.cite(\.bodyMemory)) is less than a body of the permitted size takes, so it \
+            would be refused even alone; make it at least \(ByteSize.format(body + plain)), or \
+            lower \(values.cite(\.bodyLimit)) or \(values.cite(\.decompressedLimit))
             """
     }
 

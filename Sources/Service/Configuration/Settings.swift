@@ -33,6 +33,9 @@ struct Settings: Sendable {
     let decompressedLimit = Setting(
         "decompressed-limit", .size(1 << 10...4 << 30), default: "64MiB",
         "Largest request body once it is decompressed")
+    let bodyMemory = Setting(
+        "body-memory", .size(1 << 20...1 << 40), default: "256MiB",
+        "Memory for all request bodies together; those above 16KiB are refused beyond it")
     let eventLimit = Setting(
         "event-limit", .size(256...16 << 20), default: "256KiB", "Largest event")
     let batchEvents = Setting(

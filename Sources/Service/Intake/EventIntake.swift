@@ -67,6 +67,8 @@ final class EventIntake: Sendable {
             }
             let lane = lanes[request.loopIndex]
             let receipt = try lane.take(request, format, parameters)
+            // An answer that waits for more than the journal may be a minute away.
+            if parameters.ack != .journaled { request.dropBody() }
             enqueue(receipt, request, responder, on: lane)
         } catch {
             refuse(error, request, responder)
@@ -115,6 +117,8 @@ final class EventIntake: Sendable {
             ?? IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
         defer { spareLanes.withLock { $0.append(lane) } }
         let receipt = try lane.take(request, format, parameters)
+        // Its events are in the batch.
+        request.dropBody()
         enqueue(receipt, request, responder, on: lane)
         guard let batch = lane.handOver() else { return }
         journal.submit(batch.records) { [self] _, outcome in complete(batch, outcome) }

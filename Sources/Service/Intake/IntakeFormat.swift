@@ -79,12 +79,16 @@ enum IntakeCoding {
     static func decode(
         _ request: Request, _ coding: Inflate.Coding, limitBytes: Int
     ) throws(Problem) {
-        var plain = ByteBuffer(capacity: min(limitBytes, request.body.count * 4))
+        let capacity = min(limitBytes, request.body.count * 4)
+        guard request.mayHold(besideBody: capacity) else { throw .bodyBudget }
+        var plain = ByteBuffer(capacity: capacity)
         do throws(InflateError) {
             try Inflate.inflate(
                 request.body.span, coding, limits: Inflate.Limits(outputBytes: limitBytes),
-                into: &plain)
+                into: &plain, mayGrow: { request.mayHold(besideBody: $0) })
         } catch {
+            // At once, so that the next one finds room.
+            request.dropBody()
             switch error {
             case .tooLarge:
                 throw Problem(
@@ -98,9 +102,9 @@ enum IntakeCoding {
             case .truncated: throw Problem(400, "truncated_body", "The compressed body ends early.")
             case .corrupt:
                 throw Problem(400, "corrupt_body", "The body is not what Content-Encoding says.")
-            case .outOfMemory: throw Problem(503, "overloaded", "There is no memory to unpack it.")
+            case .outOfMemory: throw .bodyBudget
             }
         }
-        request.body = plain
+        request.replaceBody(with: plain)
     }
 }
