@@ -11,7 +11,7 @@ extension RedisURL {
         } else if text.after(prefix: "rediss://") != nil {
             throw .url("rediss:// is not supported: put a TLS proxy such as stunnel in front")
         } else {
-            throw .url("it starts with redis:// or unix://")
+            throw .url("the scheme is redis:// or unix://")
         }
         if rest.contains("#") { throw .url("'#' in a password is written %23") }
         let query = try RedisURL.takeQuery(&rest)
@@ -161,7 +161,7 @@ extension RedisURL {
 
 extension RedisError {
     fileprivate static func url(_ message: String) -> RedisError {
-        RedisError(.invalidURL, "not a Redis URL: \(message)")
+        RedisError(.invalidURL, message)
     }
 }
 

@@ -17,7 +17,11 @@ enum DataDirectoryInspection {
             return [.init(part, .failed, "\(path) is not a directory")]
         }
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
-            return [.init(part, .failed, "\(path) cannot be written by this user")]
+            // Rights would not help there.
+            let why =
+                errno == EROFS
+                ? "is on a file system that is mounted read-only" : "cannot be written by this user"
+            return [.init(part, .failed, "\(path) \(why)")]
         }
         return [.init(part, .ok, "\(path) is writable")] + room(in: path, configuration)
     }

@@ -8,7 +8,7 @@ import Telemetry
 package enum Service {
     /// The program: reads the command line, does what it says, and ends the process.
     package static func main() -> Never {
-        MillraceCommand.main()
+        MillraceCommand.main(NegativeValues.joined(CommandLine.arguments.dropFirst()))
         MillraceCommand.exit()
     }
 

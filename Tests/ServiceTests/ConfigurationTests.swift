@@ -134,6 +134,22 @@ import Testing
         #expect(file.use { Configuration.problems(flags: ["config": $0]) } == [])
     }
 
+    @Test(arguments: [
+        ("http://h", "the scheme is redis:// or unix://"), ("redis://", "a host is missing"),
+        ("redis://:hunter2@h:x", "a port is 1 to 65535"),
+        ("redis://:hunter2@h/x", "the database is a number from 0"),
+        ("redis://hun@ter2@h", "'@' in a password is written %40"),
+        ("redis://h?tls=1", "the parameters are cluster and db"),
+    ])
+    func `a Redis URL is refused with the part that is wrong, and not repeated`(
+        text: String, fault: String
+    ) throws {
+        let found = try #require(Configuration.problems(flags: ["redis-url": text]).first)
+        #expect(found.hasPrefix("redis-url: the hidden value (flag --redis-url) is not a URL"))
+        #expect(found.hasSuffix("; what is wrong: \(fault)"), "\(found)")
+        #expect(!found.contains("ter2"))
+    }
+
     @Test func `everything that is wrong is said at once`() {
         let found = Configuration.problems(
             flags: ["port": "x"], environment: ["MILLRACE_LOOPS": "y", "MILLRACE_PROT": "1"])

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Service
@@ -27,6 +28,15 @@ import Testing
             try file.use(inspect)
                 == [.init("data directory", .failed, "\(file.path) is not a directory")])
         #expect(try file.use { try inspect($0 + "/data") }.first?.verdict == .failed)
+    }
+
+    @Test(.enabled(if: SmallDisk.isPossible, "\(SmallDisk.whyNot)"))
+    func `a file system that is mounted read-only is told from missing rights`() throws {
+        let disk = try SmallDisk(bytes: 1 << 20)
+        let flags = UInt(MS_REMOUNT) | UInt(MS_RDONLY)
+        #expect(mount("tmpfs", disk.path, "tmpfs", flags, "size=1m") == 0)
+        let detail = "\(disk.path) is on a file system that is mounted read-only"
+        #expect(try inspect(disk.path) == [.init("data directory", .failed, detail)])
     }
 
     @Test func `less room than the journal may take is worth a warning`() throws {

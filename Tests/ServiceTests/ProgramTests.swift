@@ -20,6 +20,24 @@ import Testing
         #expect(program.errorText.contains("did you mean MILLRACE_PORT?"))
     }
 
+    @Test(arguments: [["--port", "-1"], ["--port=-1"]])
+    func `a negative number is a value that is out of range`(arguments: [String]) throws {
+        let program = try Program(["check"] + arguments)
+        #expect(program.exitCode() == 78)
+        #expect(
+            program.errorText.contains(
+                "  - port: `-1` (flag --port) is not a whole number from 0 to 65535\n"))
+    }
+
+    @Test func `prints where Redis is, and never its password`() throws {
+        let program = try Program(
+            ["check", "--print-config"],
+            environment: ["MILLRACE_REDIS_URL": "redis://ada:hunter2@db.example:6380/3"])
+        #expect(program.exitCode() == 0)
+        #expect(program.outputText.contains("redis://ada:***@db.example:6380/3"))
+        #expect(!program.outputText.contains("hunter2"))
+    }
+
     @Test func `ends with 64 when the command line is not understood`() throws {
         let program = try Program(["serve", "--prot", "1"])
         #expect(program.exitCode() == 64)

@@ -17,6 +17,13 @@ import Testing
                 == ["MILLRACE_XYZZY_PLUGH: there is no such setting"])
     }
 
+    @Test(arguments: ["MILLRACE_FOO", "MILLRACE_NODES_LIST", "MILLRACE_URL", "MILLRACE_X"])
+    func `what is short has to be nearer`(variable: String) {
+        #expect(
+            Configuration.problems(environment: [variable: "1"])
+                == ["\(variable): there is no such setting"])
+    }
+
     @Test func `variables of others are left alone`() {
         #expect(
             Configuration.problems(environment: ["PORT": "x", "millrace_port": "x", "PATH": "/bin"])
@@ -49,7 +56,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("host", "hots", 2), ("", "abc", 3), ("same", "same", 0), ("kitten", "sitting", 3),
+        ("host", "hots", 1), ("port", "prot", 1), ("", "abc", 3), ("same", "same", 0),
+        ("kitten", "sitting", 3),
     ])
     func `counts what differs between two names`(a: String, b: String, distance: Int) {
         #expect(Suggestion.distance(a, b) == distance)

@@ -20,7 +20,7 @@ struct Setting<Value: Sendable>: Sendable {
         row = SettingRow(
             name: name, help: help, placeholder: form.placeholder, expectation: form.expectation,
             defaultText: standard, isSecret: isSecret,
-            accepts: { form.parse($0) != nil })
+            accepts: { form.parse($0) != nil }, mask: form.mask, explain: form.explain)
     }
 }
 

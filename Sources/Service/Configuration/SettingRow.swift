@@ -14,6 +14,9 @@ struct SettingRow: Sendable {
     let accepts: @Sendable (String) -> Bool
     /// What is shown in the place of a value that holds secrets in part; nil shows all of it.
     var mask: (@Sendable (String) -> String)?
+    /// What is wrong with a value that is not accepted, without repeating it; nil if nothing more
+    /// can be said than what would be right.
+    var explain: (@Sendable (String) -> String?)?
 
     /// What every variable of ours begins with.
     static let variablePrefix = "MILLRACE_"

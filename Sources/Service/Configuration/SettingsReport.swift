@@ -1,6 +1,7 @@
 /// Every setting, its value and where it came from, as `millrace check --print-config` prints it.
 enum SettingsReport {
-    /// Columns are aligned; secrets that are set show as `********`, and none as `-`.
+    /// Columns are aligned; secrets that are set show as `********`, those inside a URL as `***`,
+    /// and none as `-`.
     static func text(
         _ values: ResolvedSettings, of rows: [SettingRow] = Settings.table.rows
     ) -> String {
@@ -20,7 +21,7 @@ enum SettingsReport {
 
     private static func shown(_ text: String, of row: SettingRow) -> String {
         if text.isEmpty { return "-" }
-        return row.isSecret ? "********" : row.mask?(text) ?? text
+        return row.mask?(text) ?? (row.isSecret ? "********" : text)
     }
 
     private static func pad(_ text: String, to width: Int) -> String {

@@ -62,8 +62,9 @@ struct SettingsResolver {
         if row.accepts(text) {
             entries[row.name] = ResolvedSettings.Entry(text: text, origin: origin)
         } else {
+            let fault = row.explain?(text).map { "; what is wrong: \($0)" } ?? ""
             problems.append(
-                "\(row.name): \(row.quote(text)) (\(origin)) is not \(row.expectation)")
+                "\(row.name): \(row.quote(text)) (\(origin)) is not \(row.expectation)\(fault)")
         }
         return true
     }
@@ -77,11 +78,20 @@ struct SettingsResolver {
                 problem +=
                     "; Kubernetes sets it for a service named millrace:"
                     + " put `enableServiceLinks: false` into the pod's spec"
-            } else if let name = Suggestion.nearest(to: variable, among: known) {
+            } else if let name = SettingsResolver.nearestVariable(to: variable, among: known) {
                 problem += "; did you mean \(name)?"
             }
             problems.append(problem)
         }
+    }
+
+    /// What all variables begin with says nothing about how near they are.
+    private static func nearestVariable(to variable: String, among known: [String]) -> String? {
+        let prefix = SettingRow.variablePrefix
+        return Suggestion.nearest(
+            to: String(variable.dropFirst(prefix.count)),
+            among: known.map { String($0.dropFirst(prefix.count)) }
+        ).map { prefix + $0 }
     }
 
     private mutating func refuseUnknown(keysOf file: ConfigurationFile) {

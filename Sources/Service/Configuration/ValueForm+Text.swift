@@ -46,7 +46,16 @@ extension ValueForm where Value == RedisURL? {
             parse: { text in
                 if text.isEmpty { return .some(nil) }
                 return (try? RedisURL(parsing: text)).map { .some($0) }
-            })
+            },
+            explain: { text in
+                do throws(RedisError) {
+                    _ = try RedisURL(parsing: text)
+                    return nil
+                } catch {
+                    return error.message
+                }
+            },
+            mask: { text in (try? RedisURL(parsing: text))?.description ?? "********" })
     }
 }
 

@@ -6,6 +6,10 @@ struct ValueForm<Value: Sendable>: Sendable {
     let expectation: String
     /// Nil for a text that is not of this form or out of its range.
     let parse: @Sendable (String) -> Value?
+    /// What is wrong with a text that is not of this form, without repeating it.
+    var explain: (@Sendable (String) -> String?)?
+    /// What is shown in the place of a value that holds secrets in part.
+    var mask: (@Sendable (String) -> String)?
 }
 
 extension ValueForm where Value == Int {
