@@ -189,7 +189,11 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     }
 
     private func shutDown() {
-        for connection in connections.values where !connection.isCut { connection.cut() }
+        for connection in connections.values where !connection.isCut {
+            server.cutConnections.add()
+            if connection.phase != .idle { server.cutRequests.add() }
+            connection.cut()
+        }
         // Resumes and closes what was cut: libmicrohttpd aborts the process when it is stopped with
         // suspended connections.
         MHD_run(daemon)

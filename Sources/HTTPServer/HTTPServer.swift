@@ -10,6 +10,9 @@ final class ServerContext: Sendable {
     let bodyBudget: BodyBudget
     /// Requests that libmicrohttpd answered by itself.
     let malformed = Counter()
+    /// What the drain did not wait for any longer.
+    let cutConnections = Counter()
+    let cutRequests = Counter()
     private let draining = Atomic<Bool>(false)
     private let deadline = Locked(Deadline.never)
 
@@ -81,13 +84,22 @@ package final class HTTPServer: Sendable {
         loops[index].enqueue(task)
     }
 
-    /// Stops accepting, lets the requests in flight finish until `deadline`, then closes.
+    /// Stops accepting, lets the requests in flight finish until `deadline`, then closes, and logs
+    /// how many were cut off by that.
     package func stop(until deadline: Deadline) {
         acceptor.stop()
         context.drain(until: deadline)
         for loop in loops { loop.enqueue {} }
         for thread in threads.withLock({ $0 }) { thread.join() }
         threads.withLock { $0 = [] }
+        let (requests, connections) = (context.cutRequests.count, context.cutConnections.count)
+        guard connections > 0 else { return }
+        context.log.warning(
+            "the shutdown timeout cut off clients",
+            [
+                "requests": .integer(Int64(requests)),
+                "connections": .integer(Int64(connections)),
+            ])
     }
 
     /// What bodies take in memory.

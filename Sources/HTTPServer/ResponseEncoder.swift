@@ -60,18 +60,51 @@ enum ResponseEncoder {
         name.withCString { name in _ = MHD_add_response_header(reply, name, value) }
     }
 
+    /// What a page may read beside what browsers show anyway.
+    private static let exposedHeaders: StaticString = """
+        X-Request-Id, X-Next-Cursor, Retry-After, Allow, Accept-Encoding, ETag, Age, Cache-Status, \
+        Server-Timing, RateLimit, RateLimit-Policy
+        """
+    /// What a page may send beside what browsers allow anyway, and beside `ce-*`.
+    private static let allowedHeaders =
+        "Authorization, Content-Type, Content-Encoding, X-Request-Id, traceparent, tracestate, "
+        + "If-None-Match, Last-Event-ID"
+    /// CloudEvents has eight attributes; extensions are few.
+    private static let attributeLimit = 32
+
+    /// Attributes of CloudEvents that a page asks to send as headers. Any name may be an extension's,
+    /// and there is no wildcard for them, so those that are asked for are named.
+    private static func wantedAttributes(_ request: Request) -> [String] {
+        var attributes: [String] = []
+        for line in request.headers.texts("access-control-request-headers") {
+            for item in line.lowercased().split(separator: ",") {
+                let name = item.drop { $0 == " " }.prefix { $0 != " " }
+                guard isAttribute(name), attributes.count < attributeLimit else { continue }
+                attributes.append(String(name))
+            }
+        }
+        return attributes
+    }
+
+    private static func isAttribute(_ name: Substring) -> Bool {
+        name.hasPrefix("ce-") && name.utf8.count <= 64
+            && name.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x2D
+            }
+    }
+
     private static func addCORS(_ reply: OpaquePointer?, _ request: Request, _ origins: [String]) {
-        add(reply, "Vary", "Origin")
+        let isPreflight = request.method == .options
+        add(reply, "Vary", isPreflight ? "Origin, Access-Control-Request-Headers" : "Origin")
         guard let origin = request.headers.text("origin"),
             origins.contains("*") || origins.contains(origin)
         else { return }
         add(reply, "Access-Control-Allow-Origin", origin)
-        add(reply, "Access-Control-Expose-Headers", "X-Request-Id, Retry-After, ETag")
-        guard request.method == .options else { return }
+        add(reply, "Access-Control-Expose-Headers", exposedHeaders)
+        guard isPreflight else { return }
         add(reply, "Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS")
-        add(
-            reply, "Access-Control-Allow-Headers",
-            "Authorization, Content-Type, Content-Encoding, X-Request-Id, traceparent")
+        let names = [allowedHeaders] + wantedAttributes(request)
+        add(reply, "Access-Control-Allow-Headers", names.joined(separator: ", "))
         add(reply, "Access-Control-Max-Age", "600")
     }
 }

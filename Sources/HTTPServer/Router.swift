@@ -50,6 +50,8 @@ package struct Route: Sendable {
 /// the other, those without parameters byte by byte.
 package struct Router: Sendable {
     private var routes: [Route] = []
+    /// What a 404 says.
+    package var absence = "There is nothing here."
 
     package init() {}
 
@@ -84,7 +86,7 @@ package struct Router: Sendable {
             return responder.respond(Router.options(allow: Route.allow(methods)))
         }
         guard let index = matchingIndex(request) else {
-            return responder.respond(Problem(404, "not_found", "There is nothing here."), request)
+            return responder.respond(Problem(404, "not_found", absence), request)
         }
         request.route = routes[index].template
         request.routeIndex = index

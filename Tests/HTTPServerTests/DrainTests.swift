@@ -1,5 +1,6 @@
 import Glibc
 import Primitives
+import Telemetry
 import TestSupport
 import Testing
 
@@ -29,6 +30,27 @@ import Testing
     @Test func `ends at once when nobody is there`() throws {
         let server = try TestServer()
         #expect(Stop(server, within: .seconds(60)).end() < .seconds(5))
+    }
+
+    @Test func `says how many it cut off at its deadline`() throws {
+        let written = Monitor("")
+        let log = Logger(level: .info) { line in
+            written.change { $0 += String(decoding: line, as: UTF8.self) }
+        }
+        let held = Monitor<[Responder]>([])
+        let server = try HTTPServer(options: HTTPServerOptions(), log: log) { _, responder in
+            held.change { $0.append(responder) }
+        }
+        server.start()
+        let wires = try (0..<3).map { _ in try ClientConnection(port: server.port) }
+        for wire in wires { try wire.send("GET", "/held") }
+        _ = try held.once { $0.count == 3 }
+        server.stop(until: .after(.milliseconds(200)))
+        log.close()
+        held.change { $0 = [] }
+        let said = written.withLock { $0 }
+        #expect(said.contains("the shutdown timeout cut off clients"), "\(said)")
+        #expect(said.contains(#""requests":3,"connections":3"#), "\(said)")
     }
 
     @Test func `lets what is in flight finish and refuses what is new`() throws {

@@ -135,6 +135,30 @@ import Testing
             ["Origin: https://a.example", "Access-Control-Request-Method: POST"])
         #expect(preflight.header("Access-Control-Allow-Methods")?.contains("POST") == true)
         #expect(preflight.header("Access-Control-Max-Age") == "600")
+        let exposed = allowed.header("Access-Control-Expose-Headers") ?? ""
+        for name in ["X-Request-Id", "X-Next-Cursor", "Retry-After", "Allow", "ETag", "Age"] {
+            #expect(exposed.split(separator: ", ").contains { $0 == name }, "\(exposed)")
+        }
+    }
+
+    @Test func `lets pages send what the API reads, any attribute of CloudEvents among it`() throws
+    {
+        let server = try TestServer { $0.corsOrigins = ["https://a.example"] }
+        let preflight = try server.connect().ask(
+            "OPTIONS", "/echo",
+            [
+                "Origin: https://a.example", "Access-Control-Request-Method: POST",
+                "Access-Control-Request-Headers: ce-id, CE-Tenant,x-other,ce-a\"b",
+                "Access-Control-Request-Headers: ce-type",
+            ])
+        let allowed = (preflight.header("Access-Control-Allow-Headers") ?? "")
+            .split(separator: ", ").map(String.init)
+        for name in [
+            "Authorization", "Content-Type", "Content-Encoding", "X-Request-Id", "traceparent",
+            "If-None-Match", "Last-Event-ID", "ce-id", "ce-tenant", "ce-type",
+        ] { #expect(allowed.contains(name)) }
+        #expect(!allowed.contains { $0.contains("other") || $0.contains("\"") })
+        #expect(preflight.header("Vary") == "Origin, Access-Control-Request-Headers")
     }
 
     @Test func `lets any origin in where all are configured`() throws {

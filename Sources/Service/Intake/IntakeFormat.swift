@@ -56,16 +56,32 @@ enum IntakeCoding {
     /// - Returns: nil for a body as it is.
     /// - Throws: a 415 that names what is accepted.
     static func of(_ request: Request) throws(Problem) -> Inflate.Coding? {
-        guard let value = request.headers.first("content-encoding")?.trimmed else { return nil }
-        if value.isEmpty || value.isEqualIgnoringCase(to: "identity") { return nil }
-        if value.isEqualIgnoringCase(to: "gzip") || value.isEqualIgnoringCase(to: "x-gzip") {
-            return .gzip
+        guard request.headers.first("content-encoding") != nil else { return nil }
+        var coding: Inflate.Coding?
+        // A list may come in several lines (RFC 9110, section 5.3).
+        for line in request.headers.texts("content-encoding") {
+            for name in line.lowercased().split(separator: ",") {
+                switch name.drop(while: isSpace).prefix(while: { !isSpace($0) }) {
+                case "", "identity": continue
+                case "gzip" where coding == nil, "x-gzip" where coding == nil: coding = .gzip
+                case "deflate" where coding == nil: coding = .deflate
+                default: throw unsupported
+                }
+            }
         }
-        if value.isEqualIgnoringCase(to: "deflate") { return .deflate }
+        return coding
+    }
+
+    private static var unsupported: Problem {
         var problem = Problem(
-            415, "unsupported_content_encoding", "Content-Encoding must be gzip or deflate.")
+            415, "unsupported_content_encoding",
+            "Content-Encoding must be gzip or deflate, and only one of them.")
         problem.headers.append(("Accept-Encoding", "gzip, deflate"))
-        throw problem
+        return problem
+    }
+
+    private static func isSpace(_ character: Character) -> Bool {
+        character == " " || character == "\t"
     }
 
     /// Undoes the coding of a small body, if it has one, in place. On the event loop.

@@ -66,7 +66,10 @@ extension Request {
         for (name, _) in pairs {
             guard known.contains(name) else {
                 throw Problem(
-                    400, "unknown_parameter", "Known parameters: \(known.joined(separator: ", ")).",
+                    400, "unknown_parameter",
+                    known.isEmpty
+                        ? "This path takes no parameters."
+                        : "Known parameters: \(known.joined(separator: ", ")).",
                     parameter: Request.nameToShow(name))
             }
             guard seen.insert(name).inserted || repeatable.contains(name) else {

@@ -20,6 +20,11 @@ enum Routes {
         deadLetters.register(on: &router)
         health.register(on: &router)
         breakers.register(on: &router)
+        if role == .worker {
+            router.absence =
+                "This is a worker: it takes no events and answers no queries. It serves "
+                + router.templates.joined(separator: ", ") + "."
+        }
         return router
     }
 
