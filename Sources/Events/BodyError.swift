@@ -32,7 +32,9 @@ package struct BodyError: Error, Equatable, Sendable {
         case .trailingContent:
             "Something follows the JSON text. One event a line is application/x-ndjson."
         case .notAnArray: "A batch of CloudEvents is a JSON array."
-        case .tooManyEvents: "The body holds more events than the limit."
+        case .tooManyEvents:
+            limit.map { "The body holds more than \($0) events." }
+                ?? "The body holds more events than the limit."
         }
     }
 }

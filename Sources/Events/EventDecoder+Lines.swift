@@ -7,6 +7,8 @@ extension EventDecoder {
         _ body: inout Body, from start: Int, _ onRejected: (RejectedEvent) -> Void
     ) throws(BodyError) {
         var next = start
+        // Blank lines before the first event have been passed over.
+        var line = body.bytes[..<start].count { $0 == UInt8(ascii: "\n") }
         var hasJSON = false
         var firstFault: (fault: EventFault, text: UnsafeRawBufferPointer, offset: Int)?
         while next < body.bytes.count {
@@ -14,6 +16,7 @@ extension EventDecoder {
             let first = JSONScan.skipSpace(
                 UnsafeRawBufferPointer(rebasing: body.bytes[..<end]), from: next)
             next = end + 1
+            line += 1
             guard first < end else { continue }
             try checkCount(body)
             let text = JSONScan.trim(body.bytes, first..<end)
@@ -22,6 +25,7 @@ extension EventDecoder {
                 continue
             }
             hasJSON = hasJSON || !fault.isNotJSON
+            body.line = line
             if firstFault == nil { firstFault = (fault, text, first) }
             reject(text, fault, &body, onRejected)
         }

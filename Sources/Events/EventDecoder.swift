@@ -15,6 +15,8 @@ package final class EventDecoder {
         /// Events seen so far, refused ones included: the next one's index.
         var count = 0
         var accepted = 0
+        /// The one at hand, from 1; nil where an event need not be a line.
+        var line: Int?
     }
 
     package let limits: EventLimits
@@ -124,7 +126,9 @@ package final class EventDecoder {
         _ text: UnsafeRawBufferPointer, _ fault: EventFault, _ body: inout Body,
         _ onRejected: (RejectedEvent) -> Void
     ) {
-        onRejected(RejectedEvent(index: body.count, fault: fault, raw: text))
+        onRejected(
+            RejectedEvent(
+                index: body.count, fault: fault, line: body.line, limits: limits, raw: text))
         body.count += 1
     }
 

@@ -53,6 +53,24 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
         }
     }
 
+    /// The bound that was passed, for faults that are about one.
+    func limit(within limits: EventLimits) -> Int? {
+        switch self {
+        case .tooDeep: limits.jsonDepth
+        case .eventTooLarge: limits.eventBytes
+        default: nil
+        }
+    }
+
+    /// `detail`, with the bound where there is one.
+    func detail(within limits: EventLimits) -> String {
+        switch self {
+        case .tooDeep: "The event is nested deeper than \(limits.jsonDepth) levels."
+        case .eventTooLarge: "The event is larger than \(limits.eventBytes) bytes."
+        default: detail
+        }
+    }
+
     /// The bytes are no JSON text at all, so a body that has nothing else is refused as a whole.
     var isNotJSON: Bool {
         switch self {
@@ -79,9 +97,14 @@ package struct RejectedEvent {
     /// Its place among the events of the body, from 0.
     package let index: Int
     package let fault: EventFault
+    /// Of the body, from 1; nil where an event need not be a line.
+    package let line: Int?
+    /// What it was held against.
+    package let limits: EventLimits
     /// What was sent, borrowed for the call: for quarantine, never for an answer or a log.
     package let raw: UnsafeRawBufferPointer
 
     package var code: String { fault.code }
-    package var detail: String { fault.detail }
+    package var detail: String { fault.detail(within: limits) }
+    package var limit: Int? { fault.limit(within: limits) }
 }

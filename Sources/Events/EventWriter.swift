@@ -317,9 +317,17 @@ package final class EventWriter: Sendable {
         }
     }
 
+    /// Has an idle writer look at quarantine at once; a busy one comes by after its batch. Any thread.
+    package func attendToQuarantine() {
+        journal.ring()
+        streams?.queue.ring()
+    }
+
     private func waitForMore() {
         guard !state.withLock({ $0.isStopping }), !journal.isClosed else { return }
-        _ = journal.waitForCommitted(after: store.position, until: .after(EventWriter.idleWait))
+        _ = journal.waitForCommitted(
+            after: store.position, until: .after(EventWriter.idleWait),
+            or: { !store.quarantine.isEmpty })
     }
 
     /// Waits before the next try, though not for long when the service stops.

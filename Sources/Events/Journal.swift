@@ -81,15 +81,21 @@ package final class Journal: Sendable {
     /// Waits until a record behind `sequence` is committed.
     /// - Returns: whether one is; false once the deadline passed or, at once, when the journal is
     ///   closed.
-    package func waitForCommitted(after sequence: UInt64, until deadline: Deadline) -> Bool {
+    /// - Parameter isCalled: ends the wait as well; looked at whenever somebody rings. Be quick.
+    package func waitForCommitted(
+        after sequence: UInt64, until deadline: Deadline, or isCalled: () -> Bool = { false }
+    ) -> Bool {
         catalog.wait(until: deadline) { catalog in
-            if catalog.committed > sequence || catalog.isClosed { return true }
+            if catalog.committed > sequence || catalog.isClosed || isCalled() { return true }
             catalog.hasWaiter = true
             return false
         } then: {
             $0.committed > sequence
         } ?? false
     }
+
+    /// Lets those who wait look around: something other than a commit has happened. Any thread.
+    func ring() { catalog.change { _ in } }
 
     /// `consumer` has safely stored everything up to `sequence`. Any thread; the files are cleared
     /// by the keeper. A consumer may go back, as long as others or `retainBytes` hold the segments.

@@ -121,6 +121,14 @@ enum Wiring {
             _ = store.onCommit { waiters.reached($0.position) }
             return waiters
         }
+        container.register(PositionWaiters.self, name: "quarantine", stop: { $0.close() }) {
+            parts in
+            let _: EventWriter = try parts.resolve()
+            let store: EventStore = try parts.resolve()
+            let waiters = PositionWaiters(reached: 0)
+            store.quarantine.onKept { waiters.reached($0) }
+            return waiters
+        }
         container.register(EventIntake.self) { parts in
             let writer: EventWriter = try parts.resolve()
             return EventIntake(
@@ -128,7 +136,9 @@ enum Wiring {
                 workers: try parts.resolve(name: "intake"),
                 storedWaiters: try parts.resolve(name: "stored"),
                 streamedWaiters: try ifStreaming(parts, configuration, name: "streamed"),
+                quarantineWaiters: try parts.resolve(name: "quarantine"),
                 hurry: { writer.hurry() },
+                attendToQuarantine: { writer.attendToQuarantine() },
                 options: configuration.intakeOptions)
         }
         container.register(QuarantineReplay.self) { parts in

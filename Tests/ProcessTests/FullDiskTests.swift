@@ -51,8 +51,14 @@ extension FaultTests {
             #expect(problem["code"] == .string("journal_full"))
             #expect(try service.get("/status").json()["journal"]?["state"] == .string("full"))
             try expectNotReady(service)
+            // What comes again as a whole is not kept as refused.
+            let filler = String(repeating: "x", count: 1000)
+            let mixed = (0..<200).map { _ in #"{"type":"fill","x":"\#(filler)"}"# } + ["{}", "{}"]
+            #expect(try service.post("/events", lines: mixed).status == 503)
             blocker.release()
             try expectRecovery(service, &book)
+            let store = try service.get("/status").json()["store"]
+            #expect(store?["quarantine"]?["rows"]?.integer == 0)
             print("journal at its cap: \(try book.account(service))")
         }
 

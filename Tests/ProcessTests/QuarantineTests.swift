@@ -1,3 +1,4 @@
+import Primitives
 import Testing
 
 /// What was refused can be looked at, masked, and tried again.
@@ -38,6 +39,40 @@ import Testing
         let row = try successor.row("count,uniq:n", "&event=large")
         #expect(row == [.integer(20), .integer(20)])
         print("quarantine: 20 of 21 refused events taken later, once each")
+    }
+
+    @Test func `what an answer says is quarantined outlives kill -9`() throws {
+        for round in 0..<3 {
+            let service = try RunningService.start()
+            let lines = (0..<500).flatMap { [#"{"type":"good","n":\#($0)}"#, #"{"n":\#($0)}"#] }
+            let reply = try service.post("/events", lines: lines)
+            service.kill()
+            #expect(reply.status == 202, "\(reply.text)")
+            let receipt = try reply.json()
+            #expect(receipt["rejected"]?.integer == 500 && receipt["accepted"]?.integer == 500)
+            #expect(receipt["quarantined"]?.integer == 500, "round \(round)")
+            let successor = try service.startAgain()
+            let status = try successor.get("/status").json()
+            #expect(status["store"]?["quarantine"]?["rows"]?.integer == 500)
+        }
+    }
+
+    @Test func `an answer does not wait long for a store that is away, and says how it stands`()
+        throws
+    {
+        let service = try RunningService.start()
+        let blocker = try StoreBlocker(service)
+        let start = MonotonicTime.now()
+        let reply = try service.post("/events", lines: [#"{"type":"good"}"#, "{}"])
+        #expect(MonotonicTime.now().since(start) < .seconds(5))
+        #expect(reply.status == 202, "\(reply.text)")
+        #expect(try reply.json()["quarantined"]?.integer == 0)
+        let good = try service.post("/events", lines: [#"{"type":"good"}"#])
+        #expect(try good.json()["quarantined"] == nil)
+        blocker.release()
+        try service.wait(until: "it is listed") {
+            try service.get("/events/quarantine").json().quarantined.count == 1
+        }
     }
 
     @Test func `a refused event in binary mode is tried again as what it was`() throws {

@@ -68,6 +68,38 @@ import Testing
         #expect(try IntegrityReport(path: folder.database).problems.isEmpty)
     }
 
+    @Test func `tells when what was added is in the store, and nothing of what was let go`() throws
+    {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        let kept = Monitor<UInt64>(0)
+        store.quarantine.onKept { number in kept.change { $0 = number } }
+        let entries = (0..<3).map { entry($0) }
+        for entry in entries { #expect(store.quarantine.hold(entry)) }
+        #expect(store.quarantine.isEmpty)
+        store.quarantine.letGo([entries[2]])
+        let number = store.quarantine.add(held: Array(entries[..<2]))
+        #expect(kept.withLock { $0 } < number)
+        try store.maintain(now: at, isIdle: true)
+        #expect(kept.withLock { $0 } == number)
+        #expect(store.status.quarantined == 2)
+    }
+
+    @Test func `takes a flood at a bounded rate`() throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        let start = MonotonicTime.now()
+        var taken = 0
+        while taken < 1000, MonotonicTime.now().since(start) < .milliseconds(500) {
+            for _ in 0..<8 where store.quarantine.add(entry(1, bytes: 1 << 20)) { taken += 1 }
+            try store.maintain(now: at, isIdle: true)
+        }
+        // 8 MiB at once, and 2 MiB a second from then on.
+        let seconds = MonotonicTime.now().since(start).inSeconds
+        #expect((7...8 + Int(2 * seconds)).contains(taken))
+        #expect(store.status.quarantineDropped > 0)
+    }
+
     @Test func `refuses what it cannot hold until the writer comes by`() throws {
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)

@@ -27,20 +27,29 @@ final class EventIntake: Sendable {
     private let storedWaiters: PositionWaiters
     /// Nil without Redis: nothing is ever streamed then, so there is nothing to wait for.
     private let streamedWaiters: PositionWaiters?
+    /// Of quarantine's changes, for answers that speak of refused events.
+    private let quarantineWaiters: PositionWaiters
     private let hurry: @Sendable () -> Void
+    private let attendToQuarantine: @Sendable () -> Void
     /// Runs a task on an event loop; set once the server exists.
     private let loops: Locked<HTTPServer?> = Locked(nil)
 
-    /// - Parameter hurry: has what is journaled stored without delay.
+    /// - Parameters:
+    ///   - hurry: has what is journaled stored without delay.
+    ///   - attendToQuarantine: has what is refused stored soon.
     init(
         journal: Journal, store: EventStore, workers: WorkerPool, storedWaiters: PositionWaiters,
-        streamedWaiters: PositionWaiters? = nil, hurry: @escaping @Sendable () -> Void,
+        streamedWaiters: PositionWaiters? = nil, quarantineWaiters: PositionWaiters,
+        hurry: @escaping @Sendable () -> Void,
+        attendToQuarantine: @escaping @Sendable () -> Void,
         options: EventIntakeOptions
     ) {
         self.journal = journal
         self.workers = workers
         self.storedWaiters = storedWaiters
+        self.quarantineWaiters = quarantineWaiters
         self.hurry = hurry
+        self.attendToQuarantine = attendToQuarantine
         self.streamedWaiters = streamedWaiters
         limits = options.limits
         decompressedLimitBytes = options.decompressedLimitBytes
@@ -141,7 +150,7 @@ final class EventIntake: Sendable {
     private func complete(_ batch: IntakeBatch, _ outcome: JournalOutcome) {
         switch outcome {
         case .committed(_, let last):
-            for waiting in batch.waiting { acknowledge(waiting, last) }
+            for waiting in batch.waiting { committed(waiting, last) }
         case .full:
             let problem = Problem(
                 503, "journal_full", "The journal is full; nothing was taken.",
@@ -155,8 +164,21 @@ final class EventIntake: Sendable {
         }
     }
 
-    private func acknowledge(_ waiting: IntakeBatch.Waiting, _ last: UInt64) {
+    private func committed(_ waiting: IntakeBatch.Waiting, _ last: UInt64) {
         accepted.add(waiting.receipt.accepted)
+        let refused = waiting.receipt.refused
+        guard !refused.isEmpty else { return acknowledge(waiting, last) }
+        let position = quarantine.add(held: refused)
+        attendToQuarantine()
+        quarantineWaiters.add(position, waiting.receipt.quarantineDeadline) { [self] isKept in
+            var waiting = waiting
+            waiting.receipt.refused = []
+            waiting.receipt.quarantined = isKept ? refused.count : 0
+            acknowledge(waiting, last)
+        }
+    }
+
+    private func acknowledge(_ waiting: IntakeBatch.Waiting, _ last: UInt64) {
         let deadline = waiting.receipt.ackDeadline
         switch (waiting.receipt.parameters.ack, streamedWaiters) {
         case (.stored, _):
@@ -179,6 +201,8 @@ final class EventIntake: Sendable {
 
     private func refuseWaiting(_ waiting: IntakeBatch.Waiting, _ problem: Problem) {
         refusedByJournal.add(waiting.receipt.accepted)
+        // The client sends the whole body again.
+        quarantine.letGo(waiting.receipt.refused)
         waiting.responder.respond(problem, waiting.request)
     }
 

@@ -10,7 +10,7 @@ final class IntakeBatch: @unchecked Sendable {
     struct Waiting {
         let responder: Responder
         let request: Request
-        let receipt: IntakeReceipt
+        var receipt: IntakeReceipt
     }
 
     let records = JournalBatch()

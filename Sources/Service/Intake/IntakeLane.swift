@@ -17,7 +17,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
 
     /// Batches kept for reuse: more are never on their way at once but under a slow disk.
     private static let freeLimit = 4
-    /// Of one body; the rest is only counted. 1,000 tell what is wrong with a client.
+    /// Of one body; the rest is only counted: 1,000 tell what is wrong with a client.
     private static let quarantineLimit = 1000
     /// The source of events that name none, as long as there are no keys.
     static let anonymousSource = Bytes("/anonymous")
@@ -48,23 +48,25 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
             ) { event in
                 rejections.add(event)
                 if !parameters.isStrict, refused.count < IntakeLane.quarantineLimit {
-                    refused.append(IntakeLane.entry(event, format, request, now))
+                    let entry = IntakeLane.entry(event, format, request, now)
+                    if quarantine.hold(entry) { refused.append(entry) }
                 }
             }
         } catch {
+            quarantine.letGo(refused)
             throw Problem(error)
         }
         let count = rejections.count
         rejected.add(count)
         if count > 0, parameters.isStrict || accepted == 0 {
             current.records.rollback(to: mark)
-            for entry in refused { quarantine.add(entry) }
+            quarantine.add(held: refused)
             throw IntakeLane.nothingTaken(rejections.json, isStrict: parameters.isStrict)
         }
-        for entry in refused { quarantine.add(entry) }
         return IntakeReceipt(
             batchID: ids.next(milliseconds: now), accepted: accepted, rejected: count,
-            errors: rejections.json, parameters: parameters, received: request.received)
+            errors: rejections.json, refused: refused, parameters: parameters,
+            received: request.received)
     }
 
     /// The current batch, if it holds anything; a fresh one takes its place.

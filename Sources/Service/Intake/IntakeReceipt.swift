@@ -7,17 +7,29 @@ import Storage
 struct IntakeReceipt: Sendable {
     /// What HTTP_API.md lists at most.
     static let errorLimit = 100
+    /// The store's turn comes within milliseconds; where it is far behind or cannot write, the answer
+    /// says how it stands.
+    private static let quarantinePatience = Duration.seconds(1)
 
     let batchID: Key128
     let accepted: Int
     let rejected: Int
     /// A JSON array of the first errors.
     let errors: Bytes?
+    /// Held in quarantine's inbox: to be added once the others are journaled, or let go.
+    var refused: [QuarantineEntry]
+    /// How many of the refused events are in quarantine for certain.
+    var quarantined = 0
     let parameters: IntakeParameters
     let received: MonotonicTime
 
     var ackDeadline: Deadline {
         Deadline(received + .milliseconds(parameters.timeoutMilliseconds))
+    }
+
+    /// How long the answer waits for the store to have the refused events.
+    var quarantineDeadline: Deadline {
+        min(ackDeadline, Deadline(received + IntakeReceipt.quarantinePatience))
     }
 
     /// 202, or 200 once everything is visible.
@@ -35,6 +47,10 @@ struct IntakeReceipt: Sendable {
         body.append(decimal: accepted)
         body.append(#","rejected":"#)
         body.append(decimal: rejected)
+        if rejected > 0 {
+            body.append(#","quarantined":"#)
+            body.append(decimal: quarantined)
+        }
         body.append(#","errors":"#)
         if let errors { body.append(errors.span) } else { body.append("[]") }
         body.append(#","errors_truncated":"#)
@@ -61,10 +77,18 @@ struct IntakeRejections: ~Copyable {
         list.append(list.isEmpty ? "[" : ",")
         list.append(#"{"index":"#)
         list.append(decimal: event.index)
+        if let line = event.line {
+            list.append(#","line":"#)
+            list.append(decimal: line)
+        }
         list.append(#","code":"#)
         list.append(jsonString: event.code)
         list.append(#","detail":"#)
         list.append(jsonString: event.detail)
+        if let limit = event.limit {
+            list.append(#","limit":"#)
+            list.append(decimal: limit)
+        }
         list.append("}")
     }
 
