@@ -66,7 +66,9 @@ extension WatchRun {
 
     private func cutByAge() throws(RedisError) {
         guard let maxAge = watch.options.maxAge else { return }
-        let oldest = WallClock.nowMilliseconds() - maxAge.wholeMilliseconds
+        // Ids are of Redis's clock, and this node's may be wrong.
+        guard let now = redisTime else { return tellThatCapsFail("Redis does not tell its time") }
+        let oldest = now - maxAge.wholeMilliseconds
         let end = StreamEntryID(milliseconds: UInt64(clamping: oldest), number: 0)
         var places: [Int] = []
         pipeline.removeAll()

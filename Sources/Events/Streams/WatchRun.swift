@@ -20,7 +20,10 @@ final class WatchRun {
     private(set) var groupsSeen: [[String: MonotonicTime]]
     /// This node's, as in `StreamContinuity.Look`.
     private var mark: UInt64?
-    private var seenRunID: String?
+    /// Connections of the lane, when the server was last asked what it is.
+    private var seenConnections: UInt64 = 0
+    /// Redis's clock at the last look, in milliseconds since 1970; nil where it may not be asked.
+    private(set) var redisTime: Int64?
     var nextCensus: MonotonicTime = .now()
     var hasToldThatCapsFail = false
     var conflict = StreamConflict()
@@ -95,17 +98,18 @@ final class WatchRun {
         }
         pipeline.command("HGET", watch.keys.mark, watch.options.node)
         pipeline.command("EXISTS", watch.keys.beyond)
+        pipeline.command("TIME")
         var found = Array(repeating: Partition(), count: watch.keys.count)
-        mark = nil
+        (mark, redisTime) = (nil, nil)
         try watch.redis.call(
             .streams, within: WatchRun.callLimit, isQuestion: true
         ) { session throws(RedisError) in
             for (index, reply) in try session.send(pipeline).enumerated() {
                 guard index < 3 * found.count else {
-                    if index == 3 * found.count {
-                        mark = StreamContinuity.mark(in: reply)
-                    } else {
-                        conflict.hasMorePartitions = reply.integer == 1
+                    switch index - 3 * found.count {
+                    case 0: mark = StreamContinuity.mark(in: reply)
+                    case 1: conflict.hasMorePartitions = reply.integer == 1
+                    default: redisTime = WatchRun.milliseconds(reply)
                     }
                     continue
                 }
@@ -124,6 +128,14 @@ final class WatchRun {
             }
         }
         partitions = found
+    }
+
+    /// What TIME answers: seconds and microseconds.
+    private static func milliseconds(_ reply: RedisReply) -> Int64? {
+        guard let seconds = reply.elements.first?.integer, (0...1 << 40).contains(seconds),
+            let rest = reply.elements[1]?.integer
+        else { return nil }
+        return seconds * 1000 + rest / 1000
     }
 
     /// A group that was there a while ago and is not may have gone with Redis's data, and its node
@@ -160,13 +172,13 @@ final class WatchRun {
         }
     }
 
-    /// At the first look, and whenever another server answers.
+    /// At the first look, and after each new connection: another server may answer, or the same one
+    /// set up in another way.
     private func readFacts() throws(RedisError) {
-        let runID = watch.continuity.runID
-        // Before the forwarder has looked there is none to compare with.
-        guard seenRunID != runID, watch.continuity.hasBeenSeen else { return }
+        guard seenConnections != watch.redis.connectionsMade(.streams) else { return }
         let facts = try watch.redis.readFacts(.streams, deadline: .after(WatchRun.callLimit))
-        seenRunID = runID
+        seenConnections = watch.redis.connectionsMade(.streams)
+        guard facts != watch.status.facts else { return }
         watch.log.info(
             "redis streams server",
             [

@@ -103,4 +103,23 @@ import Testing
         #expect(try service.status("stream", "cut_unread")?.integer == 0)
         #expect(try service.terminate() == .exited(0))
     }
+
+    @Test func `a cap on age goes by the time of Redis, which its ids carry`() throws {
+        let redis = try RedisProcess()
+        try redis.addGroup("sleeper")
+        let key = RedisProcess.keys()[0]
+        let seconds = Int(try redis.command("TIME").first ?? "") ?? 0
+        for (id, age) in [("old", 5000), ("new", 3000)] {
+            try redis.command(
+                "XADD", key, "\((seconds - age) * 1000)-1", "event",
+                #"{"specversion":"1.0","id":"\#(id)","type":"t","source":"/s"}"#)
+        }
+        let service = try RunningService.start(redis: redis.url, ["--stream-max-age", "4000s"])
+        try service.wait(until: "the old one is cut") {
+            try redis.command("XLEN", key) == ["1", ""]
+        }
+        #expect(service.records.contains { $0["cap"]?.string == "max-age" })
+        #expect(try redis.values(of: "event").first?.contains("new") == true)
+        #expect(try service.terminate() == .exited(0))
+    }
 }

@@ -195,4 +195,20 @@ import TestSupport
         }
         #expect(try service.terminate() == .exited(0))
     }
+
+    @Test func `what an operator changes in Redis is seen with the next connection`() throws {
+        let redis = try RedisProcess()
+        let service = try RunningService.start(redis: redis.url)
+        try service.wait(until: "it knows its Redis") {
+            try service.status("stream", "server", "maxmemory_policy")?.string == "noeviction"
+        }
+        try redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        try redis.command("CLIENT", "KILL", "TYPE", "normal")
+        try service.wait(until: "it sees the change") {
+            try service.status("stream", "server", "maxmemory_policy")?.string == "allkeys-lru"
+        }
+        #expect(
+            service.records.contains { $0["message"]?.string == "redis may lose events" })
+        #expect(try service.terminate() == .exited(0))
+    }
 }
