@@ -1,4 +1,5 @@
 import Primitives
+import Storage
 
 /// How far the forwarder is, in the file `forwarder` of the data directory: written anew, synced
 /// and renamed, so that it is always whole.
@@ -9,10 +10,11 @@ import Primitives
 ///     marked 4711
 ///     run 6d8b…
 ///     stream 1700000000000-5
+///     kept 4000 80000
 ///     gap 100 2000
 ///     crc32c 0badcafe
 ///
-/// One `stream` line a partition, any number of `gap` lines.
+/// One `stream` line a partition, any number of `gap` lines, no `kept` line where it is not known.
 struct ForwarderNote: Equatable, Sendable {
     /// Rows of the store that Redis was not sent: above the first number, up to the second.
     struct Gap: Equatable, Sendable {
@@ -30,6 +32,9 @@ struct ForwarderNote: Equatable, Sendable {
     var runID = ""
     /// The last entry in each partition that Redis acknowledged.
     var ends: [StreamEntryID] = []
+    /// The last record before those that the journal retained, and the row that all of theirs are
+    /// above: where a gap begins if everything has to be sent again.
+    var kept: CommitPoint?
     /// What the journal had to let go of before it was sent.
     var gaps: [Gap] = []
 
@@ -56,6 +61,7 @@ struct ForwarderNote: Equatable, Sendable {
         text.append("\(ForwarderNote.title)\nposition \(position)\nrows \(rows)\n")
         text.append("marked \(marked)\nrun \(runID)\n")
         for end in ends { text.append("stream \(end)\n") }
+        if let kept { text.append("kept \(kept.position) \(kept.lastSeq)\n") }
         for gap in gaps { text.append("gap \(gap.after) \(gap.upTo)\n") }
         let checksum = crc32c(text.span)
         text.append("crc32c ")
@@ -110,6 +116,9 @@ struct ForwarderNote: Equatable, Sendable {
         case ("stream", 2):
             guard let end = StreamEntryID(words[1]) else { return false }
             ends.append(end)
+        case ("kept", 3):
+            guard let position = UInt64(words[1]), let rows = Int64(words[2]) else { return false }
+            kept = CommitPoint(position: position, lastSeq: rows)
         case ("gap", 3):
             guard let after = Int64(words[1]), let upTo = Int64(words[2]) else { return false }
             gaps.append(Gap(after: after, upTo: upTo))

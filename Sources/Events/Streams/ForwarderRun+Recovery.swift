@@ -13,6 +13,7 @@ extension ForwarderRun {
         }
         var doubts = continuity.doubts
         let before = continuity.current
+        let lookedAtBefore = lookedAt
         let look: StreamContinuity.Look
         do throws(RedisError) {
             look = try forwarder.redis.call(
@@ -30,6 +31,8 @@ extension ForwarderRun {
         let verdict = StreamContinuity.verdict(look, after: before)
         continuity.accept(look)
         let isRepartitioned = !note.ends.isEmpty && note.ends.count != forwarder.keys.count
+        // The same process has what it took; who does not say which it is may be another.
+        if verdict != .same || look.runID.isEmpty && lookedAt != lookedAtBefore { forgetTaken() }
         if verdict == .lost || hasLostMark || isRepartitioned {
             rewind(isRepartitioned ? "partitions changed" : "redis lost data")
         }
@@ -57,8 +60,10 @@ extension ForwarderRun {
         forwarder.ledger.doubt(
             storeDirectlyUpTo: journal.committedSequence, ends: forwarder.continuity.lastIDs)
         note.position = from
-        // Where it is not known which rows lie before it, none do: a gap begins there.
-        note.rows = min(note.rows, forwarder.marks.rows(behind: from) ?? 0)
+        // What lies before the journal is not sent again. Where it is not known which rows do, none
+        // do: a gap begins there.
+        note.rows = min(note.rows, forwarder.marks.rows(behind: journal.firstSequence - 1) ?? 0)
+        forgetTaken()
         note.ends = Array(repeating: .zero, count: forwarder.keys.count)
         forwarder.continuity.forgetMark()
         hasLostMark = false
@@ -83,7 +88,10 @@ extension ForwarderRun {
                 "from_sequence": .integer(Int64(clamping: note.position + 1)),
                 "to_sequence": .integer(Int64(clamping: limit)),
             ])
-        note.addGap(after: note.rows, upTo: store.lastSeq)
+        // A note that was lost does not know of what the journal has long let go.
+        let oldest = forwarder.journal.status.firstSequence - 1
+        let rows = max(note.rows, forwarder.marks.rows(behind: oldest) ?? 0)
+        note.addGap(after: rows, upTo: store.lastSeq)
         note.position = limit
         if let rows = forwarder.marks.rows(behind: limit) { note.rows = max(note.rows, rows) }
         noteChanged()

@@ -17,11 +17,21 @@ final class ForwarderRun {
     var hasLostMark = false
     private var noteIsNew = false
     private var nextNote: MonotonicTime
-    private var failuresInARow = 0
+    private var pause = StreamPause()
     private(set) var sendLimit = ForwarderRun.sendLimits.lowerBound
-    /// Of the records in the pipeline: sequence, and commands up to its end.
-    private var records: [(sequence: UInt64, commands: Int)] = []
-    private var counts: [Int]
+    /// What was read, how many of it have been encoded, and how much of the next.
+    private var entries: [JournalEntry] = []
+    private var encodedEntries = 0
+    private var part = StreamEncoder.RecordPart()
+    /// Of the records that end in the pipeline: sequence, and commands up to its end.
+    private(set) var records: [(sequence: UInt64, commands: Int)] = []
+    var counts: [Int]
+    /// By partition, what Redis has of the records behind the position, and of the rows of gaps: one
+    /// partition may refuse its part for good while the others would be sent theirs ever again.
+    var taken: [EventPlace]
+    var takenRows: [EventPlace]
+    /// The pipeline holds rows.
+    private(set) var isSendingGap = false
     /// What the journal is let go of is in no note yet.
     private var hasUnnotedGap = false
     /// The last record that was set aside: it is read again with each attempt.
@@ -34,13 +44,14 @@ final class ForwarderRun {
     /// What does not answer in this time counts as away: a full pipeline takes Redis some 10 ms.
     /// After each timeout it doubles, so that a Redis that is only slow gets through.
     private static let sendLimits = Duration.milliseconds(250)...Duration.seconds(2)
-    /// A pipeline is closed beyond this; the last record in it may go 1 MiB further.
-    private static let pipelineBytes = 1 << 20
-    private static let pipelineCommands = 2000
-    /// Of one read of the journal: half a pipeline, for JSON is larger. After a failure it begins
-    /// small, and grows once the breaker is closed: a trial with a full pipeline of what waited
-    /// could be slow, which opens the breaker for twice as long, and there would never be less.
-    private static let readBytes = (16 << 10)...(pipelineBytes / 2)
+    /// Of a full pipeline; a record that is larger goes in several. A Redis that takes 50 µs for a
+    /// command is through in 200 ms.
+    private static let pipeline = StreamEncoder.Limits(commands: 4096, bytes: 2 << 20)
+    /// Of one read of the journal, for JSON is larger. After a failure it begins small, and the
+    /// pipeline with it, in the same proportion: a trial with a full pipeline of what waited could be
+    /// slow, which opens the breaker for twice as long, and there would never be less. It grows once
+    /// the breaker is closed.
+    private static let readBytes = (16 << 10)...(512 << 10)
     private var nextReadBytes = ForwarderRun.readBytes.lowerBound
 
     init(_ forwarder: StreamForwarder, _ note: ForwarderNote) {
@@ -49,7 +60,10 @@ final class ForwarderRun {
         encoder = StreamEncoder(forwarder.options, keys: forwarder.keys)
         reader = JournalReader(forwarder.journal, from: note.position + 1)
         counts = Array(repeating: 0, count: forwarder.keys.count)
+        taken = Array(repeating: .start, count: forwarder.keys.count)
+        takenRows = taken
         nextNote = .now()
+        if let kept = note.kept { forwarder.marks.begin(with: kept) }
     }
 
     /// Until it is stopped and everything is sent, or the time for that is over.
@@ -85,53 +99,78 @@ final class ForwarderRun {
         let era = forwarder.ledger.era
         guard try encodeRecords() else { return false }
         guard let sent = try send() else { return true }
-        guard sent.records > 0 else { throw sent.failure ?? .redis(nothingSent) }
-        note.position = records[sent.records - 1].sequence
         noteEnds(sent.ends)
-        if forwarder.ledger.forwarded(upTo: note.position, ends: note.ends, era: era) {
-            forwarder.queue.ring()
+        if sent.records > 0 {
+            note.position = records[sent.records - 1].sequence
+            if forwarder.ledger.forwarded(upTo: note.position, ends: note.ends, era: era) {
+                forwarder.queue.ring()
+            }
+            advanced()
         }
-        advanced()
         if let failure = sent.failure { throw failure }
+        guard sent.records == records.count else { throw .redis(nothingSent) }
         forwarder.forwarded.add(encoder.eventCount)
         return true
     }
 
     private var nothingSent: RedisError { RedisError(.unexpectedReply, "nothing was acknowledged") }
 
+    /// - Returns: false if there is nothing.
     private func encodeRecords() throws(ForwarderError) -> Bool {
-        encoder.removeAll()
-        records.removeAll(keepingCapacity: true)
-        let entries: [JournalEntry]
-        do throws(JournalError) {
-            entries = try reader.next(maxBytes: nextReadBytes)
-        } catch {
-            throw .journal(error)
+        begin(taken, behind: note.position)
+        isSendingGap = false
+        if encodedEntries == entries.count {
+            guard try readRecords() else { return false }
         }
-        for entry in entries {
-            if !encoder.add(entry.payload, sequence: entry.sequence) { setAside(entry) }
+        loop: while encodedEntries < entries.count {
+            let entry = entries[encodedEntries]
+            switch encoder.add(entry.payload, sequence: entry.sequence, from: &part) {
+            case .full: break loop
+            case .corrupt: setAside(entry)
+            case .end: break
+            }
             records.append((entry.sequence, encoder.pipeline.commandCount))
+            encodedEntries += 1
+            part = StreamEncoder.RecordPart()
         }
         encoder.finish()
         if forwarder.options.encoding == .frame {
             // A frame holds events of many records, so all of them are acknowledged at its end.
             for index in records.indices { records[index].commands = encoder.pipeline.commandCount }
         }
-        if let last = records.last { encoder.mark(last.sequence) }
+        encoder.mark(records.last?.sequence ?? note.position)
+        return true
+    }
+
+    /// Begins a pipeline of what is left of the full one's size after a failure.
+    private func begin(_ taken: [EventPlace], behind sequence: UInt64) {
+        let next = EventPlace(sequence: sequence + 1, count: 0)
+        let isPartlyTaken = taken.contains { $0 > next }
+        encoder.removeAll(
+            StreamEncoder.Limits(
+                commands: ForwarderRun.pipeline.commands / shrinkage,
+                bytes: ForwarderRun.pipeline.bytes / shrinkage),
+            taken: isPartlyTaken ? taken : [])
+        records.removeAll(keepingCapacity: true)
+    }
+
+    /// 1 while all is well.
+    private var shrinkage: Int { ForwarderRun.readBytes.upperBound / nextReadBytes }
+
+    private func readRecords() throws(ForwarderError) -> Bool {
+        do throws(JournalError) {
+            entries = try reader.next(maxBytes: nextReadBytes)
+        } catch {
+            throw .journal(error)
+        }
+        encodedEntries = 0
+        part = StreamEncoder.RecordPart()
         if entries.isEmpty, reader.nextSequence - 1 > note.position {
             // What is missing was stepped over.
             note.position = reader.nextSequence - 1
             advanced()
         }
         return !entries.isEmpty
-    }
-
-    /// What Redis said to a pipeline.
-    struct Sent {
-        /// Acknowledged from the first on without a hole.
-        var records = 0
-        var ends: [StreamEntryID]
-        var failure: ForwarderError?
     }
 
     /// - Returns: nil if nothing was sent: the call made a connection, and what answers there has
@@ -152,64 +191,15 @@ final class ForwarderRun {
         return sent
     }
 
-    private func look(at replies: RedisReplies) -> Sent {
-        var sent = Sent(ends: Array(repeating: .zero, count: counts.count))
-        for index in counts.indices { counts[index] = 0 }
-        var latest = Array(repeating: RedisReply?.none, count: counts.count)
-        var index = 0
-        for reply in replies {
-            guard index < encoder.partitions.count else {
-                take(mark: reply)
-                break
-            }
-            if let error = reply.error {
-                sent.failure = .redis(error)
-                break
-            }
-            guard reply.kind == .string else {
-                sent.failure = .redis(
-                    RedisError(.unexpectedReply, "XADD was not answered with an id"))
-                break
-            }
-            let partition = Int(encoder.partitions[index])
-            latest[partition] = reply
-            counts[partition] += 1
-            index += 1
-            while sent.records < records.count, records[sent.records].commands <= index {
-                sent.records += 1
-            }
-        }
-        // Records without events ask for nothing.
-        while sent.records < records.count, records[sent.records].commands <= index {
-            sent.records += 1
-        }
-        for (partition, reply) in latest.enumerated() {
-            sent.ends[partition] = reply?.bytes.flatMap { StreamEntryID($0) } ?? .zero
-        }
-        forwarder.continuity.acknowledged(sent.ends, counts: counts)
-        return sent
-    }
-
-    /// HSET answers how many fields are new. Where it is refused, for lack of room or rights, the
-    /// events are there all the same.
-    private func take(mark reply: RedisReply) {
-        guard let added = reply.integer, let last = records.last else { return }
-        guard !forwarder.continuity.marked(last.sequence, isNew: added == 1) else { return }
-        hasLostMark = true
-        forwarder.continuity.suspect()
-    }
-
     /// Some rows of the store that Redis was not sent, in their order.
     private func sendGap() throws(ForwarderError) -> Bool {
         guard let gap = note.gaps.first else { return false }
-        encoder.removeAll()
-        records.removeAll(keepingCapacity: true)
+        begin(takenRows, behind: UInt64(clamping: gap.after))
+        isSendingGap = true
         let tail: EventTail
-        let share = nextReadBytes / ForwarderRun.readBytes.lowerBound
-        let most = ForwarderRun.readBytes.upperBound / ForwarderRun.readBytes.lowerBound
         do throws(StorageError) {
             tail = try forwarder.store.events(
-                after: gap.after, limit: ForwarderRun.pipelineCommands * share / most,
+                after: gap.after, limit: ForwarderRun.pipeline.commands / shrinkage,
                 maxBytes: nextReadBytes, deadline: .after(.seconds(5)))
         } catch {
             throw .store(error)
@@ -255,6 +245,15 @@ final class ForwarderRun {
     /// Begins to read again behind the position.
     func restartReader() {
         reader = JournalReader(forwarder.journal, from: note.position + 1)
+        entries.removeAll()
+        encodedEntries = 0
+    }
+
+    /// Whatever Redis took may be gone.
+    func forgetTaken() {
+        for partition in taken.indices {
+            (taken[partition], takenRows[partition]) = (.start, .start)
+        }
     }
 
     private func hold() {
@@ -269,6 +268,10 @@ final class ForwarderRun {
         guard noteIsNew else { return }
         nextNote = .now() + ForwarderRun.noteInterval
         note.runID = forwarder.continuity.runID
+        let oldest = forwarder.journal.status.firstSequence - 1
+        if let rows = forwarder.marks.rows(behind: oldest) {
+            note.kept = CommitPoint(position: oldest, lastSeq: rows)
+        }
         // Ended before everything was sent again, the next run has to know.
         note.marked = hasLostMark ? .max : forwarder.continuity.mark
         do throws(JournalError) {
@@ -287,7 +290,7 @@ final class ForwarderRun {
         if forwarder.pulse.failing(at: .now()) != nil {
             forwarder.log.notice("events go to redis streams")
         }
-        failuresInARow = 0
+        pause = StreamPause()
         sendLimit = ForwarderRun.sendLimits.lowerBound
         if nextReadBytes < ForwarderRun.readBytes.upperBound,
             forwarder.redis.breaker(.streams).snapshot(at: .now()).mode == .closed
@@ -299,20 +302,17 @@ final class ForwarderRun {
 
     private func failed(_ error: ForwarderError) {
         if forwarder.pulse.failed(error.description) {
-            forwarder.log.warning(
-                "events do not go to redis streams", ["error": .string(error.description)])
+            // What passes is a warning; what an operator has to mend is more.
+            forwarder.log.log(
+                error.passes ? .warning : .error, "events do not go to redis streams",
+                ["error": .string(error.description)])
         }
         nextReadBytes = ForwarderRun.readBytes.lowerBound
         if error.isTimeout { sendLimit = min(sendLimit * 2, ForwarderRun.sendLimits.upperBound) }
         if error.asksForLook { forwarder.continuity.suspect() }
         restartReader()
-        // The breaker keeps its own time; asking it often costs nothing. Before it has opened, it
-        // needs failures to judge by.
-        failuresInARow += 1
-        let isBreakers = error.isForBreaker || failuresInARow < 10
-        let pause = Duration.milliseconds(isBreakers ? 40 : 1000)
         _ = forwarder.state.wait(
-            until: .after(pause), for: { $0.isStopping }, then: { _ in })
+            until: .after(pause.next(after: error.code)), for: { $0.isStopping }, then: { _ in })
     }
 
     private func waitForMore() {
@@ -357,13 +357,13 @@ enum ForwarderError: Error, CustomStringConvertible {
         return error.code.endsConnection || error.code.isServerFailure
     }
 
-    var isTimeout: Bool {
-        if case .redis(let error) = self { error.code == .timeout } else { false }
+    /// Nil if it is not Redis's.
+    var code: RedisError.Code? {
+        if case .redis(let error) = self { error.code } else { nil }
     }
 
+    var isTimeout: Bool { code == .timeout }
+
     /// The breaker counts it or made it.
-    var isForBreaker: Bool {
-        guard case .redis(let error) = self else { return false }
-        return error.code == .breakerOpen || error.code.isTransient
-    }
+    var passes: Bool { code.map { $0 == .breakerOpen || $0.isTransient } ?? false }
 }

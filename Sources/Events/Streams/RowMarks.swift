@@ -14,6 +14,16 @@ final class RowMarks: Sendable {
     /// - Parameter start: rows of records behind `start.position` are above `start.lastSeq`.
     init(start: CommitPoint) { marks = Locked([start]) }
 
+    /// What an earlier run knew: without it nothing were known of what the journal retains from then.
+    func begin(with point: CommitPoint) {
+        marks.withLock { marks in
+            guard let first = marks.first, point.position < first.position,
+                point.lastSeq <= first.lastSeq
+            else { return }
+            marks.insert(point, at: 0)
+        }
+    }
+
     func add(_ point: CommitPoint) {
         marks.withLock { marks in
             guard let last = marks.last, point.position > last.position else { return }

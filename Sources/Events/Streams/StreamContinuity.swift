@@ -164,7 +164,9 @@ extension StreamContinuity.Look {
             if let error = reply.error {
                 // Without INFO or the mark, which an access list may forbid, ids and counts still
                 // tell. A stream that is not there has an error of no class of its own.
-                guard error.code == .otherServer || index < 3 else { throw error }
+                guard error.code == .otherServer || index < 3 else {
+                    throw error.naming(keys.names[index - 3])
+                }
                 if index >= 3 { look.added[index - 3] = 0 }
                 continue
             }

@@ -12,9 +12,39 @@ struct StreamEncoder: ~Copyable {
     private(set) var pipeline = RedisPipeline(capacity: 1 << 20)
     /// The partition of each command.
     private(set) var partitions: [UInt8] = []
+    /// Where each command ends: it and those before it hold what their partition has up to there.
+    private(set) var places: [EventPlace] = []
+    /// Where the last event ends that was encoded or left out.
+    private(set) var end = EventPlace.start
     /// Events that were encoded.
     private(set) var eventCount = 0
+    /// By partition: what is before this place is left out. Empty leaves out nothing.
+    private var taken: [EventPlace] = []
+    private var limits = Limits(commands: .max, bytes: .max)
+    /// In open frames.
+    private var openBytes = 0
     private var frames: [Frame]
+
+    /// Of a pipeline; the event that reaches one is the last.
+    struct Limits {
+        var commands: Int
+        var bytes: Int
+    }
+
+    /// Why a record was not encoded any further.
+    enum Stop {
+        case end
+        /// The pipeline is full; it goes on where it was.
+        case full
+        /// What follows in the payload is no event, and so is left out.
+        case corrupt
+    }
+
+    /// How much of a record is encoded.
+    struct RecordPart {
+        var offset = 0
+        var count = 0
+    }
 
     /// A partition's events on their way into a frame.
     private final class Frame {
@@ -34,35 +64,56 @@ struct StreamEncoder: ~Copyable {
         frames = (0..<keys.count).map { _ in Frame() }
     }
 
-    mutating func removeAll() {
+    /// Forgets what was encoded.
+    /// - Parameters:
+    ///   - limits: of the pipeline that begins.
+    ///   - taken: by partition, what Redis has already; empty if that is nothing of what comes.
+    mutating func removeAll(
+        _ limits: Limits = Limits(commands: .max, bytes: .max), taken: [EventPlace] = []
+    ) {
+        (self.limits, self.taken) = (limits, taken)
         pipeline.removeAll()
         partitions.removeAll(keepingCapacity: true)
+        places.removeAll(keepingCapacity: true)
+        end = .start
         eventCount = 0
+        openBytes = 0
         for frame in frames {
             frame.payload.removeAll()
             frame.count = 0
         }
     }
 
-    /// Encodes the events of one record.
-    /// - Returns: false if what follows in the payload is no event, and so was left out.
-    mutating func add(_ payload: UnsafeRawBufferPointer, sequence: UInt64) -> Bool {
+    var isFull: Bool {
+        pipeline.commandCount >= limits.commands
+            || pipeline.byteCount + openBytes >= limits.bytes
+    }
+
+    /// Encodes the events of one record from `part` on, as far as the pipeline has room.
+    mutating func add(
+        _ payload: UnsafeRawBufferPointer, sequence: UInt64, from part: inout RecordPart
+    ) -> Stop {
         command.setOrigin(sequence: sequence)
-        var events = EventPayload(payload)
-        var index = 0
-        while true {
+        let start = part.offset
+        var events = EventPayload(UnsafeRawBufferPointer(rebasing: payload[start...]))
+        while !isFull {
             let event: EventRow?
-            do throws(CorruptPayload) { event = try events.next() } catch { return false }
-            guard let event else { return true }
-            add(event, partitioner.partition(event, sequence: sequence, index: index))
-            index += 1
+            do throws(CorruptPayload) { event = try events.next() } catch { return .corrupt }
+            guard let event else { return .end }
+            let partition = partitioner.partition(event, sequence: sequence, index: part.count)
+            add(event, partition, at: EventPlace(sequence: sequence, count: part.count))
+            part.count += 1
+            part.offset = start + events.offset
         }
+        return part.offset < payload.count ? .full : .end
     }
 
     /// Encodes an event that comes from the store: the journal no longer has it.
     mutating func add(_ event: EventRow, row: Int64) {
         command.setOrigin(sequence: 0)
-        add(event, partitioner.partition(event, sequence: UInt64(clamping: row), index: 0))
+        let place = EventPlace(sequence: UInt64(clamping: row), count: 0)
+        add(
+            event, partitioner.partition(event, sequence: place.sequence, index: 0), at: place)
     }
 
     /// Call after the last record: writes down what was gathered in frames.
@@ -80,15 +131,21 @@ struct StreamEncoder: ~Copyable {
         pipeline.add(decimal: Int(clamping: sequence))
     }
 
-    private mutating func add(_ event: EventRow, _ partition: Int) {
+    /// - Parameter place: where the event begins.
+    private mutating func add(_ event: EventRow, _ partition: Int, at place: EventPlace) {
+        end = EventPlace(sequence: place.sequence, count: place.count + 1)
+        if !taken.isEmpty, place < taken[partition] { return }
         eventCount += 1
         guard encoding == .entry else {
+            let before = frames[partition].payload.count
             frames[partition].payload.append(event: event)
             frames[partition].count += 1
+            openBytes += frames[partition].payload.count - before
             if frames[partition].payload.count >= StreamEncoder.frameBytes { closeFrame(partition) }
             return
         }
         partitions.append(UInt8(truncatingIfNeeded: partition))
+        places.append(end)
         command.append(event, to: &pipeline, partition: partition)
     }
 
@@ -97,6 +154,8 @@ struct StreamEncoder: ~Copyable {
         guard frame.count > 0 else { return }
         let compressed = gzipCompress(frame.payload.span)
         partitions.append(UInt8(truncatingIfNeeded: partition))
+        places.append(end)
+        openBytes -= frame.payload.count
         pipeline.begin("XADD", argumentCount: 8)
         pipeline.add(keys[partition])
         pipeline.add(literal: "*")

@@ -16,6 +16,7 @@ import Testing
         note.marked = 4700
         note.runID = "abc"
         note.ends = [.zero, StreamEntryID(milliseconds: 5, number: 6)]
+        note.kept = CommitPoint(position: 4000, lastSeq: 80)
         note.addGap(after: 3, upTo: 9)
         note.addGap(after: 20, upTo: 30)
         for _ in 0..<2 {
@@ -68,5 +69,16 @@ import Testing
             let rows = marks.rows(behind: sequence) ?? .max
             #expect(rows <= Int64(min(sequence, 5000)) * 10)
         }
+    }
+
+    @Test func `what an earlier run knew of rows counts, unless the store began again`() {
+        let marks = RowMarks(start: CommitPoint(position: 10, lastSeq: 100))
+        marks.begin(with: CommitPoint(position: 4, lastSeq: 101))
+        marks.begin(with: CommitPoint(position: 10, lastSeq: 90))
+        #expect(marks.rows(behind: 9) == nil)
+        marks.begin(with: CommitPoint(position: 4, lastSeq: 40))
+        #expect(marks.rows(behind: 3) == nil)
+        #expect(marks.rows(behind: 4) == 40 && marks.rows(behind: 9) == 40)
+        #expect(marks.rows(behind: 10) == 100)
     }
 }

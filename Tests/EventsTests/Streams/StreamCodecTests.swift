@@ -87,8 +87,9 @@ import Testing
             var options = options(.frame)
             options.partitions = 1
             var encoder = StreamEncoder(options, keys: keys)
-            let isTaken = encoder.add(bytes, sequence: 1)
-            #expect(isTaken)
+            var part = StreamEncoder.RecordPart()
+            let stop = encoder.add(bytes, sequence: 1, from: &part)
+            #expect(stop == .end && part.count == bodies.count)
             let commandsBefore = encoder.pipeline.commandCount
             #expect(commandsBefore == 0)
             encoder.finish()
@@ -97,6 +98,64 @@ import Testing
             #expect(events == bodies.count)
             let partitions = encoder.partitions
             #expect(partitions == [0])
+        }
+    }
+
+    @Test func `a record that is larger than a pipeline goes in several`() throws {
+        let bytes = try payload()
+        bytes.withUnsafeBytes { bytes in
+            var encoder = StreamEncoder(options(.entry), keys: StreamKeys(partitions: 4))
+            var part = StreamEncoder.RecordPart()
+            var sizes: [Int] = []
+            while true {
+                encoder.removeAll(StreamEncoder.Limits(commands: 4, bytes: 1 << 20))
+                let stop = encoder.add(bytes, sequence: 3, from: &part)
+                sizes.append(encoder.pipeline.commandCount)
+                let end = encoder.end
+                #expect(end == EventPlace(sequence: 3, count: sizes.reduce(0, +)))
+                if stop == .end { break }
+                #expect(stop == .full)
+            }
+            #expect(sizes == [4, 2])
+            encoder.removeAll(StreamEncoder.Limits(commands: 9, bytes: 1))
+            part = StreamEncoder.RecordPart()
+            let stop = encoder.add(bytes, sequence: 3, from: &part)
+            #expect(stop == .full && part.count == 1)
+        }
+    }
+
+    @Test(arguments: StreamOptions.Encoding.allCases)
+    func `what a partition has is not sent to it again`(
+        encoding: StreamOptions.Encoding
+    ) throws {
+        let bytes = try payload()
+        bytes.withUnsafeBytes { bytes in
+            var encoder = StreamEncoder(options(encoding), keys: StreamKeys(partitions: 4))
+            func send(_ taken: [EventPlace]) -> (partitions: [UInt8], places: [EventPlace]) {
+                encoder.removeAll(taken: taken)
+                for sequence in 1...2 as ClosedRange<UInt64> {
+                    var part = StreamEncoder.RecordPart()
+                    let stop = encoder.add(bytes, sequence: sequence, from: &part)
+                    #expect(stop == .end)
+                }
+                encoder.finish()
+                return (encoder.partitions, encoder.places)
+            }
+            let all = send([])
+            // One has refused what it was sent first.
+            let refusing = all.partitions[0]
+            var taken = Array(repeating: encoder.end, count: 4)
+            taken[Int(refusing)] = .start
+            let again = send(taken)
+            #expect(Set(again.partitions) == [refusing])
+            #expect(
+                again.partitions.count == all.partitions.filter { $0 == refusing }.count)
+            // And what it was sent last.
+            taken[Int(refusing)] = EventPlace(sequence: 2, count: 0)
+            let rest = send(taken)
+            #expect(rest.places.allSatisfy { $0 > taken[Int(refusing)] })
+            let nothing = send(Array(repeating: encoder.end, count: 4))
+            #expect(nothing.partitions.isEmpty)
         }
     }
 
@@ -119,8 +178,9 @@ import Testing
     @Test func `a payload that is no events is left out and said to be`() {
         var encoder = StreamEncoder(options(.entry), keys: StreamKeys(partitions: 4))
         [UInt8](repeating: 9, count: 40).withUnsafeBytes { bytes in
-            let isTaken = encoder.add(bytes, sequence: 1)
-            #expect(!isTaken)
+            var part = StreamEncoder.RecordPart()
+            let stop = encoder.add(bytes, sequence: 1, from: &part)
+            #expect(stop == .corrupt)
         }
         let commands = encoder.pipeline.commandCount
         #expect(commands == 0)
