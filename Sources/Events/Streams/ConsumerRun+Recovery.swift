@@ -4,9 +4,6 @@ import Telemetry
 
 /// What the consumer does at the start, after failures, and for others that died.
 extension ConsumerRun {
-    /// Entries of one page of what is pending.
-    private var pageCount: Int { min(readCount, 500) }
-
     /// Reads what is pending for this consumer and was not stored, or stored and not acknowledged.
     func recover() throws(RedisError) {
         isBlind = false
@@ -17,7 +14,10 @@ extension ConsumerRun {
             isBlind = false
             isTrusted = try ensureGroups()
         }
-        try waitForStore()
+        // An id is only good for the Redis that gave it.
+        if !isTrusted { unacknowledged.removeAll() }
+        unacknowledged.removeAll { $0.era != era }
+        guard try waitForStore() else { return }
         for partition in 0..<consumer.keys.count { try readPending(of: partition) }
         // All that the group was given before is now on its way, so a partition in which nothing
         // comes any more is settled too.
@@ -82,7 +82,9 @@ extension ConsumerRun {
                     break
                 }
                 // No stream, no group; there is no class for that error.
-                if let error = reply.error, error.code != .otherServer { throw error }
+                if let error = reply.error, error.code != .otherServer {
+                    throw error.naming(consumer.keys.names[partition])
+                }
                 let own = StreamGroupInfo.all(reply).first {
                     $0.name == consumer.options.group
                 }
@@ -108,121 +110,24 @@ extension ConsumerRun {
         return (missing, isTrusted)
     }
 
-    // MARK: Own pending entries
-
-    private func readPending(of partition: Int) throws(RedisError) {
-        var after = StreamEntryID.zero
-        while try waitForRoom() {
-            try acknowledge()
-            let counts = try deliveries(of: partition, after: after)
-            let batch = consumer.queue.take()
-            let suspects = consumer.queue.take()
-            suspects.isSuspect = true
-            let last = try readPage(of: partition, after: after, counts, batch, suspects)
-            consumer.redelivered.add(batch.entryCount + suspects.entryCount)
-            adaptPage(batch, suspects)
-            hand(over: suspects)
-            hand(over: batch)
-            guard let last else { return }
-            after = last
-        }
-    }
-
-    private func readPage(
-        of partition: Int, after: StreamEntryID, _ counts: [StreamEntryID: Int64],
-        _ batch: StreamBatch, _ suspects: StreamBatch
-    ) throws(RedisError) -> StreamEntryID? {
-        pipeline.removeAll()
-        pipeline.command(
-            "XREADGROUP", "GROUP", consumer.options.group, consumer.options.node, "COUNT",
-            "\(pageCount)", "STREAMS", consumer.keys.names[partition], "\(after)")
-        var last: StreamEntryID?
-        try deliver { session throws(RedisError) in
-            batch.era = eraOfReads()
-            suspects.era = batch.era
-            let reply = try session.single(pipeline)
-            for entry in reply.elements.first?.elements[1]?.elements ?? reply.elements {
-                last = take(entry, of: partition, counts, batch, suspects) ?? last
-            }
-        }
-        if let last { batch.reach[partition] = last }
-        return last
-    }
-
-    /// Asks for entries that were delivered before, which Redis counts whether its answer arrives
-    /// or not.
-    private func deliver(
-        _ read: (borrowing RedisSession) throws(RedisError) -> Void
-    ) throws(RedisError) {
-        do throws(RedisError) {
-            try consumer.redis.call(.consumer, within: ConsumerRun.answerLimit, read)
-        } catch {
-            if error.code.endsConnection { unansweredReads += 1 }
-            throw error
-        }
-    }
-
-    /// Puts an entry where its number of deliveries says.
-    private func take(
-        _ entry: RedisReply, of partition: Int, _ counts: [StreamEntryID: Int64],
-        _ batch: StreamBatch, _ suspects: StreamBatch
-    ) -> StreamEntryID? {
-        guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }) else {
-            return nil
-        }
-        let deliveries = counts[id] ?? 0
-        if deliveries > StreamOptions.deliveriesBeforeGivingUp, let fields = entry.elements[1],
-            !fields.isNull
-        {
-            suspects.add(id, of: partition)
-            decoder.giveUp(fields.elements, into: suspects)
-            return id
-        }
-        let isSuspect = deliveries > StreamOptions.deliveriesBeforeIsolation
-        return take(entry, of: partition, into: isSuspect ? suspects : batch)
-    }
-
-    /// How often each of the next pending entries was delivered; only those that stand out. What
-    /// Redis sent in vain does not count: a slow network would make poison of good entries.
-    private func deliveries(
-        of partition: Int, after: StreamEntryID
-    ) throws(RedisError) -> [StreamEntryID: Int64] {
-        pipeline.removeAll()
-        pipeline.command(
-            "XPENDING", consumer.keys.names[partition], consumer.options.group, "\(after.next)",
-            "+", "\(pageCount)", consumer.options.node)
-        var counts: [StreamEntryID: Int64] = [:]
-        try consumer.redis.call(
-            .consumer, within: ConsumerRun.answerLimit, isQuestion: true
-        ) { session throws(RedisError) in
-            for entry in try session.single(pipeline).elements {
-                guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }),
-                    let count = entry.elements[3].map({ $0.count - unansweredReads }),
-                    count > StreamOptions.deliveriesBeforeIsolation
-                else { continue }
-                counts[id] = count
-            }
-        }
-        return counts
-    }
-
     /// Lets the writer store what is in hand, and acknowledges it. Otherwise it would be read again
     /// as pending, or, where a cap has cut it meanwhile, be nowhere any more.
-    private func waitForStore() throws(RedisError) {
+    /// - Returns: false if it is to stop first.
+    func waitForStore() throws(RedisError) -> Bool {
+        var isStored = false
         repeat {
             try acknowledge()
-        } while !consumer.isStopping
-            && !consumer.queue.waitUntilStored(until: .after(.milliseconds(100)))
+            isStored = consumer.queue.waitUntilStored(until: .after(.milliseconds(100)))
+        } while !isStored && !consumer.isStopping
         try acknowledge()
+        return isStored
     }
 
     /// Pages are of one partition, and say little of how much a read of all may bring: they only
     /// lead back to where it began.
-    private func adaptPage(_ batches: StreamBatch...) {
+    func adaptPage(entries: Int, bytes: Int) {
         adaptReadCount(
-            entries: batches.reduce(0) { $0 + $1.entryCount },
-            bytes: batches.reduce(0) { $0 + $1.payload.count }, asked: pageCount,
-            limit: ConsumerRun.firstReadCount)
+            entries: entries, bytes: bytes, asked: pageCount, limit: ConsumerRun.firstReadCount)
     }
 
     /// Waits until the writer has room.
@@ -233,47 +138,5 @@ extension ConsumerRun {
             try acknowledge()
         }
         return false
-    }
-
-    // MARK: Entries of others
-
-    /// Takes over entries that another consumer of the group has left lying.
-    func claim() throws(RedisError) {
-        for partition in 0..<consumer.keys.count {
-            var cursor = "0-0"
-            repeat {
-                guard try waitForRoom() else { return }
-                cursor = try claimPage(of: partition, from: cursor)
-            } while cursor != "0-0"
-        }
-    }
-
-    /// - Returns: where the next page begins; `0-0` after the last.
-    private func claimPage(
-        of partition: Int, from cursor: String
-    ) throws(RedisError) -> String {
-        pipeline.removeAll()
-        pipeline.command(
-            "XAUTOCLAIM", consumer.keys.names[partition], consumer.options.group,
-            consumer.options.node, "\(consumer.options.claimAfter.wholeMilliseconds)", cursor,
-            "COUNT", "\(pageCount)")
-        let batch = consumer.queue.take()
-        var next = "0-0"
-        var gone = 0
-        try deliver { session throws(RedisError) in
-            batch.era = eraOfReads()
-            var reply = try session.single(pipeline).elements
-            next = reply.next()?.string ?? "0-0"
-            // No reach: entries between these may be another consumer's.
-            if let entries = reply.next()?.elements {
-                for entry in entries { _ = take(entry, of: partition, into: batch) }
-            }
-            gone = reply.next()?.elements.count ?? 0
-        }
-        adaptPage(batch)
-        consumer.claimed.add(batch.entryCount)
-        if gone > 0 { consumer.lost(gone, "trimmed while another consumer had them") }
-        hand(over: batch)
-        return next
     }
 }

@@ -9,30 +9,40 @@ final class ConsumerRun {
     var pipeline = RedisPipeline(capacity: 16 << 10)
     /// The ledger's era in which it last read what was pending.
     var era: UInt64 = 0
-    /// Reads of pending entries since the start that got no answer.
-    var unansweredReads: Int64 = 0
+    var copies = EntryCopies()
+    /// Stored, and not yet known to be acknowledged: an answer that was lost is asked for again.
+    var unacknowledged: [StreamBatch] = []
     /// The last entry that the group was given, by partition.
     var delivered: [StreamEntryID]
     /// Where the streams began after the last cuts that were looked at.
     var cutsSeen: [StreamEntryID?]
     var hasSeenCuts = false
     var hasToldOfBlindness = false
+    var hasToldOfUncounted = false
     private var mustRecover = true
     /// Something was read while it was not known whether Redis had lost data. It says nothing of
     /// what is stored, so what is pending has to be read once more when that is known.
     var isBlind = false
     private var nextClaim: MonotonicTime
-    private var failuresInARow = 0
+    private var pause = StreamPause()
 
     /// Entries of one partition in one reply: fewer where they are large, or time out.
-    private static let readCounts = 4...2000
+    private static let readCounts = 1...2000
     /// What one reply should bring, decoded.
-    private static let readBytes = 4 << 20
+    static let readBytes = 4 << 20
+    /// Beyond it what is left of a reply is not decoded: a small frame may hold megabytes. It is
+    /// pending then, and is read as such.
+    private static let decodeLimitBytes = 2 * readBytes
     static let firstReadCount = 200
     private(set) var readCount = ConsumerRun.firstReadCount
     /// How long Redis holds a read that finds nothing: also how late a stop may be noticed, and
     /// acknowledgements without a later read.
     private static let blockTime = Duration.milliseconds(200)
+    /// After a failure the first reads do not wait: a breaker wants as many successes to close, and
+    /// questions do not count.
+    private static let eagerReads = 5
+    private static let eagerBlockTime = Duration.milliseconds(1)
+    private var eagerReads = ConsumerRun.eagerReads
     /// For sending the reply, some 3 MiB at most, and for anything that does not block.
     static let answerLimit = Duration.milliseconds(300)
     private static let claimInterval = Duration.seconds(5)
@@ -76,16 +86,16 @@ final class ConsumerRun {
     /// Acknowledges what was stored, and reads on if there is room for what comes.
     private func readMore() throws(RedisError) {
         let hasRoom = consumer.queue.waitForRoom(until: .after(ConsumerRun.blockTime))
-        let stored = consumer.queue.takeStored()
         pipeline.removeAll()
-        addAcknowledgements(stored)
+        addAcknowledgements()
         if hasRoom {
             addRead()
             addQuestionForCuts()
         }
         guard !pipeline.isEmpty else { return }
         let batch = consumer.queue.take()
-        let block = hasRoom ? ConsumerRun.blockTime : .zero
+        let block = hasRoom ? blockTime : .zero
+        var entryCount = 0
         var cuts: [StreamEntryID?] = []
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, waitAllowance: block
@@ -103,14 +113,16 @@ final class ConsumerRun {
                 guard reply.kind == .array || reply.isNull else {
                     throw RedisError(.unexpectedReply, "XREADGROUP was not answered with entries")
                 }
-                take(reply, into: batch)
+                entryCount = take(reply, into: batch)
             }
         }
         succeeded()
+        let taken = batch.entryCount
+        if taken < entryCount { mustRecover = true }
         adaptReadCount(
-            entries: batch.entryCount, bytes: batch.payload.count, asked: readCount,
-            limit: ConsumerRun.readCounts.upperBound)
-        for batch in stored { consumer.queue.giveBack(batch) }
+            entries: entryCount, bytes: batch.payload.count / max(taken, 1) * entryCount,
+            asked: readCount, limit: ConsumerRun.readCounts.upperBound)
+        giveBackAcknowledged()
         look(at: cuts)
         for (partition, end) in batch.reach.enumerated() {
             delivered[partition] = max(delivered[partition], end)
@@ -131,6 +143,11 @@ final class ConsumerRun {
         }
     }
 
+    /// How long Redis may hold the next read.
+    private var blockTime: Duration {
+        eagerReads > 0 ? ConsumerRun.eagerBlockTime : ConsumerRun.blockTime
+    }
+
     private func addRead() {
         let keys = consumer.keys
         pipeline.begin("XREADGROUP", argumentCount: 8 + 2 * keys.count)
@@ -140,30 +157,35 @@ final class ConsumerRun {
         pipeline.add(literal: "COUNT")
         pipeline.add(decimal: readCount)
         pipeline.add(literal: "BLOCK")
-        pipeline.add(decimal: Int(ConsumerRun.blockTime.wholeMilliseconds))
+        pipeline.add(decimal: Int(blockTime.wholeMilliseconds))
         pipeline.add(literal: "STREAMS")
         for partition in 0..<keys.count { pipeline.add(keys[partition]) }
         for _ in 0..<keys.count { pipeline.add(literal: ">") }
     }
 
     /// Takes the entries of a reply: an array of keys and their entries, or null.
-    private func take(_ reply: RedisReply, into batch: StreamBatch) {
+    /// - Returns: how many there are, those included that were too much to decode.
+    private func take(_ reply: RedisReply, into batch: StreamBatch) -> Int {
+        var entryCount = 0
         for stream in reply.elements {
             var parts = stream.elements
             guard let key = parts.next()?.bytes, let entries = parts.next(),
                 let partition = consumer.keys.partition(of: key)
             else { continue }
+            entryCount += entries.elements.count
             for entry in entries.elements {
+                if batch.payload.count > ConsumerRun.decodeLimitBytes { break }
                 guard let id = take(entry, of: partition, into: batch) else { continue }
                 batch.reach[partition] = id
             }
         }
         consumer.read.add(batch.entryCount)
+        return entryCount
     }
 
     /// Takes one entry: its id and its fields, or null where it is gone.
     /// - Returns: its id; nil for what is no entry.
-    func take(
+    private func take(
         _ entry: RedisReply, of partition: Int, into batch: StreamBatch
     ) -> StreamEntryID? {
         var parts = entry.elements
@@ -174,7 +196,7 @@ final class ConsumerRun {
         if fields.isNull {
             batch.goneCount += 1
         } else {
-            decoder.decode(fields.elements, of: id, into: batch)
+            decoder.decode(StreamEntryFields(fields.elements), of: id, into: batch)
         }
         return id
     }
@@ -190,9 +212,8 @@ final class ConsumerRun {
 
     /// Acknowledges what is stored, by itself.
     func acknowledge() throws(RedisError) {
-        let stored = consumer.queue.takeStored()
         pipeline.removeAll()
-        addAcknowledgements(stored)
+        addAcknowledgements()
         if !pipeline.isEmpty {
             try consumer.redis.call(
                 .consumer, within: ConsumerRun.answerLimit
@@ -202,11 +223,17 @@ final class ConsumerRun {
                 }
             }
         }
-        for batch in stored { consumer.queue.giveBack(batch) }
+        giveBackAcknowledged()
     }
 
-    private func addAcknowledgements(_ batches: [StreamBatch]) {
-        for batch in batches {
+    private func giveBackAcknowledged() {
+        for batch in unacknowledged { consumer.queue.giveBack(batch) }
+        unacknowledged.removeAll(keepingCapacity: true)
+    }
+
+    private func addAcknowledgements() {
+        unacknowledged += consumer.queue.takeStored()
+        for batch in unacknowledged {
             for (partition, entries) in batch.entries.enumerated() where !entries.isEmpty {
                 pipeline.begin("XACK", argumentCount: 2 + entries.count)
                 pipeline.add(consumer.keys[partition])
@@ -222,7 +249,8 @@ final class ConsumerRun {
         if consumer.pulse.failing(at: .now()) != nil {
             consumer.log.notice("redis streams are read")
         }
-        failuresInARow = 0
+        pause = StreamPause()
+        eagerReads = max(eagerReads - 1, 0)
         consumer.pulse.succeeded()
     }
 
@@ -239,13 +267,9 @@ final class ConsumerRun {
         }
         // Where nothing was asked, nothing is in doubt.
         if error.code != .breakerOpen { consumer.continuity.suspect() }
-        failuresInARow += 1
-        // The first failure is worth a try at once: the group may only have to be made again.
-        let isBreakers = error.code == .breakerOpen || error.code.isTransient
-        let pause =
-            failuresInARow == 1 ? 5 : isBreakers || failuresInARow < 10 ? 40 : 1000
+        eagerReads = ConsumerRun.eagerReads
         _ = consumer.state.wait(
-            until: .after(.milliseconds(pause)), for: { $0.isStopping }, then: { _ in })
+            until: .after(pause.next(after: error.code)), for: { $0.isStopping }, then: { _ in })
     }
 }
 

@@ -37,4 +37,28 @@ extension EventReader {
             data: withPlainNames(draft.data),
             extensions: others.isEmpty ? nil : others.span)
     }
+
+    /// What is wrong with an event in the journal's form that came from elsewhere, by the rules of an
+    /// `event`; nil if nothing is.
+    /// - Parameter row: its slices have the parser's padding behind them.
+    func fault(in row: EventRow) -> EventFault? {
+        if case .client(let id) = row.identity, !isText(id, 1...EventLimits.idBytes) {
+            return .invalidID
+        }
+        if !isText(row.type, 1...EventLimits.typeBytes) { return .invalidType }
+        if !isText(row.source, 1...EventLimits.sourceBytes) { return .invalidSource }
+        if let subject = row.subject, !isText(subject, 1...EventLimits.subjectBytes) {
+            return .invalidSubject
+        }
+        do throws(EventFault) {
+            if let data = row.data { try checkJSON(data) }
+            if let extensions = row.extensions { _ = try members(of: extensions) }
+        } catch { return error }
+        return nil
+    }
+
+    private func isText(_ bytes: UnsafeRawBufferPointer, _ count: ClosedRange<Int>) -> Bool {
+        count.contains(bytes.count) && EventAttribute.isPrintable(bytes)
+            && JSONSyntax.utf8ErrorOffset(in: bytes) == nil
+    }
 }

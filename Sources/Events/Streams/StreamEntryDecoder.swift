@@ -7,8 +7,9 @@ import Telemetry
 final class StreamEntryDecoder {
     /// Events were judged when they were taken in, by that node's limits: here only the parser's.
     static let maxDepth = 1024
-    /// A frame is made of 2 MiB at most; one that claims more is not ours.
-    private static let frameLimits = Inflate.Limits(outputBytes: 64 << 20, ratio: 1100)
+    /// A node closes a frame once it has 2 MiB, so the last event may lie beyond, and that has 16 MiB
+    /// at most (`--event-limit`). One that claims more is nobody's.
+    private static let frameLimits = Inflate.Limits(outputBytes: (2 + 16) << 20, ratio: 1100)
 
     private var reader = EventReader(maxDepth: StreamEntryDecoder.maxDepth)
     private var frame = ByteBuffer(capacity: 64 << 10)
@@ -18,8 +19,7 @@ final class StreamEntryDecoder {
     init(unreadable: Counter) { self.unreadable = unreadable }
 
     /// Appends the events of one entry, or sets the entry aside if it holds none.
-    func decode(_ fields: RedisReplies, of entry: StreamEntryID, into batch: StreamBatch) {
-        let found = StreamEntryFields(fields)
+    func decode(_ found: StreamEntryFields, of entry: StreamEntryID, into batch: StreamBatch) {
         if let event = found.event {
             do throws(EventFault) {
                 let row = try reader.readEntry(
@@ -37,11 +37,10 @@ final class StreamEntryDecoder {
     }
 
     /// Sets an entry aside without a try to read it.
-    func giveUp(_ fields: RedisReplies, into batch: StreamBatch) {
-        let found = StreamEntryFields(fields)
+    func giveUp(_ found: StreamEntryFields, into batch: StreamBatch) {
         setAside(
-            found.event ?? found.frame, "given_up",
-            "The entry was delivered again and again and never stored.", into: batch)
+            found.event ?? found.frame, isFrame: found.event == nil && found.frame != nil,
+            "given_up", "The entry was delivered again and again and never stored.", into: batch)
     }
 
     private func decode(frame compressed: UnsafeRawBufferPointer, into batch: StreamBatch) {
@@ -51,32 +50,45 @@ final class StreamEntryDecoder {
             try Inflate.inflate(
                 compressed, .gzip, limits: StreamEntryDecoder.frameLimits, into: &frame)
         } catch {
-            return setAside(compressed, "unreadable_frame", "It is not gzip.", into: batch)
+            let isLarge = error == .tooLarge || error == .ratio
+            return setAside(
+                compressed, isFrame: true, "unreadable_frame",
+                isLarge ? "It is larger than any frame." : "It is not gzip.", into: batch)
         }
         var events = EventPayload(frame.span)
-        var count = 0
+        var start = 0
+        var fault: String?
         do throws(CorruptPayload) {
-            while try events.next() != nil { count += 1 }
-            batch.append(payload: frame.span, count: count)
+            while let event = try events.next() {
+                if let refusal = reader.fault(in: event) {
+                    fault = fault ?? refusal.detail
+                } else {
+                    batch.append(
+                        payload: UnsafeRawBufferPointer(
+                            rebasing: frame.span[start..<events.offset]), count: 1)
+                }
+                start = events.offset
+            }
         } catch {
-            // What came before the fault is good.
-            let good = UnsafeRawBufferPointer(rebasing: frame.span[..<error.offset])
-            batch.append(payload: good, count: count)
-            let rest = UnsafeRawBufferPointer(rebasing: frame.span[error.offset...])
-            setAside(rest, "unreadable_frame", "It is not a sequence of events.", into: batch)
+            fault = "It is not a sequence of events."
+        }
+        // What is good in it is stored. It is kept as it came: what it holds may be much more.
+        if let fault {
+            setAside(compressed, isFrame: true, "unreadable_frame", fault, into: batch)
         }
     }
 
     private func setAside(
-        _ raw: UnsafeRawBufferPointer?, _ code: String, _ detail: String, into batch: StreamBatch
+        _ raw: UnsafeRawBufferPointer?, isFrame: Bool = false, _ code: String, _ detail: String,
+        into batch: StreamBatch
     ) {
         unreadable.add()
         var preview = ByteBuffer(capacity: 256)
-        if let raw { MaskedPreview.append(raw, to: &preview) }
+        if let raw, !isFrame { MaskedPreview.append(raw, to: &preview) }
         batch.refused.append(
             QuarantineEntry(
                 received: WallClock.nowMilliseconds(), code: code, detail: detail,
-                contentType: "application/cloudevents+json",
+                contentType: isFrame ? "application/gzip" : "application/cloudevents+json",
                 raw: Bytes(raw ?? UnsafeRawBufferPointer(start: nil, count: 0)),
                 preview: preview.isEmpty ? "null" : preview.text))
     }

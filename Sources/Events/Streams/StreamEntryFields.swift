@@ -1,12 +1,19 @@
 import Primitives
 import Redis
 
-/// Fields of a stream entry that mean something here, borrowed from the reply. Of a field that
-/// comes twice the last counts.
+/// Fields of a stream entry that mean something here, borrowed from the reply or a copy. Of a field
+/// that comes twice the last counts.
 struct StreamEntryFields {
     private(set) var event: UnsafeRawBufferPointer?
     private(set) var frame: UnsafeRawBufferPointer?
     private(set) var origin: UnsafeRawBufferPointer?
+
+    init(
+        event: UnsafeRawBufferPointer?, frame: UnsafeRawBufferPointer?,
+        origin: UnsafeRawBufferPointer?
+    ) {
+        (self.event, self.frame, self.origin) = (event, frame, origin)
+    }
 
     init(_ replies: RedisReplies) {
         var replies = replies

@@ -36,11 +36,6 @@ package struct StreamOptions: Sendable {
         self.node = node
         self.group = group
     }
-
-    /// Deliveries after which an entry is stored by itself, so that it cannot hold up others.
-    static let deliveriesBeforeIsolation = 5
-    /// Deliveries after which an entry is not even tried: it may be what ends the process.
-    static let deliveriesBeforeGivingUp = 20
 }
 
 /// The keys of the streams, prepared.
