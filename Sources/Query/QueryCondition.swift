@@ -28,16 +28,14 @@ package struct QueryCondition: Hashable, Sendable {
 
     /// Reads `field:op:value`; a value may hold colons. `exists` takes no value, `true` or `false`.
     static func parse(_ text: String, now: Int64) throws(QueryError) -> QueryCondition {
-        let parts = text.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        let parts = text.parts(by: ":", most: 3)
         guard parts.count >= 2, let operation = Operation(rawValue: String(parts[1])) else {
             throw grammar
         }
         let field = try QueryField.parse(parts[0], for: "where")
         if operation == .exists { return try exists(field, parts.count == 3 ? parts[2] : "true") }
         guard parts.count == 3 else { throw grammar }
-        let values =
-            operation == .in
-            ? parts[2].split(separator: ",", omittingEmptySubsequences: false) : [parts[2]]
+        let values = operation == .in ? parts[2].parts(by: ",") : [parts[2]]
         guard values.count <= listLimit else {
             throw .invalid("where", "must not list more than \(listLimit) values")
         }

@@ -1,3 +1,5 @@
+import Primitives
+
 /// One number (or value) that a query computes for each row.
 package struct QueryMetric: Hashable, Sendable {
     package enum Function: String, Hashable, Sendable, CaseIterable {
@@ -33,7 +35,7 @@ package struct QueryMetric: Hashable, Sendable {
 
     static func parse(_ text: Substring) throws(QueryError) -> QueryMetric {
         if text == "count" { return QueryMetric(name: "count", measure: .count) }
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = text.parts(by: ":", most: 2)
         guard parts.count == 2 else { throw grammar }
         if percentiles.contains(String(parts[0])) {
             throw QueryError(

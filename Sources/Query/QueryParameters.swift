@@ -1,3 +1,5 @@
+import Primitives
+
 /// The parameters of one request, each known and, unless it may repeat, there at most once.
 struct QueryParameters {
     private static let known: Set<String> = [
@@ -34,11 +36,11 @@ struct QueryParameters {
     /// The elements of a comma list; empty if the parameter is not there.
     func list(_ name: String, limit: Int) throws(QueryError) -> [Substring] {
         guard let value = values[name] else { return [] }
-        let elements = value.split(separator: ",", omittingEmptySubsequences: false)
+        let elements = value.parts(by: ",")
         guard elements.count <= limit, !elements.contains(where: \.isEmpty) else {
             throw .invalid(name, "must be a comma list of 1 to \(limit) elements, none empty")
         }
-        guard Set(elements).count == elements.count else {
+        guard Set(elements.map { ExactText($0) }).count == elements.count else {
             throw .invalid(name, "must not name the same thing twice")
         }
         return elements
@@ -67,18 +69,11 @@ struct QueryParameters {
         return number
     }
 
-    /// A name is repeated only if it looks like one: anything else could be a secret in the wrong
-    /// place.
     private static func unknown(_ name: String) -> QueryError {
-        let looksLikeName =
-            (1...32).contains(name.utf8.count)
-            && name.utf8.allSatisfy {
-                (0x61...0x7A).contains($0 | 0x20) || $0 == UInt8(ascii: "_")
-            }
         let offered = known.sorted().joined(separator: " ")
         return QueryError(
             .badRequest, code: "unknown_parameter",
-            "\(looksLikeName ? name : "one of the names") is no parameter; there are: \(offered)",
-            parameter: looksLikeName ? name : nil)
+            "\(ParameterName.shown(name)) is no parameter; there are: \(offered)",
+            parameter: ParameterName.shown(name))
     }
 }

@@ -36,14 +36,14 @@ extension QueryRequest {
     private func appendSubject(to text: inout ByteBuffer) {
         text.append("v1")
         text.append(line: "metric", metrics.map(\.name))
-        text.append(line: "event", types.sorted())
+        text.append(line: "event", types.map { ExactText($0) }.sorted().map(\.text))
         text.append(line: "range", ["\(from)", "\(to)"])
         text.append(line: "interval", [interval?.rawValue ?? "", zone.name])
         text.append(line: "group_by", groups.map(\.name))
         // Conditions hold together in any order, but one order makes more requests the same.
         for condition in conditions.map(\.canonical).sorted(by: { $0.lexicographicallyPrecedes($1) }
         ) {
-            text.append(line: "where", condition)
+            text.append(line: "where", condition.map(\.text))
         }
         text.append(line: "order", order.map { "\($0.isDescending ? "-" : "")\($0.column)" })
         text.append(line: "fill", [fill?.rawValue ?? ""])
@@ -52,15 +52,15 @@ extension QueryRequest {
 }
 
 extension QueryCondition {
-    fileprivate var canonical: [String] {
-        [field.name, operation.rawValue, matchesNull ? "null" : ""]
+    fileprivate var canonical: [ExactText] {
+        [ExactText(field.name), ExactText(operation.rawValue), matchesNull ? "null" : ""]
             + operands.map { operand in
                 switch operand {
                 case .null: "n"
-                case .integer(let value): "i\(value)"
-                case .real(let value): "r\(value)"
-                case .text(let value): "t" + value
-                case .blob(let value): "b\(value)"
+                case .integer(let value): ExactText("i\(value)")
+                case .real(let value): ExactText("r\(value)")
+                case .text(let value): ExactText("t" + value)
+                case .blob(let value): ExactText("b\(value)")
                 }
             }
     }

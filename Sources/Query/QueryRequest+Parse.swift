@@ -34,10 +34,15 @@ extension QueryRequest {
             guard cursor.fingerprint == request.fingerprint else { throw QueryCursor.foreign }
             request.offset = cursor.offset
         }
+        // Last, because it is the only thing here that may take milliseconds.
+        request.buckets = try request.interval.map { interval throws(QueryError) in
+            try QueryBuckets(
+                from: request.from, to: request.to, interval: interval, zone: request.zone)
+        }
         return request
     }
 
-    /// What is asked, without how the answer is ordered, cut and written.
+    /// What is asked, without buckets, and how the answer is ordered, cut and written.
     private static func subject(_ parameters: QueryParameters, now: Int64) throws(QueryError)
         -> QueryRequest
     {
@@ -45,19 +50,16 @@ extension QueryRequest {
         let range = try range(parameters, now: now)
         let interval: QueryInterval? = try parameters.choice("interval")
         let zone = try zone(parameters)
-        let buckets = try interval.map { interval throws(QueryError) in
-            try QueryBuckets(from: range.from, to: range.to, interval: interval, zone: zone)
-        }
         let fill: QueryFill? = try parameters.choice("fill")
         if fill != nil, interval == nil { throw .invalid("fill", "needs interval") }
         let request = QueryRequest(
             metrics: metrics, types: try types(parameters), from: range.from, to: range.to,
-            interval: interval, zone: zone, buckets: buckets, groups: try groups(parameters),
+            interval: interval, zone: zone, buckets: nil, groups: try groups(parameters),
             conditions: try conditions(parameters, now: now), order: [], limit: defaultRows,
             offset: 0, fill: fill, cacheMode: nil, maxStaleSeconds: nil, explain: false,
             format: .json, shape: .rows, now: now)
         let names = request.columnNames
-        guard Set(names).count == names.count else {
+        guard Set(names.map { ExactText($0) }).count == names.count else {
             throw .invalid(
                 "group_by", "must not give two columns the same name (interval adds time)")
         }
@@ -126,14 +128,16 @@ extension QueryRequest {
     private static func order(_ parameters: QueryParameters, _ request: QueryRequest)
         throws(QueryError) -> [QueryOrder]
     {
-        let names = request.columnNames
+        let names = request.columnNames.map { ExactText($0) }
         return try parameters.list("order", limit: names.count)
             .map { text throws(QueryError) in
                 // A column whose own name starts with a minus is meant before a descending one.
-                if let column = names.firstIndex(of: String(text)) {
+                if let column = names.firstIndex(of: ExactText(text)) {
                     return QueryOrder(column: column, isDescending: false)
                 }
-                guard text.first == "-", let column = names.firstIndex(of: String(text.dropFirst()))
+                let rest = Substring(text.utf8.dropFirst())
+                guard text.utf8.first == UInt8(ascii: "-"),
+                    let column = names.firstIndex(of: ExactText(rest))
                 else {
                     throw .invalid(
                         "order", "must list columns of the answer, - in front for descending")

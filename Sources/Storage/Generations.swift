@@ -74,8 +74,8 @@ package enum Generations {
             return ids
         }
         let one = try connection.cached("SELECT id FROM \(table) WHERE name = ?1")
-        for name in Set(names) {
-            one.bind(1, name)
+        for name in Set(names.map { ExactText($0) }) {
+            one.bind(1, name.text)
             if try one.step() { ids.append(one.integer(0)) }
             one.reset()
         }

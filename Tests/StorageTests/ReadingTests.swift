@@ -20,6 +20,24 @@ import Testing
         #expect(try store.ids(EventFilter(types: ["unknown"])).isEmpty)
     }
 
+    @Test func `tells types and sources apart that differ in bytes alone`() throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        let names = ["caf\u{E9}", "cafe\u{301}"]
+        try store.write(
+            names.enumerated().map {
+                TestEvent(id: "\($0.offset)", type: $0.element, source: $0.element)
+            })
+        for (index, name) in names.enumerated() {
+            #expect(try store.ids(EventFilter(types: [name])) == ["\(index)"])
+            #expect(try store.ids(EventFilter(sources: [name])) == ["\(index)"])
+        }
+        for filter in [EventFilter(types: names), EventFilter(sources: names)] {
+            #expect(try store.ids(filter) == ["1", "0"])
+        }
+        #expect(try store.generation(names) == 2)
+    }
+
     @Test(arguments: [1, 2, 3, 7, 50])
     func `pages through everything exactly once`(limit: Int) throws {
         let folder = try TemporaryDirectory()

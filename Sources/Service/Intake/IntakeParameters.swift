@@ -70,7 +70,7 @@ extension Request {
                     known.isEmpty
                         ? "This path takes no parameters."
                         : "Known parameters: \(known.joined(separator: ", ")).",
-                    parameter: Request.nameToShow(name))
+                    parameter: ParameterName.shown(name))
             }
             guard seen.insert(name).inserted || repeatable.contains(name) else {
                 throw Problem(
@@ -78,19 +78,5 @@ extension Request {
             }
         }
         return pairs
-    }
-
-    private static func nameToShow(_ name: String) -> String {
-        let isSane =
-            (1...32).contains(name.utf8.count)
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "_"), UInt8(ascii: "-"),
-                    UInt8(ascii: "."):
-                    true
-                default: false
-                }
-            }
-        return isSane ? name : "?"
     }
 }

@@ -136,7 +136,7 @@ struct EventRoutes: Sendable {
     // MARK: Parameters
 
     static func types(_ value: String) throws(Problem) -> [String] {
-        let types = value.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        let types = value.parts(by: ",").map(String.init)
         guard types.count <= EventStore.typeLimit,
             types.allSatisfy({ (1...255).contains($0.utf8.count) })
         else {

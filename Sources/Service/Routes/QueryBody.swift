@@ -13,9 +13,10 @@ enum QueryBody {
                 415, "unsupported_media_type", "Content-Type must be application/json.")
         }
         try IntakeCoding.undo(request, limitBytes: limitBytes)
-        guard RequestTarget.split(request.target.span).query == nil else {
+        if let stray = try request.queryPairs().first {
             throw Problem(
-                400, "unknown_parameter", "POST /query takes its parameters from the body.")
+                400, "unknown_parameter", "POST /query takes its parameters from the body.",
+                parameter: ParameterName.shown(stray.name))
         }
         guard request.body.count <= limitBytes else {
             throw Problem(
