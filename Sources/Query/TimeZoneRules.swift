@@ -40,8 +40,17 @@ package struct TimeZoneRules: Sendable {
     /// for a midnight that the clocks skip, the moment they skip it; for one that they repeat, the
     /// first of the two. Later local days never start earlier.
     func firstMoment(showing localSecond: Int64) -> Int64 {
-        // No offset reaches 26 hours, so the span that holds then is not behind the answer.
-        var span = span(at: localSecond - 26 * 3600)
+        var span = spanBefore(localSecond)
+        return firstMoment(showing: localSecond, from: &span)
+    }
+
+    /// A span that does not lie behind the first moment at which a clock shows `localSecond`: no
+    /// offset reaches 26 hours.
+    func spanBefore(_ localSecond: Int64) -> Span { span(at: localSecond - 26 * 3600) }
+
+    /// The same for one who asks for later and later local seconds: the search begins at `span`,
+    /// which becomes the answer's. A span is found once, however many days lie in it.
+    func firstMoment(showing localSecond: Int64, from span: inout Span) -> Int64 {
         while true {
             let moment = max(span.start, localSecond - span.offset)
             if moment < span.end { return moment }

@@ -108,6 +108,22 @@ import Testing
             ])
     }
 
+    @Test(arguments: ["Europe/Berlin", "Pacific/Apia", "Africa/Casablanca", "Asia/Kathmandu"])
+    func `finds the days of a range as it finds each by itself`(name: String) throws {
+        let zone = try zone(name)
+        let (from, to) = (try at("1880-01-01T00:00:00Z"), try at("2140-01-01T00:00:00Z"))
+        let buckets = try QueryBuckets(from: from, to: to, interval: .day, zone: zone)
+        var midnight = (from / 86_400_000 - 2) * 86400
+        var starts: [Int64] = []
+        while starts.last.map({ $0 < to }) ?? true {
+            let start = zone.firstMoment(showing: midnight) * 1000
+            if starts.last != start { starts.append(start) }
+            midnight += 86400
+        }
+        let first = starts.lastIndex { $0 <= from } ?? 0
+        #expect(buckets.starts == Array(starts[first...].dropLast()))
+    }
+
     @Test(arguments: [
         "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo",
         "America/St_Johns", "Pacific/Apia", "Africa/Casablanca", "America/Scoresbysund",

@@ -14,34 +14,36 @@ struct QueryRoutes: Sendable {
 
     func register(on router: inout Router) {
         router.on(.get, "/query") { request, responder in
-            answer(request, responder) { () throws(Problem) in try request.queryPairs() }
+            answer(request, responder) { (request) throws(Problem) in try request.queryPairs() }
         }
         router.on(.post, "/query") { request, responder in
-            answer(request, responder) { () throws(Problem) in try QueryBody.pairs(request) }
+            answer(request, responder) { (request) throws(Problem) in try QueryBody.pairs(request) }
         }
     }
 
+    /// Reading a query may unpack a body, open a zone's file and lay out 100,000 buckets, so the
+    /// event loop does none of it.
     private func answer(
         _ request: Request, _ responder: Responder,
-        _ pairs: () throws(Problem) -> [(name: String, value: String)]
+        _ pairs: @escaping @Sendable (Request) throws(Problem) -> [(name: String, value: String)]
     ) {
-        do throws(Problem) {
-            let pairs = try pairs()
-            // The parameter comes before the header.
-            let format: QueryFormat =
-                pairs.contains { $0.name == "format" } ? .json : try QueryAccept.format(request)
-            let query = try parse(pairs, format)
-            let deadline = Deadline.after(timeout)
-            let isQueued = workers.submit { run(query, deadline, request, responder) }
-            guard isQueued else { throw .overloaded }
-        } catch {
-            responder.respond(error, request)
+        let deadline = Deadline.after(timeout)
+        let isQueued = workers.submit {
+            do throws(Problem) {
+                run(try parse(try pairs(request), request), deadline, request, responder)
+            } catch {
+                responder.respond(error, request)
+            }
         }
+        if !isQueued { responder.respond(.overloaded, request) }
     }
 
     private func parse(
-        _ pairs: [(name: String, value: String)], _ format: QueryFormat
+        _ pairs: [(name: String, value: String)], _ request: Request
     ) throws(Problem) -> QueryRequest {
+        // The parameter comes before the header.
+        let format: QueryFormat =
+            pairs.contains { $0.name == "format" } ? .json : try QueryAccept.format(request)
         do throws(QueryError) {
             return try QueryRequest.parse(pairs, now: WallClock.nowMilliseconds(), format: format)
         } catch {
@@ -67,7 +69,12 @@ struct QueryRoutes: Sendable {
             if let cause = error.cause {
                 store.readers.noteDamage(cause)
                 if error.kind == .unavailable {
-                    log.error("query failed", ["error": .string("\(cause)")])
+                    log.error(
+                        "query failed",
+                        [
+                            "error": .string("\(cause)"), "request_id": .string(request.id.text),
+                            "trace_id": .string(request.traceIDText),
+                        ])
                 }
             }
             responder.respond(Problem(error), request)
