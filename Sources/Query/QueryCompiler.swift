@@ -16,8 +16,8 @@ struct QueryCompiler {
     enum Sums {
         /// By SQLite's `sum`, which fails when the result leaves 64 bits.
         case plain
-        /// In two halves that cannot overflow; what is out of range becomes a real. Three times the
-        /// work, so it is the second attempt.
+        /// In two halves that cannot overflow: exact, and where the result leaves 64 bits the real
+        /// nearest to it. Three times the work, so it is the second attempt.
         case wide
     }
 
@@ -105,7 +105,7 @@ struct QueryCompiler {
         case .subject: expression = "e.subject"
         case .id: expression = QueryCompiler.idExpression
         case .data(let path):
-            expression = TypedValue.expression("e.data", path: bind(.text(path)))
+            expression = TypedValue.expression("e.data", path) { bind($0) }
         }
         let name = "f\(fieldExpressions.count)"
         fieldExpressions.append(expression)
@@ -141,12 +141,14 @@ struct QueryCompiler {
         let numbers = "FILTER (WHERE \(column) < '')"
         guard sums == .wide else { return "sum(\(column)) \(numbers)" }
         let integers = "FILTER (WHERE typeof(\(column)) = 'integer')"
-        let total = "total(\(column)) \(numbers)"
-        // A total near 2^63 may be off by its rounding, so the border keeps its distance.
+        let lowSum = "sum(\(column) & 4294967295) \(integers)"
+        // The sum's halves: the lower one is below 2^32, so the upper one tells whether it fits.
+        let upper = "(sum(\(column) >> 32) \(integers) + (\(lowSum) >> 32))"
+        let lower = "(\(lowSum) & 4294967295)"
         return "CASE WHEN count(*) FILTER (WHERE typeof(\(column)) = 'real') > 0"
-            + " OR abs(\(total)) > 9.2e18 THEN \(total)"
-            + " ELSE (sum(\(column) >> 32) \(integers) << 32)"
-            + " + sum(\(column) & 4294967295) \(integers) END"
+            + " THEN total(\(column)) \(numbers)"
+            + " WHEN \(upper) BETWEEN -2147483648 AND 2147483647 THEN (\(upper) << 32) + \(lower)"
+            + " ELSE \(upper) * 4294967296.0 + \(lower) END"
     }
 
     /// An id that the service gave is not stored: it is the key, written as a UUID.

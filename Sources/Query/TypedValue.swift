@@ -11,11 +11,43 @@ enum TypedValue {
     static let `true` = SQLValue.blob([1])
     static let `false` = SQLValue.blob([0])
 
-    /// SQL for the value at `path` (a bound parameter) of the JSON in `column`.
-    static func expression(_ column: String, path: String) -> String {
+    /// SQL for the value at `path` of the JSON in `column`; `bind` gives the parameter that stands
+    /// for a value.
+    static func expression(
+        _ column: String, _ path: QueryPath, bind: (SQLValue) -> String
+    ) -> String {
+        let start = bind(.text(path.start.text))
+        guard !path.steps.isEmpty else { return value(column, at: start) }
+        // From container to container. A limit at each level keeps SQLite from merging them, which
+        // would double the work with each number of the path.
+        var found = "SELECT \(start) AS p"
+        for step in path.steps {
+            let element = bind(.text(step.element.text))
+            let member = bind(.text(step.member.text))
+            found =
+                "SELECT p || CASE json_type(\(column), p) WHEN 'array' THEN \(element)"
+                + " ELSE \(member) END AS p FROM (\(found)) LIMIT 1"
+        }
+        return "(SELECT \(value(column, at: "p")) FROM (\(found)) LIMIT 1)"
+    }
+
+    private static func value(_ column: String, at path: String) -> String {
         let value = "json_extract(\(column), \(path))"
         return "CASE json_type(\(column), \(path)) WHEN 'true' THEN x'01' WHEN 'false' THEN x'00'"
             + " WHEN 'object' THEN CAST(\(value) AS BLOB) WHEN 'array' THEN CAST(\(value) AS BLOB)"
-            + " ELSE \(value) END"
+            + " WHEN 'text' THEN CASE instr(\(column) -> \(path), '\\u0000') WHEN 0 THEN \(value)"
+            + " ELSE \(textWithZero("\(column) -> \(path)")) END ELSE \(value) END"
+    }
+
+    /// SQL for the text that the JSON string `token` stands for. `json_extract` cuts it at U+0000.
+    ///
+    /// So it reads a string in which U+0001 followed by a letter stands for each of the two, and
+    /// the letters are resolved afterwards. Neither stands in JSON but as an escape; the backslashes
+    /// that are escaped themselves are taken out of the way first.
+    private static func textWithZero(_ token: String) -> String {
+        let plain = #"replace(\#(token), '\\', '\u005c')"#
+        let marked = #"replace(replace(\#(plain), '\u0001', '\u0001a'), '\u0000', '\u0001b')"#
+        return "replace(replace(json_extract(\(marked), '$'), char(1) || 'b', char(0)),"
+            + " char(1) || 'a', char(1))"
     }
 }

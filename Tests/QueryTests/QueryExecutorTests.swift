@@ -46,6 +46,65 @@ private let noon: Int64 = 1_717_243_200_000
                 == .string("any"))
     }
 
+    @Test func `keeps a string whole that holds U+0000`() throws {
+        let values = [
+            #"a"#, #"a\u0000"#, #"a\u0000b"#, #"a\u0000b"#, #"\u0000"#, #""#, #"a\\u0000"#,
+            #"\u0001a\\\u0000\u0001b\n"#,
+        ]
+        let file = try EventFile(values.map { TestEvent(time: noon, data: "{\"v\":\"\($0)\"}") })
+        let rows = try file.rows("metric=count&group_by=v&order=-count,v&\(day)")
+        #expect(
+            rows.map { $0[0] } == [
+                .string("a\u{0}b"), .string(""), .string("\u{0}"),
+                .string("\u{1}a\\\u{0}\u{1}b\n"), .string("a"), .string("a\u{0}"),
+                .string("a\\u0000"),
+            ])
+        #expect(rows.map { $0[1] } == [.integer(2)] + (0..<6).map { _ in .integer(1) })
+        #expect(
+            try file.rows("metric=uniq:v,max:v,min:v&where=v:prefix:a&\(day)")
+                == [[.integer(4), .string("a\\u0000"), .string("a")]])
+        for (condition, count) in [("eq:a", 1), ("contains:b", 3), ("eq:", 1), ("gt:a", 4)] {
+            #expect(
+                try file.rows("metric=count&where=v:\(condition)&\(day)") == [[.integer(count)]],
+                "\(condition)")
+        }
+    }
+
+    @Test func `takes a number in a path as the document does`() throws {
+        let file = try EventFile(
+            [
+                #"{"counts":{"200":5,"404":1},"0":7}"#, #"{"counts":{"200":6}}"#,
+                #"{"counts":[1,2]}"#, #"{"counts":"200"}"#, #"{"counts":[{"1":8},[3,4]]}"#,
+            ].map { TestEvent(time: noon, data: $0) })
+        for (field, sum) in [
+            ("counts.200", 11), ("counts.404", 1), ("counts.1", 2), ("0", 7), ("counts.0.1", 8),
+            ("counts.1.1", 4),
+        ] {
+            #expect(
+                try file.rows("metric=sum:\(field)&\(day)") == [[.integer(sum)]], "\(field)")
+        }
+        #expect(try file.rows("metric=uniq:counts.5&\(day)") == [[.integer(0)]])
+        // Each segment a number.
+        let deep = try EventFile([
+            TestEvent(time: noon, data: #"{"0":[{"0":[{"0":[[{"0":9}]]}]}]}"#)
+        ])
+        #expect(try deep.rows("metric=sum:0.0.0.0.0.0.0.0&\(day)") == [[.integer(9)]])
+    }
+
+    @Test func `answers for a name and not for one that looks like it`() throws {
+        let file = try EventFile([
+            TestEvent(time: noon, type: "caf\u{E9}", data: "{\"caf\u{E9}\":1,\"cafe\u{301}\":20}"),
+            TestEvent(time: noon, type: "cafe\u{301}", data: "{\"caf\u{E9}\":300}"),
+        ])
+        #expect(
+            try file.rows("metric=sum:caf\u{E9},sum:cafe\u{301}&\(day)")
+                == [[.integer(301), .integer(20)]])
+        #expect(
+            try file.rows("metric=count&event=caf\u{E9},cafe\u{301}&\(day)") == [[.integer(2)]])
+        #expect(
+            try file.rows("metric=count&event=cafe\u{301}&\(day)") == [[.integer(1)]])
+    }
+
     @Test(arguments: [
         ("v:eq:200", [0, 1, 2]), ("v:eq:200.0", [0, 2]), ("v:ne:200", [3, 4, 5, 6, 7, 8, 9]),
         ("v:eq:true", [3]), ("v:eq:1", []), ("v:eq:null", [4, 9]),
@@ -139,7 +198,9 @@ private let noon: Int64 = 1_717_243_200_000
         let file = try EventFile(
             [
                 ("a", "\(big)"), ("a", "1"), ("b", "\(big - 1)"), ("b", "-\(big)"), ("c", "1.5"),
-                ("c", "2"), ("d", "\"9\""), ("d", "true"),
+                ("c", "2"), ("d", "\"9\""), ("d", "true"), ("e", "\(big - 1)"), ("e", "1"),
+                ("f", "\(Int64.min)"), ("g", "\(Int64.min)"), ("g", "-1"),
+                ("h", "18446744073709551616"), ("i", "\(big)"), ("i", "\(big)"), ("i", "-\(big)"),
             ].map {
                 TestEvent(time: noon, data: "{\"k\":\"\($0.0)\",\"v\":\($0.1)}")
             })
@@ -148,6 +209,10 @@ private let noon: Int64 = 1_717_243_200_000
             rows == [
                 [.string("a"), .real(9_223_372_036_854_775_808)], [.string("b"), .integer(-1)],
                 [.string("c"), .real(3.5)], [.string("d"), .null],
+                // Exact, although another group's sum is not.
+                [.string("e"), .integer(.max)], [.string("f"), .integer(.min)],
+                [.string("g"), .real(-9_223_372_036_854_775_808)],
+                [.string("h"), .real(18_446_744_073_709_551_616)], [.string("i"), .integer(.max)],
             ])
     }
 

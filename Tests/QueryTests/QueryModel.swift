@@ -9,44 +9,51 @@ struct QueryModel {
     /// A JSON value in the order that answers are sorted in.
     enum Value: Hashable, Comparable {
         case null
-        case number(Double, isInteger: Bool)
-        case text(String)
+        case integer(Int)
+        case real(Double)
+        case text(ExactText)
         case bool(Bool)
         /// Its text, without spaces.
-        case json(String)
+        case json(ExactText)
 
         static func < (a: Value, b: Value) -> Bool {
             switch (a, b) {
-            case (.number(let a, _), .number(let b, _)): return a < b
-            case (.text(let a), .text(let b)):
-                return a.utf8.lexicographicallyPrecedes(b.utf8)
+            case (.integer(let a), .integer(let b)): return a < b
+            case (.text(let a), .text(let b)): return a < b
             case (.bool(let a), .bool(let b)): return !a && b
-            case (.json(let a), .json(let b)):
-                return a.utf8.lexicographicallyPrecedes(b.utf8)
-            default: return a.rank < b.rank
+            case (.json(let a), .json(let b)): return a < b
+            default:
+                // Reals are small here, so nothing is lost beside an integer.
+                if let a = a.number, let b = b.number { return a < b }
+                return a.rank < b.rank
             }
         }
 
         private var rank: Int {
             switch self {
             case .null: 0
-            case .number: 1
+            case .integer, .real: 1
             case .text: 2
             case .bool: 3
             case .json: 4
             }
         }
 
-        static func integer(_ value: Int) -> Value { .number(Double(value), isInteger: true) }
-        static func real(_ value: Double) -> Value { .number(value, isInteger: false) }
+        var number: Double? {
+            switch self {
+            case .integer(let value): Double(value)
+            case .real(let value): value
+            default: nil
+            }
+        }
     }
 
     struct Event {
         var time: Int64
-        var type: String
+        var type: ExactText
         var subject: String?
         /// By path, as a query names it.
-        var values: [String: Value]
+        var values: [ExactText: Value]
     }
 
     let events: [Event]
@@ -54,7 +61,7 @@ struct QueryModel {
     func rows(_ request: QueryRequest) -> [[Value]] {
         let kept = events.filter { event in
             event.time >= request.from && event.time < request.to
-                && (request.types.isEmpty || request.types.contains(event.type))
+                && (request.types.isEmpty || request.types.contains { ExactText($0) == event.type })
                 && request.conditions.allSatisfy { holds($0, event) }
         }
         var groups: [[Value]: [Event]] = [:]
@@ -82,7 +89,9 @@ struct QueryModel {
         return rows
     }
 
-    private func time(_ milliseconds: Int64) -> Value { .text(Timestamp.format(milliseconds)) }
+    private func time(_ milliseconds: Int64) -> Value {
+        .text(ExactText(Timestamp.format(milliseconds)))
+    }
 
     private func key(_ event: Event, _ request: QueryRequest) -> [Value] {
         var key: [Value] = []
@@ -96,8 +105,8 @@ struct QueryModel {
         switch field.place {
         case .time: time(event.time)
         case .type: .text(event.type)
-        case .subject: event.subject.map { .text($0) } ?? .null
-        default: event.values[field.name] ?? .null
+        case .subject: event.subject.map { .text(ExactText($0)) } ?? .null
+        default: event.values[ExactText(field.name)] ?? .null
         }
     }
 
@@ -106,7 +115,6 @@ struct QueryModel {
             request.order
             + (0..<request.keyCount).map { QueryOrder(column: $0, isDescending: false) }
         for column in order {
-            // 3 and 3.0 are different values with one place in the order.
             let (a, b) = (a[column.column], b[column.column])
             if a < b { return !column.isDescending }
             if b < a { return column.isDescending }
@@ -119,20 +127,26 @@ struct QueryModel {
             return .integer(events.count)
         }
         let values = events.map { value(field, $0) }.filter { $0 != .null }
-        let numbers = values.compactMap { value -> (Double, Bool)? in
-            if case .number(let number, let isInteger) = value { (number, isInteger) } else { nil }
-        }
-        let total = numbers.reduce(0) { $0 + $1.0 }
+        let numbers = values.compactMap(\.number)
+        let total = numbers.reduce(0, +)
         let ordered = values.filter { $0 < .bool(false) }
         switch function {
         case .uniq: return .integer(Set(values).count)
         case .min: return ordered.min() ?? .null
         case .max: return ordered.max() ?? .null
         case .avg: return numbers.isEmpty ? .null : .real(total / Double(numbers.count))
-        case .sum:
-            return numbers.isEmpty
-                ? .null : .number(total, isInteger: numbers.allSatisfy { $0.1 })
+        case .sum: return numbers.isEmpty ? .null : wholeSum(values) ?? .real(total)
         }
+    }
+
+    /// The sum of integers, as a real where 64 bits cannot hold it; nil if a real is among them.
+    private func wholeSum(_ values: [Value]) -> Value? {
+        var sum: Int128 = 0
+        for value in values {
+            if case .real = value { return nil }
+            if case .integer(let number) = value { sum += Int128(number) }
+        }
+        return Int(exactly: sum).map { .integer($0) } ?? .real(Double(sum))
     }
 
     // MARK: Conditions
@@ -143,10 +157,10 @@ struct QueryModel {
         case .exists: return (value == .null) == condition.matchesNull
         case .eq, .in: return isAmong(condition, value)
         case .ne: return !isAmong(condition, value)
-        case .prefix: return text(value)?.hasPrefix(text(condition)) == true
+        case .prefix: return bytes(value)?.starts(with: text(condition).utf8) == true
         case .contains:
             return text(condition).isEmpty
-                ? text(value) != nil : text(value)?.contains(text(condition)) == true
+                ? bytes(value) != nil : bytes(value)?.contains(Array(text(condition).utf8)) == true
         case .lt, .le, .gt, .ge: return isOrdered(condition, value)
         }
     }
@@ -155,9 +169,10 @@ struct QueryModel {
         if value == .null { return condition.matchesNull }
         return condition.operands.contains { operand in
             switch (operand, value) {
-            case (.integer(let a), .number(let b, _)): Double(a) == b
-            case (.real(let a), .number(let b, _)): a == b
-            case (.text(let a), .text(let b)): a == b
+            case (.integer(let a), .integer(let b)): a == Int64(b)
+            case (.integer(let a), .real(let b)): Double(a) == b
+            case (.real(let a), _): a == value.number
+            case (.text(let a), .text(let b)): ExactText(a) == b
             case (.blob(let a), .bool(let b)): a == [b ? 1 : 0]
             default: false
             }
@@ -167,9 +182,10 @@ struct QueryModel {
     private func isOrdered(_ condition: QueryCondition, _ value: Value) -> Bool {
         let operand: Value
         switch (condition.operands[0], value) {
-        case (.integer(let number), .number): operand = .real(Double(number))
-        case (.real(let number), .number): operand = .real(number)
-        case (.text(let text), .text): operand = .text(text)
+        case (.integer(let number), .integer), (.integer(let number), .real):
+            operand = .integer(Int(number))
+        case (.real(let number), .integer), (.real(let number), .real): operand = .real(number)
+        case (.text(let text), .text): operand = .text(ExactText(text))
         default: return false
         }
         switch condition.operation {
@@ -180,8 +196,8 @@ struct QueryModel {
         }
     }
 
-    private func text(_ value: Value) -> String? {
-        if case .text(let text) = value { text } else { nil }
+    private func bytes(_ value: Value) -> [UInt8]? {
+        if case .text(let text) = value { Array(text.text.utf8) } else { nil }
     }
     private func text(_ condition: QueryCondition) -> String {
         if case .text(let text) = condition.operands[0] { text } else { "" }
@@ -193,11 +209,11 @@ extension QueryModel.Value {
     init(_ value: JSONTree) {
         switch value {
         case .null: self = .null
-        case .integer(let value): self = .number(Double(value), isInteger: true)
-        case .real(let value): self = .number(value, isInteger: false)
-        case .string(let text): self = .text(text)
+        case .integer(let value): self = .integer(value)
+        case .real(let value): self = .real(value)
+        case .string(let text): self = .text(ExactText(text))
         case .bool(let value): self = .bool(value)
-        case .array, .object: self = .json(value.compact)
+        case .array, .object: self = .json(ExactText(value.compact))
         }
     }
 
@@ -205,10 +221,20 @@ extension QueryModel.Value {
     var json: String {
         switch self {
         case .null: "null"
-        case .number(let value, let isInteger): isInteger ? "\(Int64(value))" : "\(value)"
-        case .text(let text): "\"\(text)\""
+        case .integer(let value): "\(value)"
+        case .real(let value): "\(value)"
+        case .text(let text): "\"" + text.text.unicodeScalars.map(escaped).joined() + "\""
         case .bool(let value): "\(value)"
-        case .json(let text): text
+        case .json(let text): text.text
+        }
+    }
+
+    private func escaped(_ scalar: Unicode.Scalar) -> String {
+        switch scalar {
+        case "\u{0}": "\\u0000"
+        case "\u{1}": "\\u0001"
+        case "\\": "\\\\"
+        default: String(scalar)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Primitives
 import SQLite
+import TestSupport
 import Testing
 
 @testable import Query
@@ -104,8 +105,9 @@ import Testing
             }
             #expect(!error.message.contains("hunter2"))
         }
-        let error = try #require(throws: QueryError.self) { try parse("metric=count&\(secret)=1") }
-        #expect(!error.message.contains("hunter2") && error.parameter == nil)
+        let name = "password:\(secret)"
+        let error = try #require(throws: QueryError.self) { try parse("metric=count&\(name)=1") }
+        #expect(!error.message.contains("hunter2") && error.parameter == "?")
     }
 
     @Test(arguments: [
@@ -154,12 +156,50 @@ import Testing
     }
 
     @Test(arguments: [
-        ("ms", "$.\"ms\""), ("cart.total", "$.\"cart\".\"total\""),
-        ("items.0.sku", "$.\"items\"[0].\"sku\""), ("0", "$[0]"), ("a.007", "$.\"a\".\"007\""),
-        ("größe", "$.\"größe\""), ("a b]['; DROP", "$.\"a b]['; DROP\""),
+        ("ms", ["$.\"ms\""]), ("cart.total", ["$.\"cart\".\"total\""]),
+        ("items.0.sku", ["$.\"items\"", "[0].\"sku\"", ".\"0\".\"sku\""]),
+        ("0", ["$", "[0]", ".\"0\""]), ("a.007", ["$.\"a\".\"007\""]),
+        ("a.1.2", ["$.\"a\"", "[1]", ".\"1\"", "[2]", ".\"2\""]),
+        ("größe", ["$.\"größe\""]), ("a b]['; DROP", ["$.\"a b]['; DROP\""]),
     ])
-    func `makes a path of a field`(name: String, path: String) throws {
-        #expect(try QueryField.parse(name, for: "where").place == .data(path: path))
+    func `makes a path of a field`(name: String, pieces: [String]) throws {
+        guard case .data(let path) = try QueryField.parse(name, for: "where").place else {
+            throw TestError("no path: \(name)")
+        }
+        #expect(
+            [path.start.text] + path.steps.flatMap { [$0.element.text, $0.member.text] } == pieces)
+    }
+
+    @Test func `takes names that differ in bytes for different names`() throws {
+        let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
+        let request = try parse(
+            "metric=uniq:\(composed),uniq:\(decomposed)&event=\(composed),\(decomposed)"
+                + "&group_by=\(composed),\(decomposed)&order=-\(decomposed)")
+        #expect(
+            request.types.map { ExactText($0) } == [ExactText(composed), ExactText(decomposed)])
+        #expect(request.order == [QueryOrder(column: 1, isDescending: true)])
+        #expect(request.groups[0] != request.groups[1])
+        let keys = try [composed, decomposed].map {
+            try parse("metric=count&event=\($0)").cacheKey
+        }
+        #expect(keys[0] != keys[1])
+        // A comma stays one, whatever stands behind it.
+        #expect(try parse("metric=count&event=a,\u{301}b").types == ["a", "\u{301}b"])
+    }
+
+    @Test(arguments: [("page2", "page2"), ("x-1.y", "x-1.y"), ("a b", "?"), ("k\u{E9}y", "?")])
+    func `names an unknown parameter as far as it may be shown`(name: String, shown: String) throws
+    {
+        let error = try #require(throws: QueryError.self) { try parse("metric=count&\(name)=1") }
+        #expect(error.code == "unknown_parameter" && error.parameter == shown)
+        #expect(error.message.hasPrefix("\(shown) is no parameter"))
+    }
+
+    @Test func `reads everything else before it lays out buckets`() throws {
+        let error = try #require(throws: QueryError.self) {
+            try parse("metric=count&interval=1m&from=2020-01-01&limit=0")
+        }
+        #expect(error.parameter == "limit")
     }
 
     @Test(arguments: [
