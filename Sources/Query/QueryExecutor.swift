@@ -1,5 +1,6 @@
 import Primitives
 import SQLite
+import Storage
 
 /// Runs queries. Blocks: call it on a thread that may.
 package enum QueryExecutor {
@@ -94,6 +95,10 @@ package enum QueryExecutor {
         }
         body.append("],\"cache_key\":")
         body.append(jsonString: request.cacheKey)
+        body.append(",\"generations\":")
+        body.append(
+            decimal: try Generations.sum(
+                connection, types: request.types, from: request.from, to: request.to))
         body.append("}")
         return QueryResult(
             columns: [], rowCount: 0, next: nil, mediaType: QueryFormat.json.mediaType,

@@ -25,6 +25,7 @@ final class EventFile {
     private var nextKey: UInt64 = 1
 
     private static let schema = """
+        CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
         CREATE TABLE event_types(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
         CREATE TABLE event_sources(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
         CREATE TABLE event_rows(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, time INTEGER NOT NULL,

@@ -107,6 +107,21 @@ private let noon: Int64 = 1_717_243_200_000
         #expect(plan["cache_key"]?.string?.utf8.count == 32)
     }
 
+    @Test func `tells the generations that an answer would be computed from`() throws {
+        let file = try countries()
+        let query = "metric=count&event=page.view,other&\(day)&explain=1"
+        #expect(try file.answer(query)["generations"] == .integer(4))
+        try file.add([
+            TestEvent(time: noon), TestEvent(time: noon, type: "third"),
+            TestEvent(time: noon + 86_400_000),
+        ])
+        #expect(try file.answer(query)["generations"] == .integer(5))
+        #expect(try file.answer("metric=count&\(day)&explain=1")["generations"] == .integer(6))
+        #expect(
+            try file.answer("metric=count&event=none&\(day)&explain=1")["generations"]
+                == .integer(0))
+    }
+
     @Test(arguments: [
         "metric=count", "metric=count&event=page.view,b", "metric=sum:ms",
         "metric=count&group_by=type",
