@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <new>
 #include <vector>
@@ -17,6 +18,7 @@ struct millrace_json_parser {
     std::vector<millrace_json_member> members;
     std::vector<millrace_json_node> nodes;
     std::vector<uint32_t> order;
+    std::vector<char> rewritten;  // a text whose larger integers are written as doubles
 };
 
 namespace {
@@ -56,11 +58,62 @@ error_code reserve(millrace_json_parser &p, size_t count) {
     return error ? error : p.parser.doc.allocate(wanted);
 }
 
+bool is_digit(char c) { return uint8_t(c - '0') < 10; }
+
+/// An integer that begins at `start` and is too large for simdjson becomes, in as many bytes, the
+/// double nearest to it: `18446744073709551616` is written as `18446744073709552e03`. Seventeen
+/// digits tell every double.
+/// - Returns: whether it did.
+bool rewrite_integer(char *start, const char *limit) {
+    char *digits = start + (*start == '-');
+    char *end = digits;
+    while (end < limit && is_digit(*end)) end++;
+    bool goes_on = end < limit && (*end == '.' || *end == 'e' || *end == 'E');
+    if (end - digits < 19 || *digits == '0' || goes_on) return false;
+    uint64_t natural;
+    bool fits = std::from_chars(digits, end, natural).ec == std::errc();
+    if (fits && (digits == start || natural <= uint64_t(1) << 63)) return false;
+    double value;
+    if (std::from_chars(digits, end, value).ec != std::errc()) return false;
+    // d.dddddddddddddddde+xx; without the point the exponent is 16 less, and still 2 or more.
+    char text[32];
+    char *text_end =
+        std::to_chars(text, text + sizeof text, value, std::chars_format::scientific, 16).ptr;
+    int exponent = 0;
+    std::from_chars(text + 20, text_end, exponent);
+    exponent -= 16;
+    digits[0] = text[0];
+    std::memcpy(digits + 1, text + 2, 16);
+    digits[17] = 'e';
+    for (char *place = end; place-- > digits + 18; exponent /= 10) *place = char('0' + exponent % 10);
+    return true;
+}
+
+/// JSON sets integers no limit, but simdjson refuses those beyond 64 bits. They stand where stage 1
+/// has found scalars, and keep their length, so all that points into the text holds.
+/// - Returns: whether there were any.
+bool rewrite_integers(millrace_json_parser &p, const char *bytes, size_t count) {
+    p.rewritten.assign(bytes, bytes + count);
+    p.rewritten.resize(count + SIMDJSON_PADDING);
+    const auto &stage1 = *p.parser.implementation;
+    bool is_any = false;
+    for (uint32_t i = 0; i < stage1.n_structural_indexes; i++) {
+        size_t index = stage1.structural_indexes[i];
+        if (index >= count) break;
+        char *start = p.rewritten.data() + index;
+        if (*start != '-' && !is_digit(*start)) continue;
+        is_any |= rewrite_integer(start, p.rewritten.data() + count);
+    }
+    return is_any;
+}
+
 millrace_json_status parse(
     millrace_json_parser &p, const char *bytes, size_t count, dom::element &root) {
     if (count == 0) return millrace_json_empty;
     error_code error = reserve(p, count);
     if (!error) error = p.parser.parse(bytes, count, false).get(root);
+    if (error == NUMBER_ERROR && rewrite_integers(p, bytes, count))
+        error = p.parser.parse(p.rewritten.data(), count, false).get(root);
     return status(error);
 }
 

@@ -31,7 +31,7 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
         case .invalidJSON: "The event is not valid JSON."
         case .invalidUTF8: "The event is not valid UTF-8."
         case .trailingContent: "Something follows the event; there is one event a line."
-        case .numberOutOfRange: "A number is beyond 64-bit integers and doubles."
+        case .numberOutOfRange: "A number is beyond what a double holds."
         case .tooDeep: "The event is nested deeper than the limit."
         case .eventTooLarge: "The event is larger than the limit."
         case .notAnObject: "An event is a JSON object."

@@ -4,7 +4,7 @@ package enum JSONError: Error, Equatable, Sendable {
     case empty
     case notUTF8
     case tooDeep
-    /// Well formed, but beyond 64-bit integers or doubles.
+    /// Well formed, but beyond doubles.
     case numberOutOfRange
     case invalid
     /// Above 4 GiB, or no memory for it.
@@ -20,7 +20,7 @@ package enum JSONError: Error, Equatable, Sendable {
         case .empty: "There is no JSON text."
         case .notUTF8: "The text is not UTF-8."
         case .tooDeep: "The JSON text is nested too deep."
-        case .numberOutOfRange: "A number is beyond 64-bit integers and doubles."
+        case .numberOutOfRange: "A number is beyond what a double holds."
         case .invalid: "The text is not JSON."
         case .tooLarge: "The JSON text is too large."
         case .notObject: "The JSON text is not an object."

@@ -44,6 +44,18 @@ struct JSONMembersTests {
             ])
     }
 
+    @Test func `takes an integer beyond 64 bits for a double and keeps its digits`() throws {
+        let large = "-123456789012345678901"
+        let text = #"{"a":"\#(large)","b": [\#(large)] ,"c":\#(large),"d":"x"}"#
+        #expect(
+            try members(text) == [
+                Member(key: "a", raw: "\"\(large)\"", kind: .string, text: large),
+                Member(key: "b", raw: "[\(large)]", kind: .array),
+                Member(key: "c", raw: large, kind: .double),
+                Member(key: "d", raw: "\"x\"", kind: .string, text: "x"),
+            ])
+    }
+
     @Test func `resolves escapes in keys and keeps them in the raw key`() throws {
         let buffer = ByteBuffer(#"{"typ\u0065" :"x"}"#)
         let parser = JSONParser(maxDepth: 4)
@@ -84,7 +96,10 @@ struct JSONMembersTests {
     @Test(arguments: [
         ("", JSONError.empty), ("  \n", .empty), ("[1]", .notObject), ("1", .notObject),
         ("{\"a\":1e400}", .numberOutOfRange),
-        ("{\"a\":[123456789012345678901]}", .numberOutOfRange),
+        ("{\"a\":[0,-\(String(repeating: "9", count: 310))]}", .numberOutOfRange),
+        ("{\"a\":123456789012345678901,\"b\":1e400}", .numberOutOfRange),
+        ("{\"a\":0123456789012345678901}", .invalid),
+        ("{\"a\":123456789012345678901x}", .invalid),
         ("{\"a\":01}", .invalid), ("{\"a\":1.}", .invalid), ("{\"a\":-}", .invalid),
         ("{\"a\":1e400,\"b\":01}", .invalid), ("{\"a\":1} {}", .trailingContent),
         ("{\"a\":1}}", .trailingContent), ("{\"a\":1,}", .invalid), ("{\"a\" 1}", .invalid),

@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 struct JSONValueTests {
@@ -28,7 +29,30 @@ struct JSONValueTests {
         #expect(try JSONValue.parse("9223372036854775807") == .integer(.max))
         #expect(try JSONValue.parse("-9223372036854775808") == .integer(.min))
         #expect(try JSONValue.parse("9223372036854775808") == .unsigned(1 << 63))
-        #expect(throws: JSONError.numberOutOfRange) { try JSONValue.parse("18446744073709551616") }
+    }
+
+    @Test func `reads an integer beyond 64 bits as the double nearest to it`() throws {
+        var random = SeededGenerator.printingSeed("large integers")
+        var texts = [
+            "18446744073709551616", "-9223372036854775809", "9999999999999999999999",
+            "1" + String(repeating: "0", count: 308), "[1]",
+        ]
+        for _ in 0..<2000 {
+            let digits = (0..<Int.random(in: 18...307, using: &random)).map { _ in
+                "\(Int.random(in: 0...9, using: &random))"
+            }
+            let first = "\(Int.random(in: 1...9, using: &random))"
+            texts.append((Bool.random(using: &random) ? "-" : "") + first + digits.joined())
+        }
+        for text in texts where Int64(text) == nil && UInt64(text) == nil {
+            let (value, list) = (try JSONValue.parse(text), try JSONValue.parse("[0, \(text) ]"))
+            guard let double = Double(text) else {
+                #expect(text == "[1]")
+                continue
+            }
+            #expect(value == .double(double), "\(text)")
+            #expect(list == .array([.integer(0), .double(double)]), "\(text)")
+        }
     }
 
     @Test func `counts levels exactly`() throws {

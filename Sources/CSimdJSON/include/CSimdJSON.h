@@ -16,7 +16,7 @@ typedef enum millrace_json_status {
     millrace_json_empty,
     millrace_json_not_utf8,
     millrace_json_too_deep,
-    millrace_json_bad_number,  // malformed like 01, or out of range like 1e400
+    millrace_json_bad_number,  // malformed like 01, or beyond a double like 1e400
     millrace_json_invalid,
     millrace_json_too_large,
     millrace_json_not_object,
@@ -28,7 +28,7 @@ typedef enum millrace_json_kind {
     millrace_json_true,
     millrace_json_integer,   // fits int64_t
     millrace_json_unsigned,  // above INT64_MAX, fits uint64_t
-    millrace_json_double,
+    millrace_json_double,    // also an integer beyond those: the double nearest to it
     millrace_json_string,
     millrace_json_array,
     millrace_json_object,

@@ -23,6 +23,15 @@ struct DamagedFile {
         guard pwrite(file, &byte, 1, off_t(offset)) == 1 else { throw TestError("not flipped") }
     }
 
+    /// Puts `bytes` in place of those at `offset`, while others have the file open.
+    func overwrite(at offset: Int, with bytes: [UInt8]) throws {
+        let file = open(path, O_WRONLY | O_CLOEXEC)
+        defer { close(file) }
+        guard pwrite(file, bytes, bytes.count, off_t(offset)) == bytes.count else {
+            throw TestError("not overwritten")
+        }
+    }
+
     func truncate(to count: Int) throws {
         guard Glibc.truncate(path, off_t(count)) == 0 else { throw TestError("not truncated") }
     }
