@@ -22,7 +22,7 @@ import Redis
 /// Entries that were delivered before.
 extension SinkStreamSource {
     /// Deliveries after which it is not even decoded: that may be what ends the process.
-    private static let deliveriesBeforeBlindness = StreamOptions.deliveriesBeforeGivingUp + 5
+    private static let deliveriesBeforeBlindness = PendingEntry.deliveriesBeforeGivingUp + 5
 
     /// What to do with the first of the pending entries.
     private enum Treatment {
@@ -67,8 +67,8 @@ extension SinkStreamSource {
     private static func treatment(_ deliveries: [Int64]) -> Treatment {
         let first = deliveries.first ?? 0
         if first > deliveriesBeforeBlindness { return .setAside }
-        if first > StreamOptions.deliveriesBeforeGivingUp { return .giveUp }
-        let limit = StreamOptions.deliveriesBeforeIsolation
+        if first > PendingEntry.deliveriesBeforeGivingUp { return .giveUp }
+        let limit = PendingEntry.deliveriesBeforeIsolation
         return .deliver(count: max(1, deliveries.prefix { $0 <= limit }.count))
     }
 
