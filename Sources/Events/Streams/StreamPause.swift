@@ -6,10 +6,10 @@ import Resilience
 /// failed together do not return together. One thread at a time.
 struct StreamPause {
     /// A breaker keeps its own time and asking it costs nothing; before it opens, it needs failures
-    /// to judge by, twenty within a second.
+    /// to judge by: twenty within a second, and more where successes of its window weigh against them.
     private static let ofBreaker = Backoff(first: .milliseconds(60), cap: .seconds(1))
-    /// More calls than any breaker needs: an operator has disabled this one.
-    private static let quickTries = 32
+    /// At 30 ms each some 15 s, longer than any window: an operator has disabled this breaker.
+    private static let quickTries = 512
     /// The first failure is worth a try at once: a group may only have to be made again.
     private static let first = Backoff(first: .milliseconds(10), cap: .milliseconds(10))
 
