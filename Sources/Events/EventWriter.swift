@@ -317,8 +317,13 @@ package final class EventWriter: Sendable {
         }
     }
 
-    /// Has an idle writer look at quarantine at once; a busy one comes by after its batch. Any thread.
+    /// Has an idle writer look at quarantine at once; a busy one comes by after its batch. Somebody
+    /// waits for it, so storing does not yield meanwhile. Any thread.
     package func attendToQuarantine() {
+        state.change { state in
+            state.isUrgent = true
+            state.urgentUntil = .after(EventWriter.hurryTime)
+        }
         journal.ring()
         streams?.queue.ring()
     }

@@ -238,4 +238,12 @@ import Testing
         #expect(SinkFilter(["order.*", "signup"]).wants(type) == isWanted)
         #expect(SinkFilter().wants(type))
     }
+
+    @Test func `a filter goes by bytes`() {
+        let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
+        for filter in [SinkFilter([composed]), SinkFilter([composed + "*"])] {
+            #expect(filter.wants(composed))
+            #expect(!filter.wants(decomposed))
+        }
+    }
 }

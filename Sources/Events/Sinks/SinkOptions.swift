@@ -1,3 +1,5 @@
+import Primitives
+
 /// What is to be sent where: one entry of `sinks:`.
 package struct SinkOptions: Sendable, Equatable {
     package var name: String
@@ -32,17 +34,18 @@ package struct SinkOptions: Sendable, Equatable {
 package struct SinkFilter: Sendable, Equatable {
     /// Types, and with `*` at the end beginnings of types; all, if empty.
     package let patterns: [String]
-    private let exact: Set<String>
+    private let exact: Set<ExactText>
     private let prefixes: [String]
 
     /// - Parameter patterns: `order.paid`, `order.*`; a `*` elsewhere stands for itself.
     package init(_ patterns: [String] = []) {
         self.patterns = patterns
-        exact = Set(patterns.filter { !$0.hasSuffix("*") })
+        exact = Set(patterns.filter { !$0.hasSuffix("*") }.map { ExactText($0) })
         prefixes = patterns.filter { $0.hasSuffix("*") }.map { String($0.dropLast()) }
     }
 
     package func wants(_ type: String) -> Bool {
-        patterns.isEmpty || exact.contains(type) || prefixes.contains { type.hasPrefix($0) }
+        patterns.isEmpty || exact.contains(ExactText(type))
+            || prefixes.contains { type.utf8.starts(with: $0.utf8) }
     }
 }

@@ -84,7 +84,7 @@ enum IntakeCoding {
         character == " " || character == "\t"
     }
 
-    /// Undoes the coding of a small body, if it has one, in place. On the event loop.
+    /// Undoes the coding of a small body, if it has one, in place.
     static func undo(_ request: Request, limitBytes: Int) throws(Problem) {
         guard let coding = try of(request) else { return }
         try decode(request, coding, limitBytes: limitBytes)
