@@ -94,7 +94,10 @@ import TestSupport
         let statuses = Locked<[Int]>([])
         let clients = (0..<8).map { index in
             Thread(name: "client-\(index)") {
-                guard let client = try? ClientConnection(port: port, timeout: .seconds(30)) else {
+                guard
+                    let client = try? ClientConnection(
+                        port: port, timeout: .seconds(30 * FaultForm.slowness))
+                else {
                     return
                 }
                 while !isOver.withLock({ $0 }) {
@@ -116,10 +119,13 @@ import TestSupport
         for client in clients { client.join() }
         waits.sort()
         let count = statuses.withLock { $0.count }
+        let found = statuses.withLock { Set($0) }
         print(
             "/healthz beside 8 clients with \(count) queries over centuries: p50 \(waits[waits.count / 2])"
         )
-        #expect(count >= 50 && statuses.withLock { $0.allSatisfy { $0 == 200 } })
+        // Sanitized, such a query may need more than its time.
+        let allowed: Set = FaultForm.slowness > 1 ? [200, 503] : [200]
+        #expect(count >= 50 && found.isSubset(of: allowed), "\(found)")
         #expect(waits[waits.count / 2] < .milliseconds(100))
     }
 }
