@@ -308,8 +308,10 @@ package final class EventWriter: Sendable {
     }
 
     /// Has what is journaled stored without delay. Any thread.
-    package func hurry() {
-        let position = journal.committedSequence
+    package func hurry() { beUrgent(upTo: journal.committedSequence) }
+
+    /// Somebody waits: storing does not yield for a while, nor before it is at `position`.
+    private func beUrgent(upTo position: UInt64) {
         state.change { state in
             state.urgentPosition = max(state.urgentPosition, position)
             state.isUrgent = true
@@ -317,13 +319,9 @@ package final class EventWriter: Sendable {
         }
     }
 
-    /// Has an idle writer look at quarantine at once; a busy one comes by after its batch. Somebody
-    /// waits for it, so storing does not yield meanwhile. Any thread.
+    /// Has an idle writer look at quarantine at once; a busy one comes by after its batch. Any thread.
     package func attendToQuarantine() {
-        state.change { state in
-            state.isUrgent = true
-            state.urgentUntil = .after(EventWriter.hurryTime)
-        }
+        beUrgent(upTo: 0)
         journal.ring()
         streams?.queue.ring()
     }

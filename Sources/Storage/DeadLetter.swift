@@ -1,6 +1,7 @@
 import Primitives
 
-/// An event that a sink's receiver refused for good, or that was given up, on its way into the table of dead letters.
+/// An event that a sink's receiver refused for good, or that was given up, on its way into the table
+/// of dead letters.
 package struct DeadLetterEntry: Sendable {
     package var sink: String
     /// When it was given up, in milliseconds since 1970.

@@ -92,6 +92,29 @@ import Testing
         #expect(try stream.store.deadLetters().isEmpty)
     }
 
+    @Test func `answers that were lost, to one process after another, count against nothing`()
+        throws
+    {
+        let proxy = try FaultProxy(to: stream.server.port, .cutLarge(30_000))
+        defer { proxy.stop() }
+        let receiver = try Receiver()
+        try stream.makeGroup()
+        try stream.deliver(try stream.add(0..<1, padding: 50_000), to: "a", times: 1)
+        for _ in 0..<25 {
+            let (source, redis) = stream.source(
+                stream.options(receiver), url: SinkStreamHarness.url(of: proxy))
+            defer { redis.close() }
+            #expect(throws: SinkSourceError.self) {
+                try source.next(0, until: .after(.milliseconds(100)))
+            }
+        }
+        #expect(try stream.pendingEntries() == [1])
+        let sinks = stream.node("a", stream.options(receiver))
+        defer { stream.stop(sinks) }
+        #expect(try stream.store.wait { receiver.taken == names(0..<1) })
+        #expect(try stream.store.deadLetters().isEmpty)
+    }
+
     @Test func `tries within one process are no deliveries`() throws {
         let receiver = try Receiver { _, _ in .status(500) }
         let sinks = stream.node("a", stream.options(receiver))

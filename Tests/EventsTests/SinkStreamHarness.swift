@@ -24,6 +24,12 @@ struct SinkStreamHarness {
 
     static func key(_ partition: Int = 0) -> String { "millrace:{\(partition)}:events" }
 
+    static func url(of proxy: FaultProxy) -> RedisURL {
+        RedisURL(
+            endpoints: [.tcp(host: "127.0.0.1", port: proxy.port)], user: nil, password: nil,
+            database: 0)
+    }
+
     func options(_ receiver: Receiver, batchSize: Int = 10) -> SinkOptions {
         var options = SinkOptions(name: "audit", url: receiver.url)
         options.batchSize = batchSize
@@ -58,8 +64,8 @@ struct SinkStreamHarness {
     }
 
     /// A sink's source without its lanes.
-    func source(_ options: SinkOptions) -> (SinkStreamSource, GuardedRedis) {
-        let streams = streams("a")
+    func source(_ options: SinkOptions, url: RedisURL? = nil) -> (SinkStreamSource, GuardedRedis) {
+        let streams = streams("a", url: url)
         let redis = streams.connect(sinkCount: 1, log: .silent)
         return (
             SinkStreamSource(

@@ -7,6 +7,7 @@ struct SinkEntryFault {
     let code: String
     /// A whole sentence, without anything of the input.
     let detail: String
-    /// What to keep of it in quarantine; nil for what every node's store sets aside by itself.
+    /// What to keep of it in quarantine; nil for what every node's store sets aside by itself: it reads
+    /// entries by the same rules.
     let raw: Bytes?
 }

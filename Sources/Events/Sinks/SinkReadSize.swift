@@ -18,14 +18,11 @@ struct SinkReadSize {
 
     private(set) var count = 200
     private(set) var answerLimit = firstLimit
-    /// Reads since the start that got no answer, and that Redis counts as deliveries all the same.
-    private(set) var unansweredReads: Int64 = 0
 
     /// Notes why a read got no answer.
     /// - Parameter asked: for so many entries.
     mutating func failed(_ code: RedisError.Code, asked: Int) {
         guard code.endsConnection else { return }
-        unansweredReads += 1
         count = max(min(count, asked) / 4, 1)
         if code == .timeout { answerLimit = min(answerLimit * 2, SinkReadSize.longestLimit) }
     }

@@ -29,11 +29,21 @@ extension SinkStreamSource {
     ) throws(RedisError) -> SinkBatch? {
         let batch = SinkBatch(partition: partition)
         let wait = max(block, .milliseconds(1))
-        try readEntries(
-            into: batch, &place, from: ">", count: entryCount(place), block: wait
-        ) { entries, decoder in
-            decoder.take(entries, into: batch)
+        let count = entryCount(place)
+        let decoder = place.decoder
+        decoder.reset()
+        var isWhole = true
+        let time = try ask(
+            read(partition, count: count, block: wait), &place, count: count, block: wait
+        ) { reply in
+            for stream in reply.elements {
+                guard let entries = stream.elements[1] else { continue }
+                isWhole = decoder.take(entries.elements, into: batch) && isWhole
+            }
         }
+        // What was left is pending for this node now.
+        if !isWhole { place.hasRecovered = false }
+        learn(from: batch, &place, asked: count, after: time)
         return batch.entries.isEmpty ? nil : batch
     }
 
@@ -44,61 +54,61 @@ extension SinkStreamSource {
         min(options.batchSize, hasFrames.withLock { $0 } ? SinkStreamSource.frameCount : 1000)
     }
 
-    /// Asks for entries of one partition.
+    /// Asks for the contents of entries, within the time that the lane gives an answer at present.
     /// - Parameters:
-    ///   - id: `>` for new entries, `0` for those pending for this node.
-    ///   - block: how long Redis holds a read that finds nothing; nil does not wait.
-    ///   - take: puts them into the batch; false if it left some, which are then pending.
-    func readEntries(
-        into batch: SinkBatch, _ place: inout Place, from id: String, count: Int,
-        block: Duration?, take: (RedisReplies, SinkEntryDecoder) -> Bool
-    ) throws(RedisError) {
-        let pipeline = read(batch.partition, from: id, count: count, block: block)
-        let decoder = place.decoder
+    ///   - count: of the entries.
+    ///   - block: how long Redis holds a read that finds nothing.
+    ///   - take: gets each reply.
+    /// - Returns: the time that the answer took.
+    func ask(
+        _ pipeline: borrowing RedisPipeline, _ place: inout Place, count: Int,
+        block: Duration = .zero, isQuestion: Bool = false, take: (RedisReply) -> Void
+    ) throws(RedisError) -> Duration {
         let start = MonotonicTime.now()
         var time = Duration.zero
-        var isWhole = true
         do throws(RedisError) {
             try redis.call(
-                .sinks, within: place.size.answerLimit, waitAllowance: block ?? .zero
+                .sinks, within: place.size.answerLimit, waitAllowance: block,
+                isQuestion: isQuestion
             ) { session throws(RedisError) in
-                let reply = try session.single(pipeline)
+                let replies = try session.send(pipeline)
                 time = MonotonicTime.now().since(start)
-                decoder.reset()
-                for stream in reply.elements {
-                    guard let entries = stream.elements[1] else { continue }
-                    isWhole = take(entries.elements, decoder) && isWhole
+                for reply in replies {
+                    if let error = reply.error { throw error }
+                    take(reply)
                 }
             }
         } catch {
             place.size.failed(error.code, asked: count)
             throw error
         }
+        return time
+    }
+
+    /// Notes how much was asked for and came, and tells of what is not delivered.
+    func learn(from batch: SinkBatch, _ place: inout Place, asked count: Int, after time: Duration)
+    {
+        let decoder = place.decoder
         place.size.succeeded(
             asked: count, entries: batch.entries.count, bytes: decoder.byteCount,
             upTo: countLimit, after: time)
-        if !isWhole { place.hasRecovered = false }
         if decoder.hasFrames { hasFrames.withLock { $0 = true } }
         note(gone: decoder.gone, decoder.faults, batch.partition)
     }
 
-    private func read(
-        _ partition: Int, from id: String, count: Int, block: Duration?
-    ) -> RedisPipeline {
+    private func read(_ partition: Int, count: Int, block: Duration) -> RedisPipeline {
         var pipeline = RedisPipeline()
-        pipeline.begin("XREADGROUP", argumentCount: block == nil ? 8 : 10)
+        pipeline.begin("XREADGROUP", argumentCount: 10)
         pipeline.add(literal: "GROUP")
         pipeline.add(group)
         pipeline.add(node)
         pipeline.add(literal: "COUNT")
         pipeline.add(decimal: count)
-        if let block {
-            pipeline.add(literal: "BLOCK")
-            pipeline.add(decimal: Int(block.wholeMilliseconds))
-        }
+        pipeline.add(literal: "BLOCK")
+        pipeline.add(decimal: Int(block.wholeMilliseconds))
         pipeline.add(literal: "STREAMS")
         pipeline.add(keys[partition])
-        pipeline.add(id)
+        pipeline.add(literal: ">")
         return pipeline
     }
 

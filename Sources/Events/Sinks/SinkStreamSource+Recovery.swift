@@ -4,118 +4,118 @@ import Redis
 // DESIGN
 //
 // Entries that were delivered before come back in two ways: pending for this node after a start or
-// a read without an answer, and claimed from a node that is silent. Claiming gives their ids alone,
-// so there is one way in which they are read: as this node's pending entries, in their order, behind
-// a question for how often each was delivered.
+// a read without an answer, and taken over from a node that is silent. Taking over gives their ids
+// alone, so there is one way in which they are read: as this node's pending entries, in their order.
 //
-// Redis counts reads, whatever became of them. Here the count is to tell of one thing: an entry that
-// ends the process that has it. So
-// - claims and heartbeats do not count (JUSTID);
-// - once an attempt with a batch came back, whatever the receiver said to it, the process has
-//   outlived the batch, and the heartbeat sets the counts of its entries back to 1. Restarts while a
-//   receiver is away add nothing up;
-// - reads of this process that got no answer are subtracted: a slow network would make poison of
-//   good entries.
-//
-// What is left over counts starts that ended between reading and the end of the first attempt.
+// Tries are counted as `PendingEntry` says, so that an entry that ends the process is found. But a
+// batch is with its receiver for as long as that fails: once an attempt came back, whatever the
+// receiver said to it, the process has outlived the batch, and the heartbeat sets the counts of its
+// entries back to 1. Restarts while a receiver is away add nothing up. Order matters here, so what
+// stands out is tried alone when its turn comes.
 
 /// Entries that were delivered before.
 extension SinkStreamSource {
     /// Deliveries after which it is not even decoded: that may be what ends the process.
     private static let deliveriesBeforeBlindness = PendingEntry.deliveriesBeforeGivingUp + 5
 
-    /// What to do with the first of the pending entries.
-    private enum Treatment {
-        case deliver(count: Int)
-        case giveUp
-        case setAside
-    }
-
     /// Reads the first entries that are pending for this node.
     /// - Returns: nil if there are none.
     func readPending(
         _ partition: Int, _ place: inout Place
     ) throws(RedisError) -> SinkBatch? {
-        let deliveries = try deliveries(partition, place)
-        guard let first = deliveries.first else { return nil }
+        let pending = try listPending(partition, place)
+        guard let first = pending.first else { return nil }
+        let tried = first.isSuspect ? pending.prefix(1) : pending.prefix { !$0.isSuspect }
+        var pipeline = RedisPipeline()
+        pipeline.fetch(tried, of: keys.names[partition])
+        var copies = EntryCopies()
+        let time = try ask(pipeline, &place, count: tried.count, isQuestion: true) {
+            copies.add($0)
+        }
         let batch = SinkBatch(partition: partition)
         batch.isRedelivered = true
-        let treatment = SinkStreamSource.treatment(deliveries)
-        let count = if case .deliver(let count) = treatment { count } else { 1 }
-        try readEntries(
-            into: batch, &place, from: "0", count: count, block: nil
-        ) { entries, decoder in
-            guard case .setAside = treatment else { return decoder.take(entries, into: batch) }
-            decoder.giveUp(entries, into: batch)
-            return true
-        }
+        take(tried, copies, into: batch, place.decoder)
+        learn(from: batch, &place, asked: tried.count, after: time)
         redeliveredCount.add(batch.entries.count)
-        if case .giveUp = treatment {
-            batch.isGivenUp = true
+        if batch.isGivenUp {
             log.error(
                 "a sink gives up an entry that was delivered again and again",
                 [
                     "sink": .string(options.name), "stream": .string(keys.names[partition]),
-                    "entry": .string(batch.entries.first?.description ?? ""),
-                    "deliveries": .integer(first), "events": .integer(Int64(batch.run.count)),
+                    "entry": .string("\(first.id)"), "deliveries": .integer(first.deliveries),
+                    "events": .integer(Int64(batch.run.count)),
                 ])
         }
-        return batch.entries.isEmpty ? nil : batch
+        return batch
     }
 
-    /// - Parameter deliveries: of the pending entries, in their order; not empty.
-    private static func treatment(_ deliveries: [Int64]) -> Treatment {
-        let first = deliveries.first ?? 0
-        if first > deliveriesBeforeBlindness { return .setAside }
-        if first > PendingEntry.deliveriesBeforeGivingUp { return .giveUp }
-        let limit = PendingEntry.deliveriesBeforeIsolation
-        return .deliver(count: max(1, deliveries.prefix { $0 <= limit }.count))
+    /// Decodes what was fetched, as far as there is room in one batch, and counts the try before.
+    private func take(
+        _ tried: ArraySlice<PendingEntry>, _ copies: borrowing EntryCopies, into batch: SinkBatch,
+        _ decoder: SinkEntryDecoder
+    ) {
+        decoder.reset()
+        guard let first = tried.first else { return }
+        if first.deliveries > SinkStreamSource.deliveriesBeforeBlindness {
+            return decoder.giveUp(first.id, copies.fields(of: 0), into: batch)
+        }
+        count(tried, tries: 1, batch.partition)
+        batch.isGivenUp = first.isGivenUp
+        for (index, entry) in tried.enumerated() where !decoder.isFull {
+            decoder.take(entry.id, copies.fields(of: index), into: batch)
+        }
+        let rest = tried.dropFirst(batch.entries.count)
+        if !rest.isEmpty { count(rest, tries: 0, batch.partition) }
     }
 
-    /// How often the first entries that are pending for this node were delivered.
-    private func deliveries(_ partition: Int, _ place: Place) throws(RedisError) -> [Int64] {
+    /// A count that fails keeps nothing from being delivered: if it did, what is counted would be
+    /// answers that were lost.
+    private func count(_ entries: ArraySlice<PendingEntry>, tries: Int64, _ partition: Int) {
         var pipeline = RedisPipeline()
-        pipeline.command(
-            "XPENDING", keys.names[partition], group, "-", "+", "\(entryCount(place))", node)
-        var deliveries: [Int64] = []
+        pipeline.count(entries, tries: tries, keys.names[partition], group, of: node)
+        do throws(RedisError) { try send(pipeline) } catch {
+            log.debug(
+                "tries of a sink's entries were not counted",
+                ["sink": .string(options.name), "error": .string(error.description)])
+        }
+    }
+
+    private func listPending(
+        _ partition: Int, _ place: Place
+    ) throws(RedisError) -> [PendingEntry] {
+        var pipeline = RedisPipeline()
+        pipeline.listPending(
+            keys.names[partition], group, of: node, behind: .zero, count: entryCount(place))
+        var pending: [PendingEntry] = []
         try redis.call(
             .sinks, within: SinkStreamSource.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
-            for entry in try session.single(pipeline).elements {
-                let count = entry.elements[3]?.integer ?? 0
-                deliveries.append(count - place.size.unansweredReads)
-            }
+            pending = PendingEntry.all(try session.single(pipeline))
         }
-        return deliveries
+        return pending
     }
 
     /// Makes entries that another node has left lying pending for this one.
     /// - Returns: whether there were any.
     func claim(_ partition: Int, _ place: inout Place) throws(RedisError) -> Bool {
         var pipeline = RedisPipeline()
-        pipeline.command(
-            "XAUTOCLAIM", keys.names[partition], group, node, "\(claimAfter.wholeMilliseconds)",
-            place.claimCursor, "COUNT", "\(entryCount(place))", "JUSTID")
-        var next = "0-0"
-        var count = 0
-        var gone: [StreamEntryID] = []
+        pipeline.takeOver(
+            keys.names[partition], group, for: node, idle: claimAfter, from: place.claimCursor,
+            count: entryCount(place))
+        var taken = TakenOver()
         try redis.call(
             .sinks, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
-            var reply = try session.single(pipeline).elements
-            next = reply.next()?.string ?? "0-0"
-            count = reply.next()?.elements.count ?? 0
-            gone =
-                reply.next()?.elements.compactMap { $0.bytes.flatMap { StreamEntryID($0) } } ?? []
+            taken = TakenOver(try session.single(pipeline))
         }
-        place.claimCursor = next
-        note(gone: gone, [], partition)
-        guard count > 0 else { return false }
+        place.claimCursor = taken.cursor
+        note(gone: taken.gone, [], partition)
+        guard !taken.entries.isEmpty else { return false }
         log.notice(
             "a sink takes over entries of another node",
             [
                 "sink": .string(options.name), "partition": .integer(Int64(partition)),
-                "entries": .integer(Int64(count)),
+                "entries": .integer(Int64(taken.entries.count)),
             ])
         return true
     }

@@ -195,7 +195,7 @@ final class SinkStreamSource: SinkSource {
         }
     }
 
-    private func send(_ pipeline: borrowing RedisPipeline) throws(RedisError) {
+    func send(_ pipeline: borrowing RedisPipeline) throws(RedisError) {
         try redis.call(
             .sinks, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in

@@ -31,9 +31,9 @@ extension ConsumerRun {
         of partition: Int, after: StreamEntryID
     ) throws(RedisError) -> (page: [PendingEntry], era: UInt64) {
         pipeline.removeAll()
-        pipeline.command(
-            "XPENDING", consumer.keys.names[partition], consumer.options.group, "\(after.next)",
-            "+", "\(pageCount)", consumer.options.node)
+        pipeline.listPending(
+            consumer.keys.names[partition], consumer.options.group, of: consumer.options.node,
+            behind: after, count: pageCount)
         return try pending()
     }
 
@@ -47,12 +47,7 @@ extension ConsumerRun {
             era = eraOfReads()
             for reply in try session.send(pipeline) {
                 if let error = reply.error { throw error }
-                for entry in reply.elements {
-                    guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }),
-                        let deliveries = entry.elements[3]?.count
-                    else { continue }
-                    page.append(PendingEntry(id: id, deliveries: deliveries))
-                }
+                page += PendingEntry.all(reply)
             }
         }
         return (page, era)
@@ -77,32 +72,26 @@ extension ConsumerRun {
     ) throws(RedisError) -> String {
         let (key, group) = (consumer.keys.names[partition], consumer.options.group)
         pipeline.removeAll()
-        pipeline.command(
-            "XAUTOCLAIM", key, group, consumer.options.node,
-            "\(consumer.options.claimAfter.wholeMilliseconds)", cursor, "COUNT", "\(pageCount)",
-            "JUSTID")
-        var next = "0-0"
-        var gone = 0
-        var claimed: [StreamEntryID] = []
+        pipeline.takeOver(
+            key, group, for: consumer.options.node, idle: consumer.options.claimAfter,
+            from: cursor, count: pageCount)
+        var taken = TakenOver()
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
-            var reply = try session.single(pipeline).elements
-            next = reply.next()?.string ?? "0-0"
-            for id in reply.next()?.elements.compactMap(\.bytes) ?? [] {
-                if let id = StreamEntryID(id) { claimed.append(id) }
-            }
-            gone = reply.next()?.elements.count ?? 0
+            taken = TakenOver(try session.single(pipeline))
         }
-        if gone > 0 { consumer.lost(gone, "trimmed while another consumer had them") }
-        guard !claimed.isEmpty else { return next }
-        consumer.claimed.add(claimed.count)
+        if !taken.gone.isEmpty {
+            consumer.lost(taken.gone.count, "trimmed while another consumer had them")
+        }
+        guard !taken.entries.isEmpty else { return taken.cursor }
+        consumer.claimed.add(taken.entries.count)
         // One by one: what lies between them is in work here already.
         pipeline.removeAll()
-        for id in claimed { pipeline.command("XPENDING", key, group, "\(id)", "\(id)", "1") }
+        for id in taken.entries { pipeline.command("XPENDING", key, group, "\(id)", "\(id)", "1") }
         let (page, era) = try pending()
         // No reach: entries between these may be another consumer's.
-        return try take(page, of: partition, era) ? next : "0-0"
+        return try take(page, of: partition, era) ? taken.cursor : "0-0"
     }
 
     // MARK: Trying
@@ -136,10 +125,9 @@ extension ConsumerRun {
     private func fetch(
         _ group: ArraySlice<PendingEntry>, of partition: Int
     ) throws(RedisError) -> RedisError? {
-        let key = consumer.keys.names[partition]
         copies.removeAll()
         pipeline.removeAll()
-        for entry in group { pipeline.command("XRANGE", key, "\(entry.id)", "\(entry.id)") }
+        pipeline.fetch(group, of: consumer.keys.names[partition])
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
@@ -170,17 +158,9 @@ extension ConsumerRun {
         _ group: ArraySlice<PendingEntry>, of partition: Int, tries: Int64
     ) throws(RedisError) {
         pipeline.removeAll()
-        for (deliveries, entries) in Dictionary(grouping: group, by: \.deliveries) {
-            pipeline.begin("XCLAIM", argumentCount: 7 + entries.count)
-            pipeline.add(consumer.keys[partition])
-            pipeline.add(consumer.options.group)
-            pipeline.add(consumer.options.node)
-            pipeline.add(literal: "0")
-            for entry in entries { pipeline.add(entry.id) }
-            pipeline.add(literal: "RETRYCOUNT")
-            pipeline.add(decimal: Int(deliveries + tries))
-            pipeline.add(literal: "JUSTID")
-        }
+        pipeline.count(
+            group, tries: tries, consumer.keys.names[partition], consumer.options.group,
+            of: consumer.options.node)
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in

@@ -7,12 +7,9 @@ import Telemetry
 final class StreamEntryDecoder {
     /// Events were judged when they were taken in, by that node's limits: here only the parser's.
     static let maxDepth = 1024
-    /// A node closes a frame once it has 2 MiB, so the last event may lie beyond, and that has 16 MiB
-    /// at most (`--event-limit`). One that claims more is nobody's.
-    private static let frameLimits = Inflate.Limits(outputBytes: (2 + 16) << 20, ratio: 1100)
 
     private var reader = EventReader(maxDepth: StreamEntryDecoder.maxDepth)
-    private var frame = ByteBuffer(capacity: 64 << 10)
+    private var frame = StreamFrame()
     /// Entries that hold no event, and those given up.
     private let unreadable: Counter
 
@@ -44,33 +41,8 @@ final class StreamEntryDecoder {
     }
 
     private func decode(frame compressed: UnsafeRawBufferPointer, into batch: StreamBatch) {
-        frame.removeAll()
-        frame.shrink(above: 4 << 20)
-        do throws(InflateError) {
-            try Inflate.inflate(
-                compressed, .gzip, limits: StreamEntryDecoder.frameLimits, into: &frame)
-        } catch {
-            let isLarge = error == .tooLarge || error == .ratio
-            return setAside(
-                compressed, isFrame: true, "unreadable_frame",
-                isLarge ? "It is larger than any frame." : "It is not gzip.", into: batch)
-        }
-        var events = EventPayload(frame.span)
-        var start = 0
-        var fault: String?
-        do throws(CorruptPayload) {
-            while let event = try events.next() {
-                if let refusal = reader.fault(in: event) {
-                    fault = fault ?? refusal.detail
-                } else {
-                    batch.append(
-                        payload: UnsafeRawBufferPointer(
-                            rebasing: frame.span[start..<events.offset]), count: 1)
-                }
-                start = events.offset
-            }
-        } catch {
-            fault = "It is not a sequence of events."
+        let fault = frame.unpack(compressed, by: reader) { _, bytes in
+            batch.append(payload: bytes, count: 1)
         }
         // What is good in it is stored. It is kept as it came: what it holds may be much more.
         if let fault {

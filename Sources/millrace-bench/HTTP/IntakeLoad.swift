@@ -7,29 +7,38 @@ final class IntakeLoad {
     private let idleBytes: Int
     private var ledger = EventLedger()
 
-    init(_ bench: Bench) throws(BenchFailure) {
+    /// - Parameter options: of `serve`, besides.
+    init(_ bench: Bench, options: [String] = []) throws(BenchFailure) {
         scratch = bench.scratch
-        server = try ServerProcess(bench, dataDirectory: try bench.scratch.freshFolder("data"))
+        server = try ServerProcess(
+            bench, dataDirectory: try bench.scratch.freshFolder("data"), options: options)
         sleep(until: .after(.milliseconds(500)))
         idleBytes = server.residentBytes
     }
 
     /// Posts the same body again and again.
+    /// - Parameters:
+    ///   - pause: of each connection after a reply.
+    ///   - unit: what an acknowledged event is called.
     func post(
-        _ body: Wrk.Body, eventsEach: Int, connections: Int, for time: Duration
+        _ body: Wrk.Body, eventsEach: Int, connections: Int, pause: Duration = .zero,
+        for time: Duration, unit: String = "events"
     ) throws(BenchFailure) -> [Figure] {
         let wrk = Wrk(
             scratch: scratch, port: server.port, target: "/events", body: body,
-            connections: connections)
+            connections: connections, pause: pause)
         let outcome = try wrk.run(for: time)
         ledger.add(
             requests: outcome.requests, connections: connections, eventsEach: eventsEach)
-        return outcome.figures("events", each: eventsEach)
+        return outcome.figures(unit, each: eventsEach)
     }
+
+    /// Waits until all is counted, each event once.
+    func settle() throws(BenchFailure) -> (time: Duration, rows: Int) { try ledger.settle(server) }
 
     /// Checks that all is stored, and stops the server.
     func finish() throws(BenchFailure) -> [SideFigures] {
-        let (time, rows) = try ledger.settle(server)
+        let (time, rows) = try settle()
         let bytes = server.residentBytes
         try server.stop()
         return [
