@@ -35,11 +35,13 @@ enum TypedValue {
         let value = "json_extract(\(column), \(path))"
         return "CASE json_type(\(column), \(path)) WHEN 'true' THEN x'01' WHEN 'false' THEN x'00'"
             + " WHEN 'object' THEN CAST(\(value) AS BLOB) WHEN 'array' THEN CAST(\(value) AS BLOB)"
-            + " WHEN 'text' THEN CASE instr(\(column) -> \(path), '\\u0000') WHEN 0 THEN \(value)"
+            + " WHEN 'text' THEN CASE instr(\(column), '\\u0000') WHEN 0 THEN \(value)"
             + " ELSE \(textWithZero("\(column) -> \(path)")) END ELSE \(value) END"
     }
 
-    /// SQL for the text that the JSON string `token` stands for. `json_extract` cuts it at U+0000.
+    /// SQL for the text that the JSON string `token` stands for. `json_extract` cuts it at U+0000, so
+    /// this is for documents in which that may stand: to look for its escape in the whole of them is
+    /// cheaper than to look for it in the value.
     ///
     /// So it reads a string in which U+0001 followed by a letter stands for each of the two, and
     /// the letters are resolved afterwards. Neither stands in JSON but as an escape; the backslashes

@@ -22,10 +22,11 @@ struct QueryModel {
             case (.text(let a), .text(let b)): return a < b
             case (.bool(let a), .bool(let b)): return !a && b
             case (.json(let a), .json(let b)): return a < b
-            default:
-                // Reals are small here, so nothing is lost beside an integer.
-                if let a = a.number, let b = b.number { return a < b }
-                return a.rank < b.rank
+            case (.real(let a), .real(let b)): return a < b
+            // Exactly, as SQLite does: a double between two integers is neither of them.
+            case (.integer(let a), .real(let b)): return Int128(a) < Int128(b.rounded(.up))
+            case (.real(let a), .integer(let b)): return Int128(a.rounded(.down)) < Int128(b)
+            default: return a.rank < b.rank
             }
         }
 
