@@ -57,6 +57,7 @@ extension EventStore {
             guard result.isComplete else { return false }
             writer.durablePosition = writer.counters.position
             sinks.becomeDurable()
+            quarantine.becomeDurable()
             if let now { writer.lastCompleteCheckpoint = now }
             return true
         } catch {

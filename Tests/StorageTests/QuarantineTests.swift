@@ -113,4 +113,55 @@ import Testing
         #expect(store.quarantine.add(entry(99)))
         #expect(store.status.quarantined == 7)
     }
+
+    @Test func `takes one that is larger than all its room when nothing else waits`() throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        #expect(store.quarantine.add(entry(1, bytes: 16 << 20)))
+        // What it took beyond the allowance is owed.
+        #expect(!store.quarantine.add(entry(2)))
+        let ticket = try #require(store.quarantine.settle(entry(3)))
+        #expect(store.quarantine.settle(entry(4, bytes: 16 << 20)) == nil)
+        try store.maintain(now: at, isIdle: true)
+        #expect(store.quarantine.waitUntilWritten(ticket, deadline: soon))
+        #expect(!store.quarantine.add(entry(5)))
+        #expect(store.quarantine.settle(entry(6, bytes: 16 << 20)) != nil)
+        try store.maintain(now: at, isIdle: true)
+        #expect(store.status.quarantined == 3)
+        #expect(store.status.quarantineDropped == 2)
+    }
+
+    @Test func `clients' bad events do not keep out what was acknowledged`() throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        while store.quarantine.add(entry(1, bytes: 1 << 20)) {}
+        let dropped = store.status.quarantineDropped
+        var tickets: [UInt64] = []
+        while let ticket = store.quarantine.settle(entry(2, bytes: 1 << 20)) {
+            tickets.append(ticket)
+        }
+        #expect(tickets.count == 7)
+        #expect(store.status.quarantineDropped == dropped)
+        try store.maintain(now: at, isIdle: true)
+        // The allowance of clients is still used up; what is acknowledged has none.
+        #expect(!store.quarantine.add(entry(3, bytes: 7 << 20)))
+        #expect(store.quarantine.settle(entry(4, bytes: 7 << 20)) != nil)
+        try store.maintain(now: at, isIdle: true)
+        #expect(store.status.quarantined == 15)
+    }
+
+    @Test func `what was acknowledged is durable after a complete checkpoint, not before`() throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        let quarantine = store.quarantine
+        let ticket = try #require(quarantine.settle(entry(1)))
+        let moment = Deadline.after(.milliseconds(1))
+        #expect(!quarantine.waitUntilWritten(ticket, deadline: moment))
+        try store.maintain(now: at, isIdle: false)
+        #expect(quarantine.waitUntilWritten(ticket, deadline: soon))
+        #expect(!quarantine.waitUntilDurable(ticket, deadline: moment))
+        #expect(!quarantine.waitUntilDurable(ticket, deadline: .never, isCancelled: { true }))
+        try store.maintain(now: at + .seconds(3), isIdle: true)
+        #expect(quarantine.waitUntilDurable(ticket, deadline: soon))
+    }
 }
