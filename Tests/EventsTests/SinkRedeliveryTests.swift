@@ -69,6 +69,35 @@ import Testing
         #expect(sinks.statuses[0].lost == 1)
     }
 
+    @Test func `what is set aside is acknowledged once the store has it, whatever its size`() throws
+    {
+        let receiver = try Receiver()
+        try stream.makeGroup()
+        let large = try stream.add(0..<1, padding: 9 << 20)
+        let frame = try stream.addFrame(1..<3)
+        try stream.deliver(large + [frame], to: "a", times: 26)
+        let (source, redis) = stream.source(stream.options(receiver))
+        defer { redis.close() }
+        for (entry, type) in [
+            (large[0], "application/cloudevents+json"), (frame, "application/gzip"),
+        ] {
+            let before = try stream.pendingEntries().count
+            let batch = try #require(try source.next(0, until: .after(.seconds(5))))
+            #expect(batch.run.isEmpty)
+            #expect(try !source.settle(batch, dead: [], until: .after(.milliseconds(100))))
+            #expect(try stream.pendingEntries().count == before)
+            // As the lane does: again until it holds.
+            #expect(
+                try stream.store.wait {
+                    (try? source.settle(batch, dead: [], until: .after(.milliseconds(1)))) == true
+                })
+            #expect(try stream.pendingEntries().count == before - 1)
+            let kept = try #require(try stream.store.quarantine().first)
+            #expect(kept.contentType == type && kept.detail.contains(entry))
+        }
+        #expect(try stream.store.quarantine().count == 2)
+    }
+
     @Test func `restarts while a receiver is away make no dead letter`() throws {
         let receiver = try Receiver { _, _ in .status(503) }
         try stream.add(0..<4)

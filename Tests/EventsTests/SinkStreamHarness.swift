@@ -107,6 +107,21 @@ struct SinkStreamHarness {
         return try run(pipeline)
     }
 
+    /// Adds a frame of events `e<number>`.
+    @discardableResult
+    func addFrame(_ numbers: Range<Int>) throws -> String {
+        var payload = ByteBuffer()
+        for number in numbers {
+            let held = (Bytes("e\(number)"), Bytes("t"), Bytes("/s"), Bytes("{}"))
+            defer { withExtendedLifetime(held) {} }
+            payload.append(
+                event: EventRow(
+                    identity: .client(held.0.span), time: 1_431_857_100_000, type: held.1.span,
+                    source: held.2.span, subject: nil, data: held.3.span, extensions: nil))
+        }
+        return try add(frame: payload)
+    }
+
     /// Adds a frame of these bytes, compressed.
     @discardableResult
     func add(frame payload: borrowing ByteBuffer) throws -> String {

@@ -17,8 +17,8 @@ struct SinkDelivery {
     struct Stopped: Error {}
 
     /// Waits so long, or until the sink is stopped, and keeps the batch alive meanwhile. It is told
-    /// whether the wait is for the receiver to recover, whatever the batch holds.
-    typealias Pause = (_ time: Duration, _ isForReceiver: Bool) throws(Stopped) -> Void
+    /// how many events of the run were in requests that came back, or are in one that must wait.
+    typealias Pause = (_ time: Duration, _ returnedCount: Int) throws(Stopped) -> Void
 
     let target: SinkTarget
     let log: Logger
@@ -26,6 +26,7 @@ struct SinkDelivery {
 
     private(set) var dead: [DeadLetterEntry] = []
     private(set) var size: SinkRequestSize
+    private var returnedCount = 0
 
     init(
         _ target: SinkTarget, size: SinkRequestSize, log: Logger, pause: @escaping Pause
@@ -67,8 +68,10 @@ struct SinkDelivery {
         var (refusals, failures, timeouts) = (0, 0, 0)
         while true {
             // Sending alone can go on for long without a failure to wait for.
-            try pause(.zero, false)
-            switch target.send(body) {
+            try pause(.zero, returnedCount)
+            let answer = target.send(body)
+            if answer != .cancelled { returnedCount = max(returnedCount, range.upperBound) }
+            switch answer {
             case .delivered:
                 return delivered(range.count)
             case .refused(let status):
@@ -78,19 +81,19 @@ struct SinkDelivery {
                 if refusals >= refusalLimit || (status == 413 && range.count > 1) {
                     return try giveUp(run, range, status, refusals)
                 }
-                try pause(Backoff.background.delay(afterFailures: refusals), false)
+                try pause(Backoff.background.delay(afterFailures: refusals), returnedCount)
             case .failed(let reason, let retryAfter, let isTimeout):
                 failures += 1
                 failed(reason)
                 timeouts = isTimeout ? timeouts + 1 : 0
                 // On top of what is asked for: others were asked for the same.
                 let delay = Backoff.background.delay(afterFailures: failures)
-                try pause((retryAfter ?? .zero) + delay, true)
+                try pause((retryAfter ?? .zero) + delay, returnedCount)
                 if timeouts >= SinkRequestSize.timeoutLimit, range.count > 1 {
                     size.timedOut(range.count)
                     return try deliverHalves(run, range, isPart: isPart)
                 }
-            case .notSent(let wait): try pause(max(wait, .milliseconds(10)), true)
+            case .notSent(let wait): try pause(max(wait, .milliseconds(10)), returnedCount)
             case .cancelled: throw Stopped()
             }
         }

@@ -83,13 +83,14 @@ final class SinkEntryDecoder {
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
         refuse(
             entry, "given_up", "It was delivered again and again and never came through.",
-            raw: Bytes(found.event ?? found.frame ?? none))
+            raw: Bytes(found.event ?? found.frame ?? none),
+            isFrame: found.event == nil && found.frame != nil)
     }
 
     private func open(
         _ entry: StreamEntryID, _ found: StreamEntryFields?, into batch: SinkBatch
     ) -> StreamEntryFields? {
-        batch.entries.append(entry)
+        batch.begin(entry)
         if found == nil { gone.append(entry) }
         return found
     }
@@ -102,9 +103,11 @@ final class SinkEntryDecoder {
     }
 
     private func refuse(
-        _ entry: StreamEntryID, _ code: String, _ detail: String, raw: Bytes? = nil
+        _ entry: StreamEntryID, _ code: String, _ detail: String, raw: Bytes? = nil,
+        isFrame: Bool = false
     ) {
-        faults.append(SinkEntryFault(entry: entry, code: code, detail: detail, raw: raw))
+        faults.append(
+            SinkEntryFault(entry: entry, code: code, detail: detail, raw: raw, isFrame: isFrame))
     }
 
     private func wants(_ type: UnsafeRawBufferPointer) -> Bool {

@@ -10,4 +10,6 @@ struct SinkEntryFault {
     /// What to keep of it in quarantine; nil for what every node's store sets aside by itself: it reads
     /// entries by the same rules.
     let raw: Bytes?
+    /// `raw` is a compressed frame.
+    let isFrame: Bool
 }

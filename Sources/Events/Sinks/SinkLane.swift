@@ -9,7 +9,10 @@ final class SinkLane: Sendable {
     private static let idleWait = Duration.milliseconds(500)
     /// For the source alone: it is near, and work waits when it returns.
     private static let sourceBackoff = Backoff(first: .milliseconds(50), cap: .seconds(1))
-    private static let settleTime = Duration.seconds(10)
+    /// Between looks at whether the sinks are stopped.
+    private static let settleStep = Duration.milliseconds(250)
+    /// Steps after which it is no usual checkpoint that is waited for: 10 s.
+    private static let settleSteps = 40
 
     private let partition: Int
     private let source: any SinkSource
@@ -55,8 +58,8 @@ final class SinkLane: Sendable {
     private func deliver(_ batch: SinkBatch) {
         let size = requestSize.withLock { $0 }
         var delivery = SinkDelivery(target, size: size, log: log) {
-            [self] (time, isReceivers) throws(SinkDelivery.Stopped) in
-            if isReceivers { outlived(batch) }
+            [self] (time, returnedCount) throws(SinkDelivery.Stopped) in
+            batch.outlived(returnedCount)
             try pause(time, keeping: batch)
         }
         do throws(SinkDelivery.Stopped) {
@@ -68,30 +71,36 @@ final class SinkLane: Sendable {
             requestSize.withLock { $0 = delivery.size }
             try settle(batch, delivery.dead)
         } catch {
+            // That the service was stopped is nothing that the batch did.
+            if batch.isRedelivered, !batch.isGivenUp, batch.setAside == nil {
+                batch.outlived(batch.run.count)
+                keep(batch)
+            }
             log.debug(
                 "a sink stops with a batch on its way", ["sink": .string(target.options.name)])
         }
     }
 
-    /// The source is told at once: restarts while a receiver is away may follow each other fast.
-    private func outlived(_ batch: SinkBatch) {
-        guard !batch.isOutlived else { return }
-        batch.isOutlived = true
-        if batch.isRedelivered { batch.keptAt = MonotonicTime(nanoseconds: 0) }
-    }
-
     private func settle(
         _ batch: SinkBatch, _ dead: [DeadLetterEntry]
     ) throws(SinkDelivery.Stopped) {
-        var failures = 0
+        var (failures, steps) = (0, 0)
         while true {
+            let isSettled: Bool
             do throws(SinkSourceError) {
-                try source.settle(batch, dead: dead, until: .after(SinkLane.settleTime))
-                return recovered(&failures)
+                isSettled = try source.settle(
+                    batch, dead: dead, until: .after(SinkLane.settleStep))
             } catch {
                 failed(error, &failures)
                 try pause(SinkLane.sourceBackoff.delay(afterFailures: failures), keeping: batch)
+                continue
             }
+            if isSettled { return recovered(&failures) }
+            steps += 1
+            if steps.isMultiple(of: SinkLane.settleSteps) {
+                note(SinkSourceError("what it gave up waits to be stored"))
+            }
+            try pause(.zero, keeping: batch)
         }
     }
 

@@ -84,10 +84,11 @@ final class SinkStoreSource: SinkSource {
 
     func settle(
         _ batch: SinkBatch, dead: [DeadLetterEntry], until deadline: Deadline
-    ) throws(SinkSourceError) {
+    ) throws(SinkSourceError) -> Bool {
         guard
             store.sinks.settle(dead, sink: options.name, position: batch.position) != nil
         else { throw SinkSourceError("dead letters wait to be stored") }
         position.store(batch.position, ordering: .relaxed)
+        return true
     }
 }

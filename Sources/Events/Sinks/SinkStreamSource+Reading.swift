@@ -94,6 +94,7 @@ extension SinkStreamSource {
             upTo: countLimit, after: time)
         if decoder.hasFrames { hasFrames.withLock { $0 = true } }
         note(gone: decoder.gone, decoder.faults, batch.partition)
+        for fault in decoder.faults { setAside(fault, batch) }
     }
 
     private func read(_ partition: Int, count: Int, block: Duration) -> RedisPipeline {
@@ -138,7 +139,6 @@ extension SinkStreamSource {
         let unreadable = Set(faults.map(\.entry))
         guard gone.count + unreadable.count > 0 else { return }
         lostCount.add(gone.count + unreadable.count)
-        for fault in faults { keep(fault, partition) }
         // One record a read, with the first of each kind: a stream may be full of them.
         log.error(
             "entries of a stream did not reach a sink",
@@ -152,18 +152,18 @@ extension SinkStreamSource {
             ])
     }
 
-    /// Keeps in quarantine what the store's own reader of the stream had no reason to set aside.
-    private func keep(_ fault: SinkEntryFault, _ partition: Int) {
+    /// Has quarantine keep what the store's own reader of the stream had no reason to set aside.
+    private func setAside(_ fault: SinkEntryFault, _ batch: SinkBatch) {
         guard let raw = fault.raw else { return }
         var preview = ByteBuffer(capacity: 256)
-        MaskedPreview.append(raw.span, to: &preview)
-        store.quarantine.add(
-            QuarantineEntry(
-                received: WallClock.nowMilliseconds(), code: fault.code,
-                detail: """
-                    \(fault.detail) Entry \(fault.entry) of \(keys.names[partition]) did not reach \
-                    the sink \(options.name).
-                    """,
-                contentType: "application/cloudevents+json", raw: raw, preview: preview.text))
+        if !fault.isFrame { MaskedPreview.append(raw.span, to: &preview) }
+        batch.setAside = QuarantineEntry(
+            received: WallClock.nowMilliseconds(), code: fault.code,
+            detail: """
+                \(fault.detail) Entry \(fault.entry) of \(keys.names[batch.partition]) did not \
+                reach the sink \(options.name).
+                """,
+            contentType: fault.isFrame ? "application/gzip" : "application/cloudevents+json",
+            raw: raw, preview: preview.isEmpty ? "null" : preview.text)
     }
 }

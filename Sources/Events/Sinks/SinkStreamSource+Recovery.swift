@@ -9,9 +9,9 @@ import Redis
 //
 // Tries are counted as `PendingEntry` says, so that an entry that ends the process is found. But a
 // batch is with its receiver for as long as that fails: once an attempt came back, whatever the
-// receiver said to it, the process has outlived the batch, and the heartbeat sets the counts of its
-// entries back to 1. Restarts while a receiver is away add nothing up. Order matters here, so what
-// stands out is tried alone when its turn comes.
+// receiver said to it, the process has outlived the entries that it carried, and the heartbeat sets
+// their counts back to 1; an orderly stop does so with all. Restarts while a receiver is away or
+// slow add nothing up. Order matters here, so what stands out is tried alone when its turn comes.
 
 /// Entries that were delivered before.
 extension SinkStreamSource {
@@ -74,10 +74,23 @@ extension SinkStreamSource {
         var pipeline = RedisPipeline()
         pipeline.count(entries, tries: tries, keys.names[partition], group, of: node)
         do throws(RedisError) { try send(pipeline) } catch {
+            if error.code == .noPermission { return tellThatTriesAreNotCounted(error) }
             log.debug(
                 "tries of a sink's entries were not counted",
                 ["sink": .string(options.name), "error": .string(error.description)])
         }
+    }
+
+    /// Once: what stands in the way is a matter of rights, and stays.
+    private func tellThatTriesAreNotCounted(_ error: RedisError) {
+        let isNews = hasToldOfUncounted.withLock { hasTold in
+            defer { hasTold = true }
+            return !hasTold
+        }
+        guard isNews else { return }
+        log.error(
+            "an entry that ends the process would not be found out",
+            ["sink": .string(options.name), "error": .string(error.description)])
     }
 
     private func listPending(

@@ -11,8 +11,8 @@ import Telemetry
 /// and then for entries that another node has left lying for `claimAfter`. A batch that is being
 /// delivered is claimed anew every few seconds (`keep`), which sets its idle time back, so entries
 /// wait for ever with a node whose receiver fails, and are taken over only from one that has died.
-/// Entries are acknowledged once delivered, and those with a dead letter once no power failure
-/// takes that from this node's store.
+/// Entries are acknowledged once delivered, and those with a dead letter or in quarantine once no
+/// power failure takes that from this node's store.
 final class SinkStreamSource: SinkSource {
     /// Beside two attempts, before an entry looks abandoned.
     private static let margin = Duration.seconds(5)
@@ -45,6 +45,7 @@ final class SinkStreamSource: SinkSource {
     let redeliveredCount = Counter()
     /// Entries hold many events each, so that few are read at a time.
     let hasFrames: Locked<Bool>
+    let hasToldOfUncounted = Locked(false)
     /// One a partition, touched by its lane; the lag by any thread.
     private let places: [Locked<Place>]
 
@@ -101,6 +102,7 @@ final class SinkStreamSource: SinkSource {
             return try read(partition, &place, until: deadline)
         } catch {
             place.hasRecovered = false
+            place.claimCursor = "0-0"
             if error.code == .noGroup { place.hasGroup = false }
             throw SinkSourceError(error.description)
         }
@@ -136,20 +138,10 @@ final class SinkStreamSource: SinkSource {
 
     func keep(_ batch: SinkBatch) throws(SinkSourceError) {
         guard !batch.entries.isEmpty else { return }
+        let outlivedCount = batch.isRedelivered ? batch.outlivedCount : 0
         var pipeline = RedisPipeline()
-        let isSetBack = batch.isRedelivered && batch.isOutlived
-        pipeline.begin("XCLAIM", argumentCount: (isSetBack ? 7 : 5) + batch.entries.count)
-        pipeline.add(keys[batch.partition])
-        pipeline.add(group)
-        pipeline.add(node)
-        pipeline.add(literal: "0")
-        for entry in batch.entries { pipeline.add(entry) }
-        // JUSTID leaves the count of deliveries as it is.
-        if isSetBack {
-            pipeline.add(literal: "RETRYCOUNT")
-            pipeline.add(literal: "1")
-        }
-        pipeline.add(literal: "JUSTID")
+        claim(batch.entries.prefix(outlivedCount), of: batch, isSetBack: true, &pipeline)
+        claim(batch.entries.dropFirst(outlivedCount), of: batch, isSetBack: false, &pipeline)
         do throws(RedisError) {
             try send(pipeline)
             // While a receiver is away nobody asks for more, and the lag is what people look at.
@@ -163,11 +155,30 @@ final class SinkStreamSource: SinkSource {
         }
     }
 
+    /// Claims entries anew: with the count of their deliveries set back to 1, or as it is.
+    private func claim(
+        _ entries: ArraySlice<StreamEntryID>, of batch: SinkBatch, isSetBack: Bool,
+        _ pipeline: inout RedisPipeline
+    ) {
+        guard !entries.isEmpty else { return }
+        pipeline.begin("XCLAIM", argumentCount: (isSetBack ? 7 : 5) + entries.count)
+        pipeline.add(keys[batch.partition])
+        pipeline.add(group)
+        pipeline.add(node)
+        pipeline.add(literal: "0")
+        for entry in entries { pipeline.add(entry) }
+        if isSetBack {
+            pipeline.add(literal: "RETRYCOUNT")
+            pipeline.add(literal: "1")
+        }
+        pipeline.add(literal: "JUSTID")
+    }
+
     func settle(
         _ batch: SinkBatch, dead: [DeadLetterEntry], until deadline: Deadline
-    ) throws(SinkSourceError) {
-        if !dead.isEmpty { try save(dead, of: batch, until: deadline) }
-        guard !batch.entries.isEmpty else { return }
+    ) throws(SinkSourceError) -> Bool {
+        guard try isKept(dead, of: batch, at: deadline) else { return false }
+        guard !batch.entries.isEmpty else { return true }
         var pipeline = RedisPipeline()
         pipeline.begin("XACK", argumentCount: 2 + batch.entries.count)
         pipeline.add(keys[batch.partition])
@@ -176,17 +187,28 @@ final class SinkStreamSource: SinkSource {
         do throws(RedisError) { try send(pipeline) } catch {
             throw SinkSourceError(error.description)
         }
+        return true
     }
 
-    private func save(
-        _ dead: [DeadLetterEntry], of batch: SinkBatch, until deadline: Deadline
-    ) throws(SinkSourceError) {
-        if batch.ticket == nil {
-            batch.ticket = store.sinks.settle(dead, sink: options.name, position: nil)
+    /// Hands over what the store is to keep, once, and waits until that is safe.
+    private func isKept(
+        _ dead: [DeadLetterEntry], of batch: SinkBatch, at deadline: Deadline
+    ) throws(SinkSourceError) -> Bool {
+        if let entry = batch.setAside {
+            batch.ticket = batch.ticket ?? store.quarantine.settle(entry)
+            return store.quarantine.waitUntilDurable(try ticket(of: batch), deadline: deadline)
         }
-        guard let ticket = batch.ticket,
-            store.sinks.waitUntilDurable(ticket, deadline: deadline)
-        else { throw SinkSourceError("dead letters wait to be stored") }
+        if dead.isEmpty { return true }
+        batch.ticket =
+            batch.ticket ?? store.sinks.settle(dead, sink: options.name, position: nil)
+        return store.sinks.waitUntilDurable(try ticket(of: batch), deadline: deadline)
+    }
+
+    private func ticket(of batch: SinkBatch) throws(SinkSourceError) -> UInt64 {
+        guard let ticket = batch.ticket else {
+            throw SinkSourceError("what it gave up waits for others to be stored")
+        }
+        return ticket
     }
 
     private func remake(_ partition: Int) {
