@@ -43,10 +43,11 @@ extension EventLoop {
         return seconds > 0 && Double(bytes) < seconds * Double(options.bodyMinimumBytesPerSecond)
     }
 
-    /// One system call for all connections that are suspended or rest between two requests.
+    /// One system call for all connections that are suspended, rest between two requests, or wait
+    /// for the rest of a body.
     ///
-    /// Those at rest, because libmicrohttpd takes a short read for the end of what there is, and so
-    /// misses that a client closed its side right behind its request.
+    /// The latter two, because libmicrohttpd takes a short read for the end of what there is, and so
+    /// misses that a client closed its side right behind what it sent last.
     private func noticeLeavers() {
         let resting = connections.values.filter { $0.isSuspended || isResting($0) }
             .filter { !$0.isCut }
@@ -61,13 +62,14 @@ extension EventLoop {
             } else if connection.isSuspended {
                 connection.clientFinished()
             } else if !hasUnread(connection) {
-                connection.cut()
+                connection.phase == .body ? connection.bodyBrokeOff() : connection.cut()
             }
         }
     }
 
     private func isResting(_ connection: HTTPConnection) -> Bool {
-        connection.phase == .idle && now.since(connection.since) > .milliseconds(100)
+        (connection.phase == .idle || connection.phase == .body)
+            && now.since(connection.since) > .milliseconds(100)
     }
 
     private func hasUnread(_ connection: HTTPConnection) -> Bool {

@@ -48,6 +48,8 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     private(set) var isCut = false
     /// When the client was seen to have closed its side while its reply was awaited or streamed.
     private var halfClosedAt: MonotonicTime?
+    /// `bodyBytes` when the client was seen to have left within its body.
+    private var bytesAtEnd: Int?
     private var walk: HeaderWalk?
     private var pending: Response?
     private var prepared: PreparedReply?
@@ -80,6 +82,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         bodyBytes = 0
         bodyRefusal = nil
         halfClosedAt = nil
+        bytesAtEnd = nil
         status = 0
         problemCode = nil
     }
@@ -241,6 +244,14 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         }
         let isLate = loop.now.since(first) > loop.options.halfClosedTimeout
         if phase == .waiting, isLate { cut() }
+    }
+
+    /// The client was seen to have closed its side before its body was whole, and all that it sent is
+    /// read. Seen again with nothing more, the connection ends, and gives back what the body took:
+    /// at the least rate that may go on for hours.
+    func bodyBrokeOff() {
+        if bytesAtEnd == bodyBytes { return cut() }
+        bytesAtEnd = bodyBytes
     }
 
     var socket: Int32 { handle.map { millrace_connection_socket($0) } ?? -1 }

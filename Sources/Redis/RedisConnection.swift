@@ -70,6 +70,9 @@ final class RedisConnection: @unchecked Sendable {  // One thread at a time: the
         serverFailure = nil
     }
 
+    /// What comes in cannot be relied on.
+    func breakOff() { isBroken = true }
+
     /// Whether the peer closed it, or sent what nobody asked for, while it lay idle.
     var isStale: Bool {
         var poll = pollfd(fd: context.pointee.fd, events: Int16(POLLIN), revents: 0)

@@ -21,6 +21,14 @@ package struct RedisSession: ~Copyable {
         try connection.send(pipeline, deadline: deadline)
     }
 
+    /// Ends the connection for a reply that no command of ours can have, as what comes next may be
+    /// another command's too. The breaker counts it as it counts a connection that broke.
+    /// - Returns: `error`, to be thrown.
+    package func reject(_ error: RedisError) -> RedisError {
+        connection.breakOff()
+        return error
+    }
+
     /// Sends one command and returns its reply, valid until the next `send`.
     /// - Throws: also what the server refused.
     package func single(_ pipeline: borrowing RedisPipeline) throws(RedisError) -> RedisReply {

@@ -91,6 +91,25 @@ import Testing
         #expect(try fill(server).count == 4)
     }
 
+    @Test func `gets back what a client took whose end came with its last bytes`() throws {
+        let server = try start { $0.loops = 1 }
+        let wire = try server.connect()
+        try wire.send(BodyBudgetTests.chunked + "5000\r\n" + String(repeating: "x", count: 20_000))
+        expectEventually { used(server) >= 20_000 }
+        // The loop looks at the socket only when both are there.
+        let isReady = Monitor((loop: false, wire: false))
+        server.server.enqueue(on: 0) {
+            isReady.change { $0.loop = true }
+            _ = isReady.wait(until: .after(.seconds(10)), for: { $0.wire }, then: { _ in })
+        }
+        _ = isReady.wait(until: .after(.seconds(10)), for: { $0.loop }, then: { _ in })
+        try wire.send(String(repeating: "x", count: 100))
+        wire.finishSending()
+        isReady.change { $0.wire = true }
+        expectEventually { used(server) == 0 }
+        #expect(wire.isClosed())
+    }
+
     @Test func `gets back what clients took that were too slow`() throws {
         let server = try start {
             $0.bodyGrace = .milliseconds(500)

@@ -11,10 +11,13 @@ extension ForwarderRun {
         var failure: ForwarderError?
     }
 
-    func look(at replies: RedisReplies) -> Sent {
-        var sent = Sent(ends: Array(repeating: .zero, count: counts.count))
+    /// - Throws: if it is not Redis's answer to this pipeline. Nothing of it is believed then, and
+    ///   the connection ends.
+    func look(
+        at replies: RedisReplies, _ session: borrowing RedisSession
+    ) throws(RedisError) -> Sent {
+        var sent = Sent(ends: try ends(in: replies, session))
         for index in counts.indices { counts[index] = 0 }
-        var latest = Array(repeating: RedisReply?.none, count: counts.count)
         var index = 0
         var acknowledged = encoder.partitions.count
         for reply in replies {
@@ -24,7 +27,6 @@ extension ForwarderRun {
             }
             let partition = Int(encoder.partitions[index])
             if reply.kind == .string {
-                latest[partition] = reply
                 counts[partition] += 1
             } else if sent.failure == nil {
                 acknowledged = index
@@ -34,9 +36,6 @@ extension ForwarderRun {
         }
         // Records without events ask for nothing.
         sent.records = records.firstIndex { $0.commands > acknowledged } ?? records.count
-        for (partition, reply) in latest.enumerated() {
-            sent.ends[partition] = reply?.bytes.flatMap { StreamEntryID($0) } ?? .zero
-        }
         forwarder.continuity.acknowledged(sent.ends, counts: counts)
         noteTaken(replies, hasFailed: sent.failure != nil)
         return sent
@@ -45,6 +44,31 @@ extension ForwarderRun {
     private func failure(_ reply: RedisReply, _ key: String) -> RedisError {
         let error = reply.error ?? RedisError(.unexpectedReply, "XADD was not answered with an id")
         return error.naming(key)
+    }
+
+    /// The last id that each partition gave; `.zero` for one that gave none.
+    ///
+    /// An id that is none, or that lies below what its partition gave before, would settle records
+    /// that no store has: what was reached would lie above it. A stream that was emptied may give
+    /// lower ids, and so does one on another server; a look at Redis finds that, and its ids are
+    /// those that count from then on.
+    private func ends(
+        in replies: RedisReplies, _ session: borrowing RedisSession
+    ) throws(RedisError) -> [StreamEntryID] {
+        var ends = Array(repeating: StreamEntryID.zero, count: counts.count)
+        let before = forwarder.continuity.lastIDs
+        for (index, reply) in replies.enumerated() where index < encoder.partitions.count {
+            if reply.kind == .error { continue }
+            let partition = Int(encoder.partitions[index])
+            guard reply.kind == .string, let id = reply.bytes.flatMap({ StreamEntryID($0) }),
+                id > max(ends[partition], before[partition])
+            else {
+                forwarder.continuity.suspect()
+                throw session.reject(failure(reply, forwarder.keys.names[partition]))
+            }
+            ends[partition] = id
+        }
+        return ends
     }
 
     /// Remembers how far each partition is: up to the first that it refused, or all the way. What it

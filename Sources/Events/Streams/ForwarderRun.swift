@@ -34,8 +34,11 @@ final class ForwarderRun {
     private(set) var isSendingGap = false
     /// What the journal is let go of is in no note yet.
     private var hasUnnotedGap = false
-    /// The last record that was set aside: it is read again with each attempt.
-    private var setAsideSequence: UInt64 = 0
+    /// The last record that quarantine has of those that are no events.
+    var setAsideSequence: UInt64 = 0
+    /// The one that is on its way there, and its ticket; nil while there is no room. It is read again
+    /// with each attempt.
+    var settling: (sequence: UInt64, ticket: UInt64?)?
 
     /// Between two notes of the position: what a crash sends again.
     private static let noteInterval = Duration.seconds(1)
@@ -126,7 +129,7 @@ final class ForwarderRun {
             let entry = entries[encodedEntries]
             switch encoder.add(entry.payload, sequence: entry.sequence, from: &part) {
             case .full: break loop
-            case .corrupt: setAside(entry)
+            case .corrupt: guard try setAside(entry) else { break loop }
             case .end: break
             }
             records.append((entry.sequence, encoder.pipeline.commandCount))
@@ -182,7 +185,7 @@ final class ForwarderRun {
                 .streams, within: sendLimit
             ) { session throws(RedisError) in
                 guard forwarder.redis.connectionsMade(.streams) == lookedAt else { return nil }
-                return look(at: try session.send(encoder.pipeline))
+                return try look(at: try session.send(encoder.pipeline), session)
             }
         } catch {
             throw .redis(error)
@@ -319,21 +322,6 @@ final class ForwarderRun {
         guard !forwarder.state.withLock({ $0.isStopping }) else { return }
         _ = forwarder.journal.waitForCommitted(
             after: note.position, until: .after(ForwarderRun.idleWait))
-    }
-
-    /// A checksum was right, and still this is no event: the store sets it aside when it takes the
-    /// journal itself; on the way through the streams it must be done here.
-    private func setAside(_ entry: JournalEntry) {
-        guard entry.sequence > setAsideSequence else { return }
-        setAsideSequence = entry.sequence
-        forwarder.log.error(
-            "a journal record cannot be read",
-            ["sequence": .integer(Int64(clamping: entry.sequence))])
-        forwarder.store.quarantine.add(
-            QuarantineEntry(
-                received: WallClock.nowMilliseconds(), code: "unreadable_record",
-                detail: "not a sequence of events", contentType: "application/octet-stream",
-                raw: Bytes(entry.payload), preview: "null"))
     }
 }
 

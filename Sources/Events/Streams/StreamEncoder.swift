@@ -52,7 +52,7 @@ struct StreamEncoder: ~Copyable {
         var count = 0
     }
 
-    /// A frame larger than this is closed: 2 MiB decompressed for whoever reads it.
+    /// No frame of several events is larger: 2 MiB decompressed for whoever reads it.
     private static let frameBytes = 2 << 20
 
     init(_ options: StreamOptions, keys: StreamKeys) {
@@ -133,8 +133,13 @@ struct StreamEncoder: ~Copyable {
 
     /// - Parameter place: where the event begins.
     private mutating func add(_ event: EventRow, _ partition: Int, at place: EventPlace) {
+        let isTaken = !taken.isEmpty && place < taken[partition]
+        if !isTaken, encoding == .frame {
+            // While `end` is not yet behind this event, which the frame does not have.
+            makeRoom(for: event, partition)
+        }
         end = EventPlace(sequence: place.sequence, count: place.count + 1)
-        if !taken.isEmpty, place < taken[partition] { return }
+        if isTaken { return }
         eventCount += 1
         guard encoding == .entry else {
             let before = frames[partition].payload.count
@@ -147,6 +152,13 @@ struct StreamEncoder: ~Copyable {
         partitions.append(UInt8(truncatingIfNeeded: partition))
         places.append(end)
         command.append(event, to: &pipeline, partition: partition)
+    }
+
+    /// Closes the partition's frame if `event` would make it larger than any should be: with the
+    /// largest event it could be more than readers unpack, and they would refuse all of it.
+    private mutating func makeRoom(for event: EventRow, _ partition: Int) {
+        let bytes = frames[partition].payload.count + EventCodec.encodedBytes(event)
+        if bytes > StreamEncoder.frameBytes { closeFrame(partition) }
     }
 
     private mutating func closeFrame(_ partition: Int) {

@@ -4,9 +4,12 @@ import Storage
 /// Unpacks the frames of stream entries, for stores and sinks by the same rules: anybody who can
 /// reach Redis may have written one. One thread at a time; keeps its memory.
 struct StreamFrame: ~Copyable {
-    /// A node closes a frame once it has 2 MiB, so the last event may lie beyond, and that has 16 MiB
-    /// at most (`--event-limit`). One that claims more is nobody's.
-    private static let limits = Inflate.Limits(outputBytes: (2 + 16) << 20, ratio: 1100)
+    /// A node closes a frame at 2 MiB; an earlier version did so behind the event that passed that,
+    /// and one has 16 MiB of text at most (`--event-limit`). In the journal's form it is longer than
+    /// its text, by header, id and default source, which have room in 64 KiB. A frame that claims
+    /// more is nobody's.
+    private static let limits = Inflate.Limits(
+        outputBytes: ((2 + 16) << 20) + (64 << 10), ratio: 1100)
     private static let keptBytes = 4 << 20
 
     private var bytes = ByteBuffer(capacity: 16)

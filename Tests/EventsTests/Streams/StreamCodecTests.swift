@@ -17,12 +17,16 @@ import Testing
     ]
 
     /// The payload of a record that holds `bodies`.
-    private func payload() throws -> [UInt8] {
+    private func payload() throws -> [UInt8] { try record(bodies) }
+
+    private func record(_ bodies: [String]) throws -> [UInt8] {
         let batch = JournalBatch()
         var body = ByteBuffer()
         body.append(bodies.joined(separator: "\n"))
         let source = Bytes("/anonymous")
-        _ = try EventDecoder().decode(
+        var limits = EventLimits()
+        limits.eventBytes = 16 << 20
+        _ = try EventDecoder(limits: limits).decode(
             body.span, as: .ndjson,
             defaults: EventDefaults(source: source.span, now: testNow), into: batch
         ) { _ in Issue.record("refused") }
@@ -99,6 +103,40 @@ import Testing
             let partitions = encoder.partitions
             #expect(partitions == [0])
         }
+    }
+
+    @Test func `the largest event does not go behind others in a frame`() throws {
+        let small = try record([
+            #"{"type":"t","id":"1","data":"\#(String(repeating: "x", count: (2 << 20) - 120))"}"#
+        ])
+        #expect(small.count < 2 << 20 && small.count > (2 << 20) - 200)
+        let frame = #"{"type":"t","data":""}"#
+        let text = String(repeating: "y", count: (16 << 20) - frame.utf8.count)
+        let large = try record([#"{"type":"t","data":"\#(text)"}"#])
+        var options = options(.frame)
+        options.partitions = 1
+        var encoder = StreamEncoder(options, keys: StreamKeys(partitions: 1))
+        for (index, bytes) in [small, large].enumerated() {
+            bytes.withUnsafeBytes { bytes in
+                var part = StreamEncoder.RecordPart()
+                let stop = encoder.add(bytes, sequence: UInt64(index + 1), from: &part)
+                #expect(stop == .end && part.count == 1)
+            }
+        }
+        encoder.finish()
+        let (places, commands) = (encoder.places, encoder.pipeline.commandCount)
+        #expect(commands == 2)
+        #expect(places == [1, 2].map { EventPlace(sequence: $0, count: 1) })
+        let decoder = StreamEntryDecoder(unreadable: Counter())
+        let batch = StreamBatch(partitions: 1)
+        for frame in RESPText.frames(encoder.pipeline) {
+            frame.withUnsafeBytes { frame in
+                decoder.decode(
+                    StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero,
+                    into: batch)
+            }
+        }
+        #expect(batch.eventCount == 2 && batch.refused.isEmpty)
     }
 
     @Test func `a record that is larger than a pipeline goes in several`() throws {
@@ -189,6 +227,22 @@ import Testing
 
 /// Reads the commands that a pipeline holds.
 enum RESPText {
+    /// The value behind each word `frame`.
+    static func frames(_ pipeline: borrowing RedisPipeline) -> [[UInt8]] {
+        let text = pipeline.encodedText
+        let mark = Array("$5\r\nframe\r\n$".utf8)
+        var frames: [[UInt8]] = []
+        var rest = text[...]
+        while let start = rest.firstRange(of: mark)?.upperBound {
+            let digits = text[start...].prefix { $0 != 13 }
+            let count = Int(String(decoding: digits, as: UTF8.self)) ?? 0
+            let value = text[(digits.endIndex + 2)...].prefix(count)
+            frames.append(Array(value))
+            rest = text[value.endIndex...]
+        }
+        return frames
+    }
+
     static func words(_ pipeline: borrowing RedisPipeline) throws -> [String] {
         var rest = pipeline.encodedText[...]
         var words: [String] = []

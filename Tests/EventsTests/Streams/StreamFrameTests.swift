@@ -84,10 +84,17 @@ import Testing
         #expect(batch.refused.first?.detail == "It is larger than any frame.")
     }
 
-    @Test func `the largest that a node sends is taken`() {
+    @Test func `the largest that any node sends is taken`() {
         var payload = ByteBuffer()
-        append(Parts(data: "\"" + String(repeating: "x", count: 2 << 20) + "\""), to: &payload)
-        append(Parts(data: "\"" + String(repeating: "y", count: 15 << 20) + "\""), to: &payload)
+        append(Parts(data: "\"\""), to: &payload)
+        let room = (2 << 20) - 1 - payload.count
+        payload.removeAll()
+        append(Parts(data: "\"" + String(repeating: "x", count: room) + "\""), to: &payload)
+        #expect(payload.count == (2 << 20) - 1)
+        // Text of 16 MiB, and the source that it was given.
+        let source = "/" + String(repeating: "s", count: 1000)
+        let data = "\"" + String(repeating: "y", count: 16 << 20) + "\""
+        append(Parts(source: source, data: data), to: &payload)
         let batch = decode(gzipCompress(payload.span))
         #expect(batch.eventCount == 2 && batch.refused.isEmpty)
     }

@@ -1,0 +1,149 @@
+import Primitives
+import Redis
+import Storage
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Events
+
+/// The forwarder of a node, against a real Redis or one that says what it is told. The test does
+/// what the writer does.
+@Suite struct StreamForwarderTests {
+    private let directory: TemporaryDirectory
+    private let server: RedisServer
+    private let proxy: FaultProxy
+    private let parts: StreamParts
+    private let forwarder: StreamForwarder
+
+    init() throws {
+        let directory = try TemporaryDirectory()
+        let server = try RedisServer()
+        let proxy = try FaultProxy(to: server.port)
+        let redis = GuardedRedis(
+            SinkStreamHarness.url(of: proxy), lanes: [.streams], clientName: "test",
+            logger: .silent)
+        var options = StreamOptions(node: "n", group: "g")
+        options.partitions = 1
+        let journal = directory.file("journal")
+        let parts = StreamParts(
+            journal: try Journal(options: JournalOptions(directory: journal), log: .silent),
+            store: try EventStore(path: directory.file("store.db"), now: 1, log: .silent),
+            redis: redis, options: options, keys: StreamKeys(partitions: 1),
+            ledger: StreamLedger(partitions: 1, settled: 0), queue: StreamQueue(partitions: 1),
+            continuity: StreamContinuity(
+                partitions: 1, note: ForwarderNote(),
+                connectionsMade: { redis.connectionsMade }), log: .silent)
+        forwarder = StreamForwarder(
+            parts, note: ForwarderNote(), directory: try JournalDirectory(path: directory.path),
+            marks: RowMarks(start: CommitPoint(position: 0, lastSeq: 0)),
+            holdLimitBytes: 1 << 30)
+        (self.directory, self.server, self.proxy, self.parts) = (directory, server, proxy, parts)
+    }
+
+    private func stop() {
+        forwarder.stop(until: .after(.seconds(1)))
+        parts.redis.close()
+        parts.journal.close()
+        proxy.stop()
+    }
+
+    /// A record of one event.
+    private func commitEvent(_ number: Int) {
+        let fields = ["\(number)", "t", "/s"].map { Bytes($0) }
+        let batch = JournalBatch()
+        batch.beginRecord()
+        batch.bytes.append(
+            event: EventRow(
+                identity: .client(fields[0].span), time: 1, type: fields[1].span,
+                source: fields[2].span, subject: nil, data: nil, extensions: nil))
+        batch.endEvent()
+        batch.endRecord()
+        let outcomes = Outcomes()
+        parts.journal.submit(batch, completion: outcomes.completion)
+        #expect(outcomes.wait(1).count == 1)
+    }
+
+    /// Asks Redis itself.
+    /// - Returns: the answer, where it is a number.
+    @discardableResult
+    private func ask(_ build: (inout RedisPipeline) -> Void) throws -> Int64? {
+        let redis = GuardedRedis(
+            server.url(), lanes: [.streams], clientName: "test", logger: .silent)
+        defer { redis.close() }
+        var pipeline = RedisPipeline()
+        build(&pipeline)
+        return try redis.call(.streams, within: .seconds(5)) { session throws(RedisError) in
+            try session.single(pipeline).integer
+        }
+    }
+
+    private var streamLength: Int64? { try? ask { $0.command("XLEN", parts.keys.names[0]) } }
+
+    @Test(arguments: [0, 9 << 20])
+    func `passes a record that is no event once quarantine has it, whatever clients send`(
+        bytes: Int
+    ) throws {
+        defer { stop() }
+        // What clients may send at once is used up.
+        let refused = QuarantineEntry(
+            received: 1, code: "missing_type", detail: "", contentType: "application/json",
+            raw: Bytes([UInt8](repeating: 65, count: 1 << 20)), preview: "null")
+        while parts.store.quarantine.add(refused) {}
+        commitEvent(1)
+        _ = parts.journal.commit([payload(2, bytes: bytes)])
+        commitEvent(3)
+        forwarder.start()
+        #expect(eventually { forwarder.failures > 0 })
+        #expect(forwarder.position == 1 && streamLength == 1)
+        #expect(parts.ledger.settled == 0)
+        try parts.store.maintain(now: .now(), isIdle: false)
+        #expect(eventually { forwarder.position == 3 })
+        #expect(streamLength == 2)
+        let kept = try parts.store.quarantined(limit: 99, deadline: .after(.seconds(10)))
+        #expect(kept.filter { $0.code == "unreadable_record" }.count == 1)
+    }
+
+    @Test(arguments: ["$5\r\nhello\r\n", "$3\r\n0-0\r\n", "$2\r\n-1\r\n", "+OK\r\n", ":7\r\n"])
+    func `an answer to XADD that is no id acknowledges nothing and ends the connection`(
+        reply: String
+    ) throws {
+        defer { stop() }
+        proxy.set(.script(["XADD": reply]))
+        commitEvent(1)
+        forwarder.start()
+        #expect(eventually { forwarder.failures > 1 })
+        #expect(forwarder.position == 0 && parts.ledger.settled == 0)
+        #expect(parts.redis.connectionsMade(.streams) > 1)
+        #expect((parts.redis.status.first?.failureCount ?? 0) > 0)
+        proxy.set(.none)
+        #expect(eventually(within: .seconds(20)) { forwarder.position == 1 })
+        #expect(streamLength == 1)
+    }
+
+    @Test func `ids that do not grow acknowledge nothing`() throws {
+        defer { stop() }
+        proxy.set(.script(["XADD": "$15\r\n1700000000000-0\r\n"]))
+        commitEvent(1)
+        forwarder.start()
+        #expect(eventually { forwarder.position == 1 })
+        commitEvent(2)
+        #expect(eventually { forwarder.failures > 0 })
+        #expect(forwarder.position < 2)
+    }
+
+    @Test func `ids that are lower because Redis was emptied bring everything again`() throws {
+        defer { stop() }
+        let key = parts.keys.names[0]
+        try ask { $0.command("XADD", key, "9000000000000-1", "event", "{}") }
+        commitEvent(1)
+        forwarder.start()
+        #expect(eventually { forwarder.position == 1 })
+        try ask { $0.command("FLUSHALL") }
+        commitEvent(2)
+        #expect(eventually { forwarder.position == 2 })
+        // The second was there before its id was looked at.
+        #expect((streamLength ?? 0) >= 3)
+        #expect(forwarder.losses.count == 1)
+    }
+}
