@@ -178,8 +178,8 @@ extension ConsumerRun {
         var batch = consumer.queue.take()
         var bytes = 0
         for (index, entry) in group.enumerated() where index < copies.count {
-            if batch.payload.count > ConsumerRun.readBytes {
-                bytes += batch.payload.count
+            if batch.byteCount > ConsumerRun.readBytes {
+                bytes += batch.byteCount
                 hand(over: batch)
                 guard try waitForRoom() else { return false }
                 batch = consumer.queue.take()
@@ -197,7 +197,7 @@ extension ConsumerRun {
                 batch.goneCount += 1
             }
         }
-        adaptPage(entries: group.count, bytes: bytes + batch.payload.count)
+        adaptPage(entries: group.count, bytes: bytes + batch.byteCount)
         hand(over: batch)
         copies.removeAll()
         return true

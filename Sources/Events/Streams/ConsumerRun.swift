@@ -120,7 +120,7 @@ final class ConsumerRun {
         let taken = batch.entryCount
         if taken < entryCount { mustRecover = true }
         adaptReadCount(
-            entries: entryCount, bytes: batch.payload.count / max(taken, 1) * entryCount,
+            entries: entryCount, bytes: batch.byteCount / max(taken, 1) * entryCount,
             asked: readCount, limit: ConsumerRun.readCounts.upperBound)
         giveBackAcknowledged()
         look(at: cuts)
@@ -174,7 +174,7 @@ final class ConsumerRun {
             else { continue }
             entryCount += entries.elements.count
             for entry in entries.elements {
-                if batch.payload.count > ConsumerRun.decodeLimitBytes { break }
+                if batch.byteCount > ConsumerRun.decodeLimitBytes { break }
                 guard let id = take(entry, of: partition, into: batch) else { continue }
                 batch.reach[partition] = id
             }
