@@ -47,6 +47,7 @@ extension ConsumerRun {
             era = eraOfReads()
             for reply in try session.send(pipeline) {
                 if let error = reply.error { throw error }
+                try reply.expectPendingEntries()
                 page += PendingEntry.all(reply)
             }
         }
@@ -79,7 +80,9 @@ extension ConsumerRun {
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
-            taken = TakenOver(try session.single(pipeline))
+            let reply = try session.single(pipeline)
+            try reply.expectTakenOver()
+            taken = TakenOver(reply)
         }
         if !taken.gone.isEmpty {
             consumer.lost(taken.gone.count, "trimmed while another consumer had them")
@@ -131,8 +134,9 @@ extension ConsumerRun {
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
-            for reply in try session.send(pipeline) {
+            for (entry, reply) in zip(group, try session.send(pipeline)) {
                 if let error = reply.error { throw error }
+                try reply.expectContents(of: entry.id)
                 copies.add(reply)
             }
         }

@@ -109,10 +109,7 @@ final class ConsumerRun {
                 }
                 if let error = reply.error { throw error }
                 guard hasRoom, index == replies.count - 2 else { continue }
-                // Whatever answers at once with something else would be asked again at once.
-                guard reply.kind == .array || reply.isNull else {
-                    throw RedisError(.unexpectedReply, "XREADGROUP was not answered with entries")
-                }
+                try reply.expectNewEntries()
                 entryCount = take(reply, into: batch)
             }
         }
