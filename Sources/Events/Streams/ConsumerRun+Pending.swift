@@ -12,12 +12,19 @@ extension ConsumerRun {
     /// Reads what is pending for this consumer in one partition.
     func readPending(of partition: Int) throws(RedisError) {
         var after = StreamEntryID.zero
+        var stillLate: Set<StreamEntryID> = []
         while try waitForRoom() {
             try acknowledge()
             let (page, era) = try pending(of: partition, after: after)
-            guard let last = page.last?.id else { return }
-            consumer.redelivered.add(page.count)
-            guard try take(page, of: partition, era) else { return }
+            guard let last = page.last?.id else {
+                return late.keep(only: stillLate, of: partition)
+            }
+            let tried = withoutWaiting(page, of: partition)
+            consumer.redelivered.add(tried.count)
+            guard try take(tried, of: partition, era) else { return }
+            for entry in page where late.contains(entry.id, of: partition) {
+                stillLate.insert(entry.id)
+            }
             after = last
             let end = consumer.queue.take()
             end.era = era
@@ -94,7 +101,8 @@ extension ConsumerRun {
         for id in taken.entries { pipeline.command("XPENDING", key, group, "\(id)", "\(id)", "1") }
         let (page, era) = try pending()
         // No reach: entries between these may be another consumer's.
-        return try take(page, of: partition, era) ? taken.cursor : "0-0"
+        let tried = withoutWaiting(page, of: partition)
+        return try take(tried, of: partition, era) ? taken.cursor : "0-0"
     }
 
     // MARK: Trying
@@ -104,21 +112,37 @@ extension ConsumerRun {
     private func take(
         _ page: [PendingEntry], of partition: Int, _ era: UInt64
     ) throws(RedisError) -> Bool {
-        var rest = PendingEntry.inOrderOfTrial(page)[...]
-        while let first = rest.first {
+        let due = page.filter { late.contains($0.id, of: partition) }
+        let others = page.filter { !late.contains($0.id, of: partition) }
+        var rest = PendingEntry.inOrderOfTrial(others)[...]
+        while !rest.isEmpty {
             let group = PendingEntry.group(of: rest)
             rest = rest.dropFirst(group.count)
-            if first.isSuspect {
-                guard try waitForStore() else { return false }
-            }
-            let failure = try fetch(group, of: partition)
-            guard try handOver(group, of: partition, era) else { return false }
-            if first.isSuspect, !first.isGivenUp, try !waitForStore() {
-                try count(group, of: partition, tries: 0)
-                return false
-            }
-            if let failure { throw failure }
+            guard try attempt(group, of: partition, era) else { return false }
         }
+        // Behind the others, and each by itself: what is asked for with it would not come either.
+        for index in due.indices {
+            guard try attempt(due[index...index], of: partition, era) else { return false }
+        }
+        return true
+    }
+
+    /// Hands one group to the writer.
+    /// - Returns: false if it is to stop first.
+    private func attempt(
+        _ group: ArraySlice<PendingEntry>, of partition: Int, _ era: UInt64
+    ) throws(RedisError) -> Bool {
+        guard let first = group.first else { return true }
+        if first.isSuspect {
+            guard try waitForStore() else { return false }
+        }
+        let failure = try fetch(group, of: partition)
+        guard try handOver(group, of: partition, era) else { return false }
+        if first.isSuspect, !first.isGivenUp, try !waitForStore() {
+            try count(group, of: partition, tries: 0)
+            return false
+        }
+        if let failure { throw failure }
         return true
     }
 
@@ -128,18 +152,7 @@ extension ConsumerRun {
     private func fetch(
         _ group: ArraySlice<PendingEntry>, of partition: Int
     ) throws(RedisError) -> RedisError? {
-        copies.removeAll()
-        pipeline.removeAll()
-        pipeline.fetch(group, of: consumer.keys.names[partition])
-        try consumer.redis.call(
-            .consumer, within: ConsumerRun.answerLimit, isQuestion: true
-        ) { session throws(RedisError) in
-            for (entry, reply) in zip(group, try session.send(pipeline)) {
-                if let error = reply.error { throw error }
-                try reply.expectContents(of: entry.id)
-                copies.add(reply)
-            }
-        }
+        try fetchContents(of: group, of: partition)
         if group.first?.isGivenUp == true { return nil }
         do throws(RedisError) { try count(group, of: partition, tries: 1) } catch {
             guard error.code == .noPermission else { return error }
