@@ -38,8 +38,15 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     package var isSyncFailure: Bool {
         code == SQLITE_IOERR | (4 << 8) || code == SQLITE_IOERR | (5 << 8)
     }
-    /// Somebody else holds a lock that is needed, for longer than the busy timeout.
-    package var isBusy: Bool { primaryCode == SQLITE_BUSY || primaryCode == SQLITE_LOCKED }
+    /// Somebody else holds a lock that is needed, for longer than the busy timeout, or was always
+    /// first: to the locks of the write-ahead log (SQLITE_PROTOCOL), or with another change of the
+    /// schema.
+    package var isBusy: Bool {
+        primaryCode == SQLITE_BUSY || primaryCode == SQLITE_LOCKED
+            || primaryCode == SQLITE_PROTOCOL || primaryCode == SQLITE_SCHEMA
+    }
+    /// Memory was short: bound to nothing that was asked.
+    package var isOutOfMemory: Bool { primaryCode == SQLITE_NOMEM }
     /// The file or its directory cannot be written with the rights of this process.
     package var isReadOnly: Bool {
         primaryCode == SQLITE_READONLY || primaryCode == SQLITE_PERM

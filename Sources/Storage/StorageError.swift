@@ -19,13 +19,16 @@ package struct StorageError: Error, CustomStringConvertible, Sendable {
         case foreignFile = "foreign_file"
         /// Every reader was taken, or a lock was held, until the deadline.
         case busy
+        /// Memory was short. Worth trying again.
+        case outOfMemory = "out_of_memory"
         /// The deadline passed, or the caller went away, while a statement ran.
         case deadline
         /// The store has been closed.
         case closed
         /// This one row cannot be stored, whatever is tried; the transaction is still good.
         case rejected
-        /// A mistake in this program: SQL that does not compile, and the like.
+        /// A mistake in this program: SQL that does not compile, and the like. It is bound to what
+        /// was asked, so whoever asks again and again sets that aside.
         case misuse
     }
 
@@ -47,7 +50,9 @@ package struct StorageError: Error, CustomStringConvertible, Sendable {
     package var description: String { "\(code.rawValue): \(message)" }
 
     /// The same batch may well succeed later, with nothing changed by hand but the disk.
-    package var isRetryable: Bool { code == .full || code == .inputOutput || code == .busy }
+    package var isRetryable: Bool {
+        code == .full || code == .inputOutput || code == .busy || code == .outOfMemory
+    }
 
     private static func code(for error: SQLiteError) -> Code {
         if error.isFull { return .full }
@@ -55,6 +60,7 @@ package struct StorageError: Error, CustomStringConvertible, Sendable {
         if error.isInputOutput || error.isReadOnly { return .inputOutput }
         if error.isCorrupt { return .corrupt }
         if error.isBusy { return .busy }
+        if error.isOutOfMemory { return .outOfMemory }
         if error.isInterrupted { return .deadline }
         if error.isRefusedValue { return .rejected }
         return .misuse

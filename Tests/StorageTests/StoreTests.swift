@@ -229,6 +229,22 @@ import Testing
         #expect(try store.writer().connection.integer("PRAGMA synchronous") == level)
     }
 
+    /// NOMEM, IOERR_NOMEM, PROTOCOL, SCHEMA, BUSY_SNAPSHOT and LOCKED, then what is bound to a
+    /// statement or a row: ERROR, MISUSE, RANGE, MISMATCH and CONSTRAINT.
+    @Test(
+        arguments: [
+            (7, .outOfMemory, true), (10 | 12 << 8, .inputOutput, true), (15, .busy, true),
+            (17, .busy, true), (5 | 2 << 8, .busy, true), (6, .busy, true), (1, .misuse, false),
+            (21, .misuse, false), (25, .misuse, false), (20, .rejected, false),
+            (19, .rejected, false),
+        ] as [(Int32, StorageError.Code, Bool)])
+    func `only what is bound to a statement is a mistake, and what passes is tried again`(
+        number: Int32, code: StorageError.Code, isRetryable: Bool
+    ) {
+        let failure = StorageError(SQLiteError(code: number, message: "it failed"), "store.db")
+        #expect(failure.code == code && failure.isRetryable == isRetryable)
+    }
+
     @Test func `takes nothing after a failed fsync until it is opened anew`() throws {
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)

@@ -35,7 +35,8 @@ extension SinkStreamSource {
         var isWhole = true
         let time = try ask(
             read(partition, count: count, block: wait), &place, count: count, block: wait
-        ) { reply in
+        ) { (reply) throws(RedisError) in
+            try reply.expectNewEntries()
             for stream in reply.elements {
                 guard let entries = stream.elements[1] else { continue }
                 isWhole = decoder.take(entries.elements, into: batch) && isWhole
@@ -58,11 +59,12 @@ extension SinkStreamSource {
     /// - Parameters:
     ///   - count: of the entries.
     ///   - block: how long Redis holds a read that finds nothing.
-    ///   - take: gets each reply.
+    ///   - take: gets each reply, in the order of the commands.
     /// - Returns: the time that the answer took.
     func ask(
         _ pipeline: borrowing RedisPipeline, _ place: inout Place, count: Int,
-        block: Duration = .zero, isQuestion: Bool = false, take: (RedisReply) -> Void
+        block: Duration = .zero, isQuestion: Bool = false,
+        take: (RedisReply) throws(RedisError) -> Void
     ) throws(RedisError) -> Duration {
         let start = MonotonicTime.now()
         var time = Duration.zero
@@ -75,7 +77,7 @@ extension SinkStreamSource {
                 time = MonotonicTime.now().since(start)
                 for reply in replies {
                     if let error = reply.error { throw error }
-                    take(reply)
+                    try take(reply)
                 }
             }
         } catch {

@@ -29,8 +29,12 @@ extension SinkStreamSource {
         var pipeline = RedisPipeline()
         pipeline.fetch(tried, of: keys.names[partition])
         var copies = EntryCopies()
-        let time = try ask(pipeline, &place, count: tried.count, isQuestion: true) {
-            copies.add($0)
+        var asked = tried[...]
+        let time = try ask(
+            pipeline, &place, count: tried.count, isQuestion: true
+        ) { (reply) throws(RedisError) in
+            if let entry = asked.popFirst() { try reply.expectContents(of: entry.id) }
+            copies.add(reply)
         }
         let batch = SinkBatch(partition: partition)
         batch.isRedelivered = true
@@ -103,7 +107,9 @@ extension SinkStreamSource {
         try redis.call(
             .sinks, within: SinkStreamSource.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
-            pending = PendingEntry.all(try session.single(pipeline))
+            let reply = try session.single(pipeline)
+            try reply.expectPendingEntries()
+            pending = PendingEntry.all(reply)
         }
         return pending
     }
@@ -119,7 +125,9 @@ extension SinkStreamSource {
         try redis.call(
             .sinks, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
-            taken = TakenOver(try session.single(pipeline))
+            let reply = try session.single(pipeline)
+            try reply.expectTakenOver()
+            taken = TakenOver(reply)
         }
         place.claimCursor = taken.cursor
         note(gone: taken.gone, [], partition)

@@ -12,12 +12,19 @@ extension ConsumerRun {
     /// Reads what is pending for this consumer in one partition.
     func readPending(of partition: Int) throws(RedisError) {
         var after = StreamEntryID.zero
+        var stillLate: Set<StreamEntryID> = []
         while try waitForRoom() {
             try acknowledge()
             let (page, era) = try pending(of: partition, after: after)
-            guard let last = page.last?.id else { return }
-            consumer.redelivered.add(page.count)
-            guard try take(page, of: partition, era) else { return }
+            guard let last = page.last?.id else {
+                return late.keep(only: stillLate, of: partition)
+            }
+            let tried = withoutWaiting(page, of: partition)
+            consumer.redelivered.add(tried.count)
+            guard try take(tried, of: partition, era) else { return }
+            for entry in page where late.contains(entry.id, of: partition) {
+                stillLate.insert(entry.id)
+            }
             after = last
             let end = consumer.queue.take()
             end.era = era
@@ -47,6 +54,7 @@ extension ConsumerRun {
             era = eraOfReads()
             for reply in try session.send(pipeline) {
                 if let error = reply.error { throw error }
+                try reply.expectPendingEntries()
                 page += PendingEntry.all(reply)
             }
         }
@@ -79,7 +87,9 @@ extension ConsumerRun {
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
-            taken = TakenOver(try session.single(pipeline))
+            let reply = try session.single(pipeline)
+            try reply.expectTakenOver()
+            taken = TakenOver(reply)
         }
         if !taken.gone.isEmpty {
             consumer.lost(taken.gone.count, "trimmed while another consumer had them")
@@ -91,7 +101,8 @@ extension ConsumerRun {
         for id in taken.entries { pipeline.command("XPENDING", key, group, "\(id)", "\(id)", "1") }
         let (page, era) = try pending()
         // No reach: entries between these may be another consumer's.
-        return try take(page, of: partition, era) ? taken.cursor : "0-0"
+        let tried = withoutWaiting(page, of: partition)
+        return try take(tried, of: partition, era) ? taken.cursor : "0-0"
     }
 
     // MARK: Trying
@@ -101,21 +112,37 @@ extension ConsumerRun {
     private func take(
         _ page: [PendingEntry], of partition: Int, _ era: UInt64
     ) throws(RedisError) -> Bool {
-        var rest = PendingEntry.inOrderOfTrial(page)[...]
-        while let first = rest.first {
+        let due = page.filter { late.contains($0.id, of: partition) }
+        let others = page.filter { !late.contains($0.id, of: partition) }
+        var rest = PendingEntry.inOrderOfTrial(others)[...]
+        while !rest.isEmpty {
             let group = PendingEntry.group(of: rest)
             rest = rest.dropFirst(group.count)
-            if first.isSuspect {
-                guard try waitForStore() else { return false }
-            }
-            let failure = try fetch(group, of: partition)
-            guard try handOver(group, of: partition, era) else { return false }
-            if first.isSuspect, !first.isGivenUp, try !waitForStore() {
-                try count(group, of: partition, tries: 0)
-                return false
-            }
-            if let failure { throw failure }
+            guard try attempt(group, of: partition, era) else { return false }
         }
+        // Behind the others, and each by itself: what is asked for with it would not come either.
+        for index in due.indices {
+            guard try attempt(due[index...index], of: partition, era) else { return false }
+        }
+        return true
+    }
+
+    /// Hands one group to the writer.
+    /// - Returns: false if it is to stop first.
+    private func attempt(
+        _ group: ArraySlice<PendingEntry>, of partition: Int, _ era: UInt64
+    ) throws(RedisError) -> Bool {
+        guard let first = group.first else { return true }
+        if first.isSuspect {
+            guard try waitForStore() else { return false }
+        }
+        let failure = try fetch(group, of: partition)
+        guard try handOver(group, of: partition, era) else { return false }
+        if first.isSuspect, !first.isGivenUp, try !waitForStore() {
+            try count(group, of: partition, tries: 0)
+            return false
+        }
+        if let failure { throw failure }
         return true
     }
 
@@ -125,17 +152,7 @@ extension ConsumerRun {
     private func fetch(
         _ group: ArraySlice<PendingEntry>, of partition: Int
     ) throws(RedisError) -> RedisError? {
-        copies.removeAll()
-        pipeline.removeAll()
-        pipeline.fetch(group, of: consumer.keys.names[partition])
-        try consumer.redis.call(
-            .consumer, within: ConsumerRun.answerLimit, isQuestion: true
-        ) { session throws(RedisError) in
-            for reply in try session.send(pipeline) {
-                if let error = reply.error { throw error }
-                copies.add(reply)
-            }
-        }
+        try fetchContents(of: group, of: partition)
         if group.first?.isGivenUp == true { return nil }
         do throws(RedisError) { try count(group, of: partition, tries: 1) } catch {
             guard error.code == .noPermission else { return error }
@@ -178,8 +195,8 @@ extension ConsumerRun {
         var batch = consumer.queue.take()
         var bytes = 0
         for (index, entry) in group.enumerated() where index < copies.count {
-            if batch.payload.count > ConsumerRun.readBytes {
-                bytes += batch.payload.count
+            if batch.byteCount > ConsumerRun.readBytes {
+                bytes += batch.byteCount
                 hand(over: batch)
                 guard try waitForRoom() else { return false }
                 batch = consumer.queue.take()
@@ -197,7 +214,7 @@ extension ConsumerRun {
                 batch.goneCount += 1
             }
         }
-        adaptPage(entries: group.count, bytes: bytes + batch.payload.count)
+        adaptPage(entries: group.count, bytes: bytes + batch.byteCount)
         hand(over: batch)
         copies.removeAll()
         return true

@@ -18,7 +18,7 @@ extension ConsumerRun {
         if !isTrusted { unacknowledged.removeAll() }
         unacknowledged.removeAll { $0.era != era }
         guard try waitForStore() else { return }
-        for partition in 0..<consumer.keys.count { try readPending(of: partition) }
+        try readPending()
         // All that the group was given before is now on its way, so a partition in which nothing
         // comes any more is settled too.
         let batch = consumer.queue.take()
@@ -27,6 +27,19 @@ extension ConsumerRun {
         batch.reach = delivered
         guard try waitForRoom() else { return consumer.queue.giveBack(batch) }
         hand(over: batch)
+    }
+
+    /// Reads what is pending in all partitions. What Redis refuses of one keeps nothing from being
+    /// read of the others.
+    private func readPending() throws(RedisError) {
+        var refusal: RedisError?
+        for partition in 0..<consumer.keys.count {
+            do throws(RedisError) { try readPending(of: partition) } catch {
+                guard !error.code.isTransient, error.code != .breakerOpen else { throw error }
+                refusal = refusal ?? error.naming(consumer.keys.names[partition])
+            }
+        }
+        if let refusal { throw refusal }
     }
 
     // MARK: Groups

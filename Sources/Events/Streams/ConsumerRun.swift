@@ -10,6 +10,10 @@ final class ConsumerRun {
     /// The ledger's era in which it last read what was pending.
     var era: UInt64 = 0
     var copies = EntryCopies()
+    var late: LateEntries
+    var nextLateWarning = MonotonicTime(nanoseconds: 0)
+    /// For sending contents.
+    var answerLimit = AnswerLimit()
     /// Stored, and not yet known to be acknowledged: an answer that was lost is asked for again.
     var unacknowledged: [StreamBatch] = []
     /// The last entry that the group was given, by partition.
@@ -43,14 +47,15 @@ final class ConsumerRun {
     private static let eagerReads = 5
     private static let eagerBlockTime = Duration.milliseconds(1)
     private var eagerReads = ConsumerRun.eagerReads
-    /// For sending the reply, some 3 MiB at most, and for anything that does not block.
-    static let answerLimit = Duration.milliseconds(300)
+    /// For anything that brings no contents and does not block.
+    static let answerLimit = AnswerLimit.first
     private static let claimInterval = Duration.seconds(5)
 
     init(_ consumer: StreamConsumer) {
         self.consumer = consumer
         decoder = StreamEntryDecoder(unreadable: consumer.unreadable)
         nextClaim = .now() + ConsumerRun.claimInterval
+        late = LateEntries(partitions: consumer.keys.count)
         delivered = Array(repeating: .zero, count: consumer.keys.count)
         cutsSeen = Array(repeating: nil, count: consumer.keys.count)
     }
@@ -59,7 +64,7 @@ final class ConsumerRun {
         while !consumer.isStopping {
             do throws(RedisError) {
                 if mustRecover || consumer.ledger.era != era
-                    || isBlind && consumer.continuity.isTrusted
+                    || isBlind && consumer.continuity.isTrusted || late.isDue(at: .now())
                 {
                     era = consumer.ledger.era
                     try recover()
@@ -94,33 +99,12 @@ final class ConsumerRun {
         }
         guard !pipeline.isEmpty else { return }
         let batch = consumer.queue.take()
-        let block = hasRoom ? blockTime : .zero
-        var entryCount = 0
-        var cuts: [StreamEntryID?] = []
-        try consumer.redis.call(
-            .consumer, within: ConsumerRun.answerLimit, waitAllowance: block
-        ) { session throws(RedisError) in
-            if hasRoom { batch.era = eraOfReads() }
-            let replies = try session.send(pipeline)
-            for (index, reply) in replies.enumerated() {
-                if hasRoom, index == replies.count - 1 {
-                    cuts = self.cuts(in: reply)
-                    continue
-                }
-                if let error = reply.error { throw error }
-                guard hasRoom, index == replies.count - 2 else { continue }
-                // Whatever answers at once with something else would be asked again at once.
-                guard reply.kind == .array || reply.isNull else {
-                    throw RedisError(.unexpectedReply, "XREADGROUP was not answered with entries")
-                }
-                entryCount = take(reply, into: batch)
-            }
-        }
+        let (entryCount, cuts) = try send(hasRoom: hasRoom, into: batch)
         succeeded()
         let taken = batch.entryCount
         if taken < entryCount { mustRecover = true }
         adaptReadCount(
-            entries: entryCount, bytes: batch.payload.count / max(taken, 1) * entryCount,
+            entries: entryCount, bytes: batch.byteCount / max(taken, 1) * entryCount,
             asked: readCount, limit: ConsumerRun.readCounts.upperBound)
         giveBackAcknowledged()
         look(at: cuts)
@@ -128,6 +112,47 @@ final class ConsumerRun {
             delivered[partition] = max(delivered[partition], end)
         }
         hand(over: batch)
+    }
+
+    /// Sends what `readMore` has put together.
+    /// - Parameters:
+    ///   - hasRoom: entries were asked for, and the cuts behind them.
+    ///   - batch: gets the entries.
+    /// - Returns: how many entries came, those included that were too much to decode, and the cuts.
+    private func send(
+        hasRoom: Bool, into batch: StreamBatch
+    ) throws(RedisError) -> (entryCount: Int, cuts: [StreamEntryID?]) {
+        let block = hasRoom ? blockTime : .zero
+        var entryCount = 0
+        var cuts: [StreamEntryID?] = []
+        let start = MonotonicTime.now()
+        do throws(RedisError) {
+            try consumer.redis.call(
+                .consumer, within: answerLimit.current, waitAllowance: block
+            ) { session throws(RedisError) in
+                if hasRoom { batch.era = eraOfReads() }
+                let replies = try session.send(pipeline)
+                let time = MonotonicTime.now().since(start)
+                for (index, reply) in replies.enumerated() {
+                    if hasRoom, index == replies.count - 1 {
+                        cuts = self.cuts(in: reply)
+                        continue
+                    }
+                    if let error = reply.error { throw error }
+                    guard hasRoom, index == replies.count - 2 else { continue }
+                    try reply.expectNewEntries()
+                    entryCount = take(reply, into: batch)
+                }
+                if entryCount > 0 { answerLimit.answered(after: time) }
+            }
+        } catch {
+            // Until then it may have been too much, and is asked for in smaller parts.
+            if error.code == .timeout, readCount == ConsumerRun.readCounts.lowerBound {
+                answerLimit.timedOut()
+            }
+            throw error
+        }
+        return (entryCount, cuts)
     }
 
     /// Asks for less next time if this was too much, and for more if it was little.
@@ -142,6 +167,9 @@ final class ConsumerRun {
             readCount = min(2 * readCount, max(readCount, limit))
         }
     }
+
+    /// So many entries did not come, and after this failure it is to be fewer.
+    func askForLess(than entryCount: Int) { readCount = min(readCount, max(entryCount, 1)) }
 
     /// How long Redis may hold the next read.
     private var blockTime: Duration {
@@ -174,7 +202,7 @@ final class ConsumerRun {
             else { continue }
             entryCount += entries.elements.count
             for entry in entries.elements {
-                if batch.payload.count > ConsumerRun.decodeLimitBytes { break }
+                if batch.byteCount > ConsumerRun.decodeLimitBytes { break }
                 guard let id = take(entry, of: partition, into: batch) else { continue }
                 batch.reach[partition] = id
             }

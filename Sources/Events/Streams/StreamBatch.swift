@@ -15,7 +15,8 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
     /// The ledger's era when it was read: afterwards `reach` means nothing.
     var era: UInt64 = 0
     /// Entries that cannot be read, or were given up.
-    var refused: [QuarantineEntry] = []
+    private(set) var refused: [QuarantineEntry] = []
+    private var refusedBytes = 0
     /// Entries that are pending and no longer in the stream.
     var goneCount = 0
     /// Its events are stored one by one: one of them may have been what failed again and again.
@@ -33,6 +34,8 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
         reach = Array(repeating: .zero, count: partitions)
     }
 
+    /// What it holds of entries: events, and what was refused as it came.
+    var byteCount: Int { payload.count + refusedBytes }
     var entryCount: Int { entries.reduce(0) { $0 + $1.count } }
     var isEmpty: Bool { entryCount == 0 }
     /// Nothing in it would change anything.
@@ -47,6 +50,7 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
             reach[index] = .zero
         }
         refused.removeAll()
+        refusedBytes = 0
         goneCount = 0
         isSuspect = false
         attempts = 0
@@ -61,6 +65,12 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
     func append(payload events: UnsafeRawBufferPointer, count: Int) {
         payload.append(events)
         eventCount += count
+    }
+
+    /// Adds what cannot be read, or was given up.
+    func refuse(_ entry: QuarantineEntry) {
+        refused.append(entry)
+        refusedBytes += entry.raw.span.count
     }
 
     /// Counts an entry as read: it will be acknowledged with the batch.

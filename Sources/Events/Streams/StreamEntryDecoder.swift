@@ -57,7 +57,7 @@ final class StreamEntryDecoder {
         unreadable.add()
         var preview = ByteBuffer(capacity: 256)
         if let raw, !isFrame { MaskedPreview.append(raw, to: &preview) }
-        batch.refused.append(
+        batch.refuse(
             QuarantineEntry(
                 received: WallClock.nowMilliseconds(), code: code, detail: detail,
                 contentType: isFrame ? "application/gzip" : "application/cloudevents+json",
