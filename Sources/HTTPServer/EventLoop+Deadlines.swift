@@ -44,7 +44,7 @@ extension EventLoop {
     }
 
     /// One system call for all connections that are suspended, rest between two requests, or wait
-    /// for the rest of a body.
+    /// for the rest of one.
     ///
     /// The latter two, because libmicrohttpd takes a short read for the end of what there is, and so
     /// misses that a client closed its side right behind what it sent last.
@@ -68,8 +68,10 @@ extension EventLoop {
     }
 
     private func isResting(_ connection: HTTPConnection) -> Bool {
-        (connection.phase == .idle || connection.phase == .body)
-            && now.since(connection.since) > .milliseconds(100)
+        switch connection.phase {
+        case .idle, .header, .body: now.since(connection.since) > .milliseconds(100)
+        case .waiting, .replying, .streaming: false
+        }
     }
 
     private func hasUnread(_ connection: HTTPConnection) -> Bool {

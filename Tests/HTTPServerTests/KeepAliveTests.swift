@@ -1,5 +1,6 @@
 import Glibc
 import Primitives
+import TestSupport
 import Testing
 
 @testable import HTTPServer
@@ -84,6 +85,27 @@ import Testing
         try wire.send(String(repeating: "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", count: 20))
         wire.finishSending()
         for _ in 0..<20 { #expect(try wire.receive().text == "hello") }
+    }
+
+    @Test(arguments: ["", "GET /hello HTTP/1.1\r\nHo", "GET /hello HTTP/1.1\r\nHost: a\r\n"])
+    func `notices an end that came with the last bytes of an unfinished header`(
+        begun: String
+    ) throws {
+        let server = try TestServer { $0.loops = 1 }
+        let wire = try server.connect()
+        try wire.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n" + begun)
+        #expect(try wire.receive().text == "hello")
+        // The loop looks at the socket only when both are there.
+        let isReady = Monitor((loop: false, wire: false))
+        server.server.enqueue(on: 0) {
+            isReady.change { $0.loop = true }
+            _ = isReady.wait(until: .after(.seconds(10)), for: { $0.wire }, then: { _ in })
+        }
+        _ = isReady.wait(until: .after(.seconds(10)), for: { $0.loop }, then: { _ in })
+        try wire.send("G")
+        wire.finishSending()
+        isReady.change { $0.wire = true }
+        #expect(eventually(within: .seconds(5)) { server.server.openConnections == 0 })
     }
 
     @Test func `forgets who leaves in the middle of a request`() throws {
