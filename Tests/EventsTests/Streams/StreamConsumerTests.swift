@@ -150,23 +150,4 @@ import Testing
         #expect(continuity.isTrusted)
         parts.journal.close()
     }
-
-    @Test func `what is refused counts against what one reply may bring`() throws {
-        let harness = try ConsumerHarness()
-        defer { harness.stop() }
-        try harness.makeGroup()
-        let text = String(repeating: "x", count: 1 << 20)
-        for _ in 0..<24 { try harness.add(text: text) }
-        harness.consumer.start()
-        var counts: [Int] = []
-        _ = try harness.store { batch in
-            guard !batch.isEmpty else { return }
-            counts.append(batch.refused.count)
-            #expect(batch.byteCount == batch.refused.reduce(0) { $0 + $1.raw.span.count })
-        } until: { _ in
-            counts.reduce(0, +) >= 24
-        }
-        // Twice the 4 MiB that a read should bring, and the entry that went beyond.
-        #expect(counts.reduce(0, +) == 24 && counts.allSatisfy { $0 <= 9 }, "\(counts)")
-    }
 }

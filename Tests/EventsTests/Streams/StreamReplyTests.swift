@@ -5,7 +5,7 @@ import Testing
 
 @testable import Events
 
-/// What is no answer to the question is not believed.
+/// What is no answer to the question is not believed, and of one that is, a part at a time.
 @Suite struct StreamReplyTests {
     private static let id = StreamEntryID(milliseconds: 5, number: 1)
     private static let groups =
@@ -102,5 +102,24 @@ import Testing
         #expect(isTold())
         #expect(harness.consumer.error?.contains(command) != false)
         #expect(harness.consumer.lost.count == 0)
+    }
+
+    @Test func `what is refused counts against what one reply may bring`() throws {
+        let harness = try ConsumerHarness()
+        defer { harness.stop() }
+        try harness.makeGroup()
+        let text = String(repeating: "x", count: 1 << 20)
+        for _ in 0..<24 { try harness.add(text: text) }
+        harness.consumer.start()
+        var counts: [Int] = []
+        _ = try harness.store { batch in
+            guard !batch.isEmpty else { return }
+            counts.append(batch.refused.count)
+            #expect(batch.byteCount == batch.refused.reduce(0) { $0 + $1.raw.span.count })
+        } until: { _ in
+            counts.reduce(0, +) >= 24
+        }
+        // Twice the 4 MiB that a read should bring, and the entry that went beyond.
+        #expect(counts.reduce(0, +) == 24 && counts.allSatisfy { $0 <= 9 }, "\(counts)")
     }
 }
