@@ -56,7 +56,7 @@ extension EventWriter {
             } catch {
                 guard error.code == .misuse else { throw error }
                 try store.write(position: nil) { (inserter) throws(StorageError) in
-                    setAside(event, "given_up", error.message, inserter)
+                    setAside(.record(event, "given_up", error.message), inserter)
                 }
             }
         }

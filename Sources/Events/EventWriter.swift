@@ -229,9 +229,8 @@ package final class EventWriter: Sendable {
         while true {
             let row: EventRow?
             do throws(CorruptPayload) { row = try payload.next() } catch {
-                // The checksum was right, so a later version wrote it, or this one has a mistake.
                 unreadable.add()
-                setAside(events, "unreadable_record", "not a sequence of events", inserter)
+                setAside(.unreadableRecord(events), inserter)
                 return
             }
             guard let row else { return }
@@ -240,19 +239,17 @@ package final class EventWriter: Sendable {
             } catch {
                 guard error.code == .rejected else { throw error }
                 refused.add()
-                setAside(row.data ?? row.type, "refused_by_store", error.message, inserter)
+                setAside(
+                    .record(row.data ?? row.type, "refused_by_store", error.message), inserter)
             }
         }
     }
 
-    func setAside(
-        _ raw: UnsafeRawBufferPointer, _ code: String, _ detail: String, _ inserter: EventInserter
-    ) {
-        log.error("an event cannot be stored", ["code": .string(code), "detail": .string(detail)])
-        inserter.quarantine(
-            QuarantineEntry(
-                received: WallClock.nowMilliseconds(), code: code, detail: detail,
-                contentType: "application/octet-stream", raw: Bytes(raw), preview: "null"))
+    func setAside(_ entry: QuarantineEntry, _ inserter: EventInserter) {
+        log.error(
+            "an event cannot be stored",
+            ["code": .string(entry.code), "detail": .string(entry.detail)])
+        inserter.quarantine(entry)
     }
 
     private func maintain(

@@ -1,6 +1,7 @@
 import Primitives
 import Resilience
 import Storage
+import Synchronization
 import Telemetry
 
 /// Carries the events of one partition to one sink: a thread that reads a batch, delivers it,
@@ -19,7 +20,7 @@ final class SinkLane: Sendable {
     private let target: SinkTarget
     private let log: Logger
     private let isStopping: Monitor<Bool>
-    private let hasFailed = Locked(false)
+    private let hasFailed = Atomic(false)
     private let requestSize: Locked<SinkRequestSize>
 
     /// - Parameter isStopping: the sinks' common switch.
@@ -128,11 +129,7 @@ final class SinkLane: Sendable {
 
     private func recovered(_ failures: inout Int) {
         failures = 0
-        let isNews = hasFailed.withLock { hasFailed in
-            defer { hasFailed = false }
-            return hasFailed
-        }
-        if isNews {
+        if hasFailed.exchange(false, ordering: .relaxed) {
             log.notice("a sink reads its events again", ["sink": .string(target.options.name)])
         }
     }
@@ -143,11 +140,7 @@ final class SinkLane: Sendable {
     }
 
     private func note(_ error: SinkSourceError) {
-        let isNews = hasFailed.withLock { hasFailed in
-            defer { hasFailed = true }
-            return !hasFailed
-        }
-        guard isNews else { return }
+        guard !hasFailed.exchange(true, ordering: .relaxed) else { return }
         log.warning(
             "a sink cannot read its events",
             [

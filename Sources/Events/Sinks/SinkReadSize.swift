@@ -12,19 +12,17 @@ import Redis
 struct SinkReadSize {
     /// What one read should bring, decoded; what lies beyond waits for the next.
     static let budgetBytes = 4 << 20
-    private static let firstLimit = Duration.seconds(1)
-    /// A stop waits for a read that is under way.
-    private static let longestLimit = Duration.seconds(8)
 
     private(set) var count = 200
-    private(set) var answerLimit = firstLimit
+    private var patience = AnswerLimit(.seconds(1))
+    var answerLimit: Duration { patience.current }
 
     /// Notes why a read got no answer.
     /// - Parameter asked: for so many entries.
     mutating func failed(_ code: RedisError.Code, asked: Int) {
         guard code.endsConnection else { return }
         count = max(min(count, asked) / 4, 1)
-        if code == .timeout { answerLimit = min(answerLimit * 2, SinkReadSize.longestLimit) }
+        if code == .timeout { patience.timedOut() }
     }
 
     /// Notes what a read brought.
@@ -35,7 +33,7 @@ struct SinkReadSize {
     mutating func succeeded(
         asked: Int, entries: Int, bytes: Int, upTo limit: Int, after time: Duration
     ) {
-        if time < answerLimit / 4 { answerLimit = max(answerLimit / 2, SinkReadSize.firstLimit) }
+        patience.answered(after: time)
         if bytes > SinkReadSize.budgetBytes {
             count = max(entries * SinkReadSize.budgetBytes / bytes, 1)
         } else if entries >= asked, bytes < SinkReadSize.budgetBytes / 2 {

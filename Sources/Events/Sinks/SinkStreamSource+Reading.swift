@@ -157,15 +157,11 @@ extension SinkStreamSource {
     /// Has quarantine keep what the store's own reader of the stream had no reason to set aside.
     private func setAside(_ fault: SinkEntryFault, _ batch: SinkBatch) {
         guard let raw = fault.raw else { return }
-        var preview = ByteBuffer(capacity: 256)
-        if !fault.isFrame { MaskedPreview.append(raw.span, to: &preview) }
-        batch.setAside = QuarantineEntry(
-            received: WallClock.nowMilliseconds(), code: fault.code,
-            detail: """
-                \(fault.detail) Entry \(fault.entry) of \(keys.names[batch.partition]) did not \
-                reach the sink \(options.name).
-                """,
-            contentType: fault.isFrame ? "application/gzip" : "application/cloudevents+json",
-            raw: raw, preview: preview.isEmpty ? "null" : preview.text)
+        batch.setAside = .entry(
+            raw.span, isFrame: fault.isFrame, fault.code,
+            """
+            \(fault.detail) Entry \(fault.entry) of \(keys.names[batch.partition]) did not reach \
+            the sink \(options.name).
+            """)
     }
 }

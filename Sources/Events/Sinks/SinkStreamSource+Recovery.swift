@@ -33,8 +33,7 @@ extension SinkStreamSource {
         let time = try ask(
             pipeline, &place, count: tried.count, isQuestion: true
         ) { (reply) throws(RedisError) in
-            if let entry = asked.popFirst() { try reply.expectContents(of: entry.id) }
-            copies.add(reply)
+            if let entry = asked.popFirst() { try copies.add(reply, of: entry.id) }
         }
         let batch = SinkBatch(partition: partition)
         batch.isRedelivered = true
@@ -87,11 +86,7 @@ extension SinkStreamSource {
 
     /// Once: what stands in the way is a matter of rights, and stays.
     private func tellThatTriesAreNotCounted(_ error: RedisError) {
-        let isNews = hasToldOfUncounted.withLock { hasTold in
-            defer { hasTold = true }
-            return !hasTold
-        }
-        guard isNews else { return }
+        guard !hasToldOfUncounted.exchange(true, ordering: .relaxed) else { return }
         log.error(
             "an entry that ends the process would not be found out",
             ["sink": .string(options.name), "error": .string(error.description)])
@@ -107,9 +102,7 @@ extension SinkStreamSource {
         try redis.call(
             .sinks, within: SinkStreamSource.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
-            let reply = try session.single(pipeline)
-            try reply.expectPendingEntries()
-            pending = PendingEntry.all(reply)
+            pending = try PendingEntry.all(try session.single(pipeline))
         }
         return pending
     }
@@ -125,9 +118,7 @@ extension SinkStreamSource {
         try redis.call(
             .sinks, within: SinkStreamSource.answerLimit
         ) { session throws(RedisError) in
-            let reply = try session.single(pipeline)
-            try reply.expectTakenOver()
-            taken = TakenOver(reply)
+            taken = try TakenOver(try session.single(pipeline))
         }
         place.claimCursor = taken.cursor
         note(gone: taken.gone, [], partition)

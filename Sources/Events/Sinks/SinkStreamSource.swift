@@ -1,6 +1,7 @@
 import Primitives
 import Redis
 import Storage
+import Synchronization
 import Telemetry
 
 /// A sink's events as they come through the streams, shared with all nodes that have the sink: one
@@ -45,7 +46,7 @@ final class SinkStreamSource: SinkSource {
     let redeliveredCount = Counter()
     /// Entries hold many events each, so that few are read at a time.
     let hasFrames: Locked<Bool>
-    let hasToldOfUncounted = Locked(false)
+    let hasToldOfUncounted = Atomic(false)
     /// One a partition, touched by its lane; the lag by any thread.
     private let places: [Locked<Place>]
 

@@ -33,8 +33,7 @@ extension ConsumerRun {
             ) { session throws(RedisError) in
                 for (entry, reply) in zip(group, try session.send(pipeline)) {
                     if let error = reply.error { throw error }
-                    try reply.expectContents(of: entry.id)
-                    copies.add(reply)
+                    try copies.add(reply, of: entry.id)
                 }
             }
         } catch {

@@ -54,8 +54,7 @@ extension ConsumerRun {
             era = eraOfReads()
             for reply in try session.send(pipeline) {
                 if let error = reply.error { throw error }
-                try reply.expectPendingEntries()
-                page += PendingEntry.all(reply)
+                page += try PendingEntry.all(reply)
             }
         }
         return (page, era)
@@ -87,9 +86,7 @@ extension ConsumerRun {
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit
         ) { session throws(RedisError) in
-            let reply = try session.single(pipeline)
-            try reply.expectTakenOver()
-            taken = TakenOver(reply)
+            taken = try TakenOver(try session.single(pipeline))
         }
         if !taken.gone.isEmpty {
             consumer.lost(taken.gone.count, "trimmed while another consumer had them")

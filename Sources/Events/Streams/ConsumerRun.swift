@@ -12,8 +12,9 @@ final class ConsumerRun {
     var copies = EntryCopies()
     var late: LateEntries
     var nextLateWarning = MonotonicTime(nanoseconds: 0)
-    /// For sending contents.
-    var answerLimit = AnswerLimit()
+    /// For sending contents. It doubles only where the time was over for a single entry, of which no
+    /// smaller part can be asked for.
+    var answerLimit = AnswerLimit(ConsumerRun.answerLimit)
     /// Stored, and not yet known to be acknowledged: an answer that was lost is asked for again.
     var unacknowledged: [StreamBatch] = []
     /// The last entry that the group was given, by partition.
@@ -47,8 +48,8 @@ final class ConsumerRun {
     private static let eagerReads = 5
     private static let eagerBlockTime = Duration.milliseconds(1)
     private var eagerReads = ConsumerRun.eagerReads
-    /// For anything that brings no contents and does not block.
-    static let answerLimit = AnswerLimit.first
+    /// For anything that does not block, contents of some 3 MiB among it.
+    static let answerLimit = Duration.milliseconds(300)
     private static let claimInterval = Duration.seconds(5)
 
     init(_ consumer: StreamConsumer) {

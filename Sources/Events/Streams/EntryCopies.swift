@@ -24,11 +24,18 @@ struct EntryCopies: ~Copyable {
         copies.removeAll(keepingCapacity: true)
     }
 
-    /// Copies what one `XRANGE` of one id was answered with.
-    mutating func add(_ reply: RedisReply) {
-        guard let fields = reply.elements.first?.elements[1], !fields.isNull else {
-            return copies.append(nil)
+    /// Copies what `XRANGE` of one id was answered with: that entry with its fields, or nothing.
+    /// - Throws: `.unexpectedReply`; nothing is added then.
+    mutating func add(_ reply: RedisReply, of entry: StreamEntryID) throws(RedisError) {
+        guard reply.kind == .array, reply.elements.count <= 1 else {
+            throw .unexpected("XRANGE")
         }
+        guard let only = reply.elements.first else { return copies.append(nil) }
+        var parts = only.elements
+        guard let id = parts.next()?.bytes.flatMap({ StreamEntryID($0) }), id == entry,
+            let fields = parts.next(), fields.kind == .array || fields.isNull
+        else { throw .unexpected("XRANGE") }
+        if fields.isNull { return copies.append(nil) }
         let found = StreamEntryFields(fields.elements)
         copies.append(
             Copy(event: copy(found.event), frame: copy(found.frame), origin: copy(found.origin)))

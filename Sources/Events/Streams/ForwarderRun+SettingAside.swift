@@ -47,11 +47,7 @@ extension ForwarderRun {
                 ["sequence": .integer(Int64(clamping: entry.sequence))])
         }
         if let ticket = settling?.ticket { return ticket }
-        let ticket = forwarder.store.quarantine.settle(
-            QuarantineEntry(
-                received: WallClock.nowMilliseconds(), code: "unreadable_record",
-                detail: "not a sequence of events", contentType: "application/octet-stream",
-                raw: Bytes(entry.payload), preview: "null"))
+        let ticket = forwarder.store.quarantine.settle(.unreadableRecord(entry.payload))
         settling?.ticket = ticket
         // Wherever the writer waits for events.
         forwarder.journal.ring()

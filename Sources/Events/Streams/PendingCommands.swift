@@ -48,14 +48,18 @@ extension RedisPipeline {
 }
 
 extension PendingEntry {
-    /// What `listPending` is answered with.
-    static func all(_ reply: RedisReply) -> [PendingEntry] {
-        reply.elements.compactMap { entry in
+    /// What `listPending` is answered with: ids with the consumer, the idle time and the deliveries.
+    /// - Throws: `.unexpectedReply`.
+    static func all(_ reply: RedisReply) throws(RedisError) -> [PendingEntry] {
+        guard reply.kind == .array else { throw .unexpected("XPENDING") }
+        var all: [PendingEntry] = []
+        for entry in reply.elements {
             guard let id = entry.elements.first?.bytes.flatMap({ StreamEntryID($0) }),
                 let deliveries = entry.elements[3]?.integer
-            else { return nil }
-            return PendingEntry(id: id, deliveries: deliveries)
+            else { throw .unexpected("XPENDING") }
+            all.append(PendingEntry(id: id, deliveries: deliveries))
         }
+        return all
     }
 }
 
@@ -69,14 +73,27 @@ struct TakenOver {
 
     init() {}
 
-    init(_ reply: RedisReply) {
+    /// - Throws: `.unexpectedReply`.
+    init(_ reply: RedisReply) throws(RedisError) {
         var parts = reply.elements
-        cursor = parts.next()?.string ?? "0-0"
-        entries = TakenOver.ids(parts.next())
-        gone = TakenOver.ids(parts.next())
+        guard let cursor = parts.next()?.string, StreamEntryID(cursor) != nil,
+            let entries = parts.next()
+        else { throw .unexpected("XAUTOCLAIM") }
+        self.cursor = cursor
+        self.entries = try TakenOver.ids(entries)
+        // Since Redis 7.
+        if let gone = parts.next() { self.gone = try TakenOver.ids(gone) }
     }
 
-    private static func ids(_ reply: RedisReply?) -> [StreamEntryID] {
-        reply?.elements.compactMap { $0.bytes.flatMap { StreamEntryID($0) } } ?? []
+    private static func ids(_ reply: RedisReply) throws(RedisError) -> [StreamEntryID] {
+        guard reply.kind == .array else { throw .unexpected("XAUTOCLAIM") }
+        var ids: [StreamEntryID] = []
+        for element in reply.elements {
+            guard let id = element.bytes.flatMap({ StreamEntryID($0) }) else {
+                throw .unexpected("XAUTOCLAIM")
+            }
+            ids.append(id)
+        }
+        return ids
     }
 }

@@ -55,13 +55,6 @@ final class StreamEntryDecoder {
         into batch: StreamBatch
     ) {
         unreadable.add()
-        var preview = ByteBuffer(capacity: 256)
-        if let raw, !isFrame { MaskedPreview.append(raw, to: &preview) }
-        batch.refuse(
-            QuarantineEntry(
-                received: WallClock.nowMilliseconds(), code: code, detail: detail,
-                contentType: isFrame ? "application/gzip" : "application/cloudevents+json",
-                raw: Bytes(raw ?? UnsafeRawBufferPointer(start: nil, count: 0)),
-                preview: preview.isEmpty ? "null" : preview.text))
+        batch.refuse(.entry(raw, isFrame: isFrame, code, detail))
     }
 }

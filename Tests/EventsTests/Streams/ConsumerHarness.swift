@@ -23,18 +23,7 @@ final class ConsumerHarness {
         let redis = GuardedRedis(
             SinkStreamHarness.url(of: proxy), lanes: [.streams, .consumer], clientName: "test",
             logger: .silent)
-        var options = StreamOptions(node: "n", group: "g")
-        options.partitions = partitions
-        parts = StreamParts(
-            journal: try Journal(
-                options: JournalOptions(directory: directory.file("journal")), log: .silent),
-            store: try EventStore(path: directory.file("store.db"), now: 1, log: .silent),
-            redis: redis, options: options, keys: StreamKeys(partitions: partitions),
-            ledger: StreamLedger(partitions: partitions, settled: 0),
-            queue: StreamQueue(partitions: partitions),
-            continuity: StreamContinuity(
-                partitions: partitions, note: ForwarderNote(),
-                connectionsMade: { redis.connectionsMade }), log: log)
+        parts = try StreamParts.make(in: directory, redis, partitions: partitions, log: log)
         consumer = StreamConsumer(parts)
         direct = GuardedRedis(
             server.url(), lanes: [.streams], clientName: "direct", logger: .silent)

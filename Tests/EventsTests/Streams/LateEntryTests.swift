@@ -76,7 +76,7 @@ import Testing
         let other = StreamEntryID(milliseconds: 2, number: 0)
         var late = LateEntries(partitions: 2)
         var now = MonotonicTime(nanoseconds: 1_000_000_000)
-        var limit = AnswerLimit()
+        var limit = AnswerLimit(ConsumerRun.answerLimit)
         var limits: [Duration] = []
         for failures in 1...7 {
             limits.append(limit.current)
@@ -85,12 +85,13 @@ import Testing
             #expect(late.isWaiting(entry, of: 1, at: now) && !late.isDue(at: now))
             now = now + max(.seconds(failures < 6 ? 1 : 60), limit.current * 4)
             #expect(!late.isWaiting(entry, of: 1, at: now) && late.isDue(at: now))
-            limit = late.limit(of: entry, of: 1) ?? AnswerLimit()
+            limit = late.limit(of: entry, of: 1) ?? AnswerLimit(ConsumerRun.answerLimit)
         }
         #expect(limits == [300, 600, 1200, 2400, 4800, 8000, 8000].map { .milliseconds($0) })
         #expect(!late.contains(entry, of: 0) && !late.isWaiting(other, of: 1, at: now))
-        _ = late.failed(other, of: 1, .connection, within: AnswerLimit(), at: now)
-        #expect(late.limit(of: other, of: 1) == AnswerLimit())
+        _ = late.failed(
+            other, of: 1, .connection, within: AnswerLimit(ConsumerRun.answerLimit), at: now)
+        #expect(late.limit(of: other, of: 1) == AnswerLimit(ConsumerRun.answerLimit))
         // None is tried right behind another's failure.
         #expect(late.isWaiting(entry, of: 1, at: now))
         late.keep(only: [entry], of: 1)
@@ -100,12 +101,13 @@ import Testing
     }
 
     @Test func `a limit doubles to eight seconds and comes back with quick answers`() {
-        var limit = AnswerLimit()
+        var limit = AnswerLimit(ConsumerRun.answerLimit)
         for _ in 0..<9 { limit.timedOut() }
         #expect(limit.current == .seconds(8))
         limit.answered(after: .seconds(3))
         #expect(limit.current == .seconds(8))
         for _ in 0..<9 { limit.answered(after: .milliseconds(1)) }
-        #expect(limit == AnswerLimit() && limit.current == .milliseconds(300))
+        #expect(
+            limit == AnswerLimit(ConsumerRun.answerLimit) && limit.current == .milliseconds(300))
     }
 }

@@ -18,17 +18,7 @@ import Testing
         let server = try RedisServer()
         let redis = GuardedRedis(
             server.url(), lanes: [.streams, .consumer], clientName: "test", logger: .silent)
-        var options = StreamOptions(node: "n", group: "g")
-        options.partitions = 1
-        parts = StreamParts(
-            journal: try Journal(
-                options: JournalOptions(directory: directory.file("journal")), log: .silent),
-            store: try EventStore(path: directory.file("store.db"), now: 1, log: .silent),
-            redis: redis, options: options, keys: StreamKeys(partitions: 1),
-            ledger: StreamLedger(partitions: 1, settled: 0), queue: StreamQueue(partitions: 1),
-            continuity: StreamContinuity(
-                partitions: 1, note: ForwarderNote(),
-                connectionsMade: { redis.connectionsMade }), log: .silent)
+        parts = try StreamParts.make(in: directory, redis)
         (self.directory, self.server) = (directory, server)
     }
 

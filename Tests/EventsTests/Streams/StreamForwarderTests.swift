@@ -23,17 +23,7 @@ import Testing
         let redis = GuardedRedis(
             SinkStreamHarness.url(of: proxy), lanes: [.streams], clientName: "test",
             logger: .silent)
-        var options = StreamOptions(node: "n", group: "g")
-        options.partitions = 1
-        let journal = directory.file("journal")
-        let parts = StreamParts(
-            journal: try Journal(options: JournalOptions(directory: journal), log: .silent),
-            store: try EventStore(path: directory.file("store.db"), now: 1, log: .silent),
-            redis: redis, options: options, keys: StreamKeys(partitions: 1),
-            ledger: StreamLedger(partitions: 1, settled: 0), queue: StreamQueue(partitions: 1),
-            continuity: StreamContinuity(
-                partitions: 1, note: ForwarderNote(),
-                connectionsMade: { redis.connectionsMade }), log: .silent)
+        let parts = try StreamParts.make(in: directory, redis)
         forwarder = StreamForwarder(
             parts, note: ForwarderNote(), directory: try JournalDirectory(path: directory.path),
             marks: RowMarks(start: CommitPoint(position: 0, lastSeq: 0)),

@@ -1,0 +1,35 @@
+import Primitives
+import Storage
+
+/// What this service sets aside of what it had taken in already.
+extension QuarantineEntry {
+    /// An entry of a stream.
+    /// - Parameters:
+    ///   - raw: its event or frame; nil where it has neither.
+    ///   - isFrame: `raw` is compressed.
+    static func entry(
+        _ raw: UnsafeRawBufferPointer?, isFrame: Bool, _ code: String, _ detail: String
+    ) -> QuarantineEntry {
+        var preview = ByteBuffer(capacity: 256)
+        if let raw, !isFrame { MaskedPreview.append(raw, to: &preview) }
+        return QuarantineEntry(
+            received: WallClock.nowMilliseconds(), code: code, detail: detail,
+            contentType: isFrame ? "application/gzip" : "application/cloudevents+json",
+            raw: Bytes(raw ?? UnsafeRawBufferPointer(start: nil, count: 0)),
+            preview: preview.isEmpty ? "null" : preview.text)
+    }
+
+    /// Bytes in the journal's form.
+    static func record(
+        _ raw: UnsafeRawBufferPointer, _ code: String, _ detail: String
+    ) -> QuarantineEntry {
+        QuarantineEntry(
+            received: WallClock.nowMilliseconds(), code: code, detail: detail,
+            contentType: "application/octet-stream", raw: Bytes(raw), preview: "null")
+    }
+
+    /// A record whose checksum is right: a later version wrote it, or this one has a mistake.
+    static func unreadableRecord(_ raw: UnsafeRawBufferPointer) -> QuarantineEntry {
+        record(raw, "unreadable_record", "not a sequence of events")
+    }
+}

@@ -1,0 +1,27 @@
+import Redis
+import Storage
+import Telemetry
+import TestSupport
+
+@testable import Events
+
+extension StreamParts {
+    /// Those of a node `n` with the group `g`, with a journal and a store in `directory`.
+    static func make(
+        in directory: TemporaryDirectory, _ redis: GuardedRedis, partitions: Int = 1,
+        log: Logger = .silent
+    ) throws -> StreamParts {
+        var options = StreamOptions(node: "n", group: "g")
+        options.partitions = partitions
+        return StreamParts(
+            journal: try Journal(
+                options: JournalOptions(directory: directory.file("journal")), log: .silent),
+            store: try EventStore(path: directory.file("store.db"), now: 1, log: .silent),
+            redis: redis, options: options, keys: StreamKeys(partitions: partitions),
+            ledger: StreamLedger(partitions: partitions, settled: 0),
+            queue: StreamQueue(partitions: partitions),
+            continuity: StreamContinuity(
+                partitions: partitions, note: ForwarderNote(),
+                connectionsMade: { redis.connectionsMade }), log: log)
+    }
+}
