@@ -7,8 +7,10 @@ extension QuarantineEntry {
     /// - Parameters:
     ///   - raw: its event or frame; nil where it has neither.
     ///   - isFrame: `raw` is compressed.
+    ///   - stream: its key.
     static func entry(
-        _ raw: UnsafeRawBufferPointer?, isFrame: Bool, _ code: String, _ detail: String
+        _ entry: StreamEntryID, of stream: String, _ raw: UnsafeRawBufferPointer?, isFrame: Bool,
+        _ code: String, _ detail: String
     ) -> QuarantineEntry {
         var preview = ByteBuffer(capacity: 256)
         if let raw, !isFrame { MaskedPreview.append(raw, to: &preview) }
@@ -16,7 +18,8 @@ extension QuarantineEntry {
             received: WallClock.nowMilliseconds(), code: code, detail: detail,
             contentType: isFrame ? "application/gzip" : "application/cloudevents+json",
             raw: Bytes(raw ?? UnsafeRawBufferPointer(start: nil, count: 0)),
-            preview: preview.isEmpty ? "null" : preview.text)
+            preview: preview.isEmpty ? "null" : preview.text,
+            streamEntry: "\(stream) \(entry)")
     }
 
     /// Bytes in the journal's form.

@@ -14,10 +14,14 @@ package struct QuarantineEntry: Sendable {
     package var raw: Bytes
     /// The masked beginning of `raw`, for people.
     package var preview: String
+    /// The key of the stream and the id of the entry that held it, with a space between; nil if it came
+    /// by HTTP. Entries can be read more than once: what is in quarantine already, from the same entry
+    /// and for the same reason, is not kept again.
+    package var streamEntry: String?
 
     package init(
         received: Int64, code: String, detail: String, contentType: String, raw: Bytes,
-        preview: String
+        preview: String, streamEntry: String? = nil
     ) {
         self.received = received
         self.code = code
@@ -25,6 +29,7 @@ package struct QuarantineEntry: Sendable {
         self.contentType = contentType
         self.raw = raw
         self.preview = preview
+        self.streamEntry = streamEntry
     }
 
     /// What it costs to hold in memory, roughly.
@@ -40,6 +45,8 @@ package struct QuarantinedEvent: Sendable, Equatable {
     package let contentType: String
     package let preview: String
     package let rawBytes: Int
+    /// As in `QuarantineEntry`.
+    package let streamEntry: String?
     /// When it was tried again with success, in milliseconds since 1970.
     package let replayed: Int64?
 }

@@ -24,11 +24,14 @@ struct QuarantineTable {
         }
     }
 
+    /// Keeps what was refused, unless it came out of a stream and is there already.
     func insert(_ entry: QuarantineEntry, _ counters: inout StoreCounters) throws(SQLiteError) {
         let insert = try connection.cached(
             """
-            INSERT INTO quarantine(received, code, detail, content_type, raw, preview)
-            VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+            INSERT INTO quarantine(received, code, detail, content_type, raw, preview, stream_entry)
+            SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE ?7 IS NULL OR NOT EXISTS(
+                SELECT 1 FROM quarantine
+                WHERE stream_entry = ?7 AND code = ?2 AND detail = ?3 AND raw = ?5)
             """)
         defer { insert.reset() }
         insert.bind(1, entry.received)
@@ -37,7 +40,9 @@ struct QuarantineTable {
         insert.bind(4, entry.contentType)
         insert.bind(5, borrowedBlob: entry.raw.span)
         insert.bind(6, entry.preview)
+        if let place = entry.streamEntry { insert.bind(7, place) } else { insert.bindNull(7) }
         try insert.run()
+        guard connection.changes > 0 else { return }
         counters.quarantineRows += 1
         counters.quarantineBytes += Int64(entry.raw.count)
     }
@@ -68,7 +73,8 @@ struct QuarantineTable {
     func list(before seq: Int64, limit: Int) throws(SQLiteError) -> [QuarantinedEvent] {
         let select = try connection.cached(
             """
-            SELECT seq, received, code, detail, content_type, preview, length(raw), replayed
+            SELECT seq, received, code, detail, content_type, preview, length(raw), replayed,
+                stream_entry
             FROM quarantine WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2
             """)
         select.bind(1, seq)
@@ -80,6 +86,7 @@ struct QuarantineTable {
                     seq: select.integer(0), received: select.integer(1), code: select.text(2),
                     detail: select.text(3), contentType: select.text(4), preview: select.text(5),
                     rawBytes: Int(select.integer(6)),
+                    streamEntry: select.isNull(8) ? nil : select.text(8),
                     replayed: select.isNull(7) ? nil : select.integer(7)))
         }
         return events

@@ -11,7 +11,7 @@ package struct Schema: Sendable {
 
     package init(steps: [String]) { self.steps = steps }
 
-    package static let current = Schema(steps: [version1, version2])
+    package static let current = Schema(steps: [version1, version2, version3])
 
     package var version: Int { steps.count }
 
@@ -124,5 +124,12 @@ package struct Schema: Sendable {
         ) STRICT;
         CREATE INDEX dead_letter_sink ON dead_letters(sink, seq);
         CREATE TABLE sinks(name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        """
+
+    /// Where what was refused came from, if it came out of a stream.
+    package static let version3 = """
+        ALTER TABLE quarantine ADD COLUMN stream_entry TEXT;
+        CREATE INDEX quarantine_stream_entry ON quarantine(stream_entry)
+            WHERE stream_entry IS NOT NULL;
         """
 }

@@ -48,6 +48,28 @@ import Testing
         #expect(store.status.quarantined == 3)
     }
 
+    @Test func `keeps what came in an entry of a stream once for each reason`() throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        var first = entry(1)
+        first.streamEntry = "millrace:{0}:events 1-0"
+        var (otherEntry, otherReason, otherBytes) = (first, first, first)
+        otherEntry.streamEntry = "millrace:{0}:events 1-1"
+        otherReason.code = "given_up"
+        otherBytes.raw = Bytes([66])
+        // By HTTP the same may come twice, and is kept twice.
+        let all = [first, otherEntry, otherReason, otherBytes, entry(1), entry(1)]
+        for entry in all + all.prefix(4) { #expect(store.quarantine.add(entry)) }
+        try store.maintain(now: at, isIdle: true)
+        for entry in all.prefix(4) { #expect(store.quarantine.settle(entry) != nil) }
+        try store.maintain(now: at, isIdle: true)
+        let kept = try store.quarantined(limit: 99, deadline: soon)
+        #expect(kept.reversed().map(\.streamEntry) == all.map(\.streamEntry))
+        #expect(store.status.quarantined == 6)
+        store.close(deadline: soon)
+        #expect(try IntegrityReport(path: folder.database).problems.isEmpty)
+    }
+
     @Test func `keeps to its limits, and counts what went`() throws {
         let folder = try TemporaryDirectory()
         var options = EventStoreOptions()

@@ -21,12 +21,13 @@ import Testing
         try old.write([TestEvent(id: "1")], position: 7)
         old.close(deadline: soon)
         var options = EventStoreOptions()
-        options.schema = Schema(steps: [
-            Schema.version1, Schema.version2, "CREATE TABLE rollups(x INTEGER) STRICT;",
-            "ALTER TABLE rollups ADD COLUMN y INTEGER; INSERT INTO rollups VALUES(1, 2);",
-        ])
+        options.schema = Schema(
+            steps: Schema.current.steps + [
+                "CREATE TABLE rollups(x INTEGER) STRICT;",
+                "ALTER TABLE rollups ADD COLUMN y INTEGER; INSERT INTO rollups VALUES(1, 2);",
+            ])
         let new = try openStore(folder, options: options)
-        #expect(try new.integer("PRAGMA user_version") == 4)
+        #expect(try new.integer("PRAGMA user_version") == 5)
         #expect(try new.integer("SELECT y FROM rollups") == 2)
         #expect(new.position == 7)
         #expect(try new.write([TestEvent(id: "1")]).duplicates == 1)
@@ -44,7 +45,7 @@ import Testing
             try old.execute("PRAGMA application_id = \(0x4D52_4C43)")
         }
         let store = try openStore(folder)
-        #expect(try store.integer("PRAGMA user_version") == 2)
+        #expect(try store.integer("PRAGMA user_version") == 3)
         #expect(try store.openSinks(["a"]) == ["a": 0])
         store.close(deadline: soon)
     }
@@ -53,16 +54,16 @@ import Testing
         let folder = try TemporaryDirectory()
         try openStore(folder).close(deadline: soon)
         var options = EventStoreOptions()
-        options.schema = Schema(steps: [
-            Schema.version1, Schema.version2,
-            "CREATE TABLE half(x INTEGER) STRICT; INSERT INTO nowhere VALUES(1);",
-        ])
+        options.schema = Schema(
+            steps: Schema.current.steps + [
+                "CREATE TABLE half(x INTEGER) STRICT; INSERT INTO nowhere VALUES(1);"
+            ])
         let error = #expect(throws: StorageError.self) {
             _ = try openStore(folder, options: options)
         }
-        #expect(error?.message.contains("migration to version 3") == true)
+        #expect(error?.message.contains("migration to version 4") == true)
         let store = try openStore(folder)
-        #expect(try store.integer("PRAGMA user_version") == 2)
+        #expect(try store.integer("PRAGMA user_version") == 3)
         #expect(try store.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'half'") == 0)
     }
 

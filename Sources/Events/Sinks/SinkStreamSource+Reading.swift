@@ -158,10 +158,7 @@ extension SinkStreamSource {
     private func setAside(_ fault: SinkEntryFault, _ batch: SinkBatch) {
         guard let raw = fault.raw else { return }
         batch.setAside = .entry(
-            raw.span, isFrame: fault.isFrame, fault.code,
-            """
-            \(fault.detail) Entry \(fault.entry) of \(keys.names[batch.partition]) did not reach \
-            the sink \(options.name).
-            """)
+            fault.entry, of: keys.names[batch.partition], raw.span, isFrame: fault.isFrame,
+            fault.code, "\(fault.detail) It did not reach the sink \(options.name).")
     }
 }

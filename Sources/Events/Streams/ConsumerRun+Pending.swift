@@ -203,9 +203,9 @@ extension ConsumerRun {
             batch.add(entry.id, of: partition)
             if let fields = copies.fields(of: index) {
                 if entry.isGivenUp {
-                    decoder.giveUp(fields, into: batch)
+                    decoder.giveUp(fields, of: entry.id, partition, into: batch)
                 } else {
-                    decoder.decode(fields, of: entry.id, into: batch)
+                    decoder.decode(fields, of: entry.id, partition, into: batch)
                 }
             } else {
                 batch.goneCount += 1

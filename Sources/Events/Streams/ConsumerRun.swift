@@ -54,7 +54,7 @@ final class ConsumerRun {
 
     init(_ consumer: StreamConsumer) {
         self.consumer = consumer
-        decoder = StreamEntryDecoder(unreadable: consumer.unreadable)
+        decoder = StreamEntryDecoder(consumer.keys, unreadable: consumer.unreadable)
         nextClaim = .now() + ConsumerRun.claimInterval
         late = LateEntries(partitions: consumer.keys.count)
         delivered = Array(repeating: .zero, count: consumer.keys.count)
@@ -225,7 +225,7 @@ final class ConsumerRun {
         if fields.isNull {
             batch.goneCount += 1
         } else {
-            decoder.decode(StreamEntryFields(fields.elements), of: id, into: batch)
+            decoder.decode(StreamEntryFields(fields.elements), of: id, partition, into: batch)
         }
         return id
     }

@@ -10,13 +10,20 @@ final class StreamEntryDecoder {
 
     private var reader = EventReader(maxDepth: StreamEntryDecoder.maxDepth)
     private var frame = StreamFrame()
+    private let keys: StreamKeys
     /// Entries that hold no event, and those given up.
     private let unreadable: Counter
 
-    init(unreadable: Counter) { self.unreadable = unreadable }
+    init(_ keys: StreamKeys, unreadable: Counter) {
+        self.keys = keys
+        self.unreadable = unreadable
+    }
 
     /// Appends the events of one entry, or sets the entry aside if it holds none.
-    func decode(_ found: StreamEntryFields, of entry: StreamEntryID, into batch: StreamBatch) {
+    func decode(
+        _ found: StreamEntryFields, of entry: StreamEntryID, _ partition: Int,
+        into batch: StreamBatch
+    ) {
         if let event = found.event {
             do throws(EventFault) {
                 let row = try reader.readEntry(
@@ -24,37 +31,41 @@ final class StreamEntryDecoder {
                     now: Int64(clamping: entry.milliseconds))
                 batch.append(row)
             } catch {
-                setAside(event, error.code, error.detail, into: batch)
+                setAside(entry, of: partition, event, error.code, error.detail, into: batch)
             }
-        } else if let frame = found.frame {
-            decode(frame: frame, into: batch)
+        } else if let compressed = found.frame {
+            let fault = frame.unpack(compressed, by: reader) { _, bytes in
+                batch.append(payload: bytes, count: 1)
+            }
+            guard let fault else { return }
+            // What is good in it is stored. It is kept as it came: what it holds may be much more.
+            setAside(
+                entry, of: partition, compressed, isFrame: true, "unreadable_frame", fault,
+                into: batch)
         } else {
-            setAside(nil, "unreadable_entry", "The entry has no field event.", into: batch)
+            setAside(
+                entry, of: partition, nil, "unreadable_entry", "The entry has no field event.",
+                into: batch)
         }
     }
 
     /// Sets an entry aside without a try to read it.
-    func giveUp(_ found: StreamEntryFields, into batch: StreamBatch) {
+    func giveUp(
+        _ found: StreamEntryFields, of entry: StreamEntryID, _ partition: Int,
+        into batch: StreamBatch
+    ) {
         setAside(
-            found.event ?? found.frame, isFrame: found.event == nil && found.frame != nil,
-            "given_up", "The entry was delivered again and again and never stored.", into: batch)
-    }
-
-    private func decode(frame compressed: UnsafeRawBufferPointer, into batch: StreamBatch) {
-        let fault = frame.unpack(compressed, by: reader) { _, bytes in
-            batch.append(payload: bytes, count: 1)
-        }
-        // What is good in it is stored. It is kept as it came: what it holds may be much more.
-        if let fault {
-            setAside(compressed, isFrame: true, "unreadable_frame", fault, into: batch)
-        }
+            entry, of: partition, found.event ?? found.frame,
+            isFrame: found.event == nil && found.frame != nil, "given_up",
+            "The entry was delivered again and again and never stored.", into: batch)
     }
 
     private func setAside(
-        _ raw: UnsafeRawBufferPointer?, isFrame: Bool = false, _ code: String, _ detail: String,
-        into batch: StreamBatch
+        _ entry: StreamEntryID, of partition: Int, _ raw: UnsafeRawBufferPointer?,
+        isFrame: Bool = false, _ code: String, _ detail: String, into batch: StreamBatch
     ) {
         unreadable.add()
-        batch.refuse(.entry(raw, isFrame: isFrame, code, detail))
+        batch.refuse(
+            .entry(entry, of: keys.names[partition], raw, isFrame: isFrame, code, detail))
     }
 }

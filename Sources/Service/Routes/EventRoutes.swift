@@ -127,6 +127,12 @@ struct EventRoutes: Sendable {
         } else {
             body.append("null")
         }
+        body.append(#","stream_entry":"#)
+        if let entry = row.streamEntry {
+            body.append(jsonString: entry)
+        } else {
+            body.append("null")
+        }
         // The preview is JSON with every value masked.
         body.append(#","preview":"#)
         body.append(row.preview.isEmpty ? "null" : row.preview)

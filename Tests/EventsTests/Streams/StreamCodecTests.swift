@@ -127,12 +127,12 @@ import Testing
         let (places, commands) = (encoder.places, encoder.pipeline.commandCount)
         #expect(commands == 2)
         #expect(places == [1, 2].map { EventPlace(sequence: $0, count: 1) })
-        let decoder = StreamEntryDecoder(unreadable: Counter())
+        let decoder = StreamEntryDecoder(StreamKeys(partitions: 1), unreadable: Counter())
         let batch = StreamBatch(partitions: 1)
         for frame in RESPText.frames(encoder.pipeline) {
             frame.withUnsafeBytes { frame in
                 decoder.decode(
-                    StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero,
+                    StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero, 0,
                     into: batch)
             }
         }

@@ -35,8 +35,8 @@ import Testing
         let frame = compressed.span
         defer { withExtendedLifetime(compressed) {} }
         let batch = StreamBatch(partitions: 1)
-        StreamEntryDecoder(unreadable: unreadable).decode(
-            StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero, into: batch)
+        StreamEntryDecoder(StreamKeys(partitions: 1), unreadable: unreadable).decode(
+            StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero, 0, into: batch)
         return batch
     }
 

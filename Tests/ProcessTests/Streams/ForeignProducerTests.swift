@@ -60,6 +60,17 @@ import Testing
         let rest = try worker.get("/events/quarantine?limit=2&cursor=\(next)").json()
         #expect(rest.quarantined.count == 1 && rest["next"] == .null)
         #expect(rest.quarantined.first?["preview"]?["secret"]?.string == "string")
+        #expect(
+            rest.quarantined.first?["stream_entry"]?.string?
+                .hasPrefix(RedisProcess.keys()[0] + " ") == true)
+        // What a group is given again is set aside once.
+        try redis.command("XGROUP", "SETID", RedisProcess.keys()[0], "w", "0")
+        try redis.command("XADD", RedisProcess.keys()[0], "*", "event", "another")
+        try worker.wait(until: "the other one is listed") {
+            try worker.get("/events/quarantine").json().quarantined.count > 3
+        }
+        #expect(try worker.get("/events/quarantine").json().quarantined.count == 4)
+        #expect(try worker.status("stream", "consumer", "unreadable")?.integer == 7)
         let post = try worker.post("/events/quarantine", json: "")
         #expect(post.status == 405 && post.header("Allow") == "GET, HEAD, OPTIONS")
         #expect(try worker.post("/events/quarantine/replay", json: "").status == 404)
