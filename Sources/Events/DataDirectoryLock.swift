@@ -28,8 +28,13 @@ package final class DataDirectoryLock: Sendable {
         DataDirectoryLock.writeProcess(to: file)
     }
 
-    /// The file stays: removing it would let two processes lock two files of one name.
-    deinit { close(descriptor) }
+    /// Unlocks before it closes: a child that is just being started has the descriptor too until its
+    /// exec, and closing alone would leave it locked that long. The file stays: removing it would let
+    /// two processes lock two files of one name.
+    deinit {
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     private static func holder(of file: Int32) -> String {
         var text = [UInt8](repeating: 0, count: 16)
