@@ -8,7 +8,7 @@ import Testing
 
     private func send(
         _ count: Int, to url: String, _ client: HTTPClient, into outcomes: Outcomes,
-        within limit: Duration = .seconds(20)
+        within limit: Duration = .seconds(120)
     ) {
         for _ in 0..<count {
             client.post(url, body: Bytes("[]"), deadline: .after(limit)) { result in
@@ -19,7 +19,7 @@ import Testing
 
     private func codes(_ outcomes: Outcomes, count: Int) -> [String] {
         let all = outcomes.wait(
-            until: .after(.seconds(30)), for: { $0.count >= count }, then: { $0 })
+            until: .after(.seconds(150)), for: { $0.count >= count }, then: { $0 })
         return (all ?? []).map { result in
             switch result {
             case .success(let reply): "\(reply.status)"
