@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 /// What was refused can be looked at, masked, and tried again.
@@ -59,7 +60,7 @@ import Testing
             #expect(kept >= said && kept <= 500)
         }
         // A sanitized store may not get its turn within the second that the answer waits.
-        #expect(fullRounds > 0 || FaultForm.slowness > 1)
+        #expect(fullRounds > 0 || slowness > 1)
     }
 
     @Test func `an answer does not wait long for a store that is away, and says how it stands`()

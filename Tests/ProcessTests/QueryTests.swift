@@ -96,7 +96,7 @@ import TestSupport
             Thread(name: "client-\(index)") {
                 guard
                     let client = try? ClientConnection(
-                        port: port, timeout: .seconds(30 * FaultForm.slowness))
+                        port: port, timeout: .seconds(30 * slowness))
                 else {
                     return
                 }
@@ -124,7 +124,7 @@ import TestSupport
             "/healthz beside 8 clients with \(count) queries over centuries: p50 \(waits[waits.count / 2])"
         )
         // Sanitized, such a query may need more than its time.
-        let allowed: Set = FaultForm.slowness > 1 ? [200, 503] : [200]
+        let allowed: Set = slowness > 1 ? [200, 503] : [200]
         #expect(count >= 50 && found.isSubset(of: allowed), "\(found)")
         #expect(waits[waits.count / 2] < .milliseconds(100))
     }

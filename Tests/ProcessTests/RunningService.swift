@@ -107,7 +107,7 @@ final class RunningService: Sendable {
         until what: String, within limit: Duration = .seconds(30),
         every pause: Duration = .milliseconds(2), _ isSo: () throws -> Bool
     ) throws {
-        let deadline = Deadline.after(limit * FaultForm.slowness)
+        let deadline = Deadline.after(limit * slowness)
         while !(try isSo()) {
             guard !deadline.hasPassed else {
                 throw TestError("waited in vain until \(what): \(said)")

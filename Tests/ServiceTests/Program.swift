@@ -20,11 +20,11 @@ final class Program: Sendable {
     var outputText: String { FileSystem.text(directory.file("output")) }
     var errorText: String { FileSystem.text(directory.file("errors")) }
 
-    /// Waits for its end; kills it and returns nil after ten seconds, or if a signal ended it.
+    /// Waits for its end; kills it and returns nil after ten seconds (sanitized: more), or if a signal
+    /// ended it.
     func exitCode() -> Int32? {
-        guard case .exited(let code) = process.exit(within: .seconds(10)) ?? process.kill() else {
-            return nil
-        }
+        let end = process.exit(within: .seconds(10) * slowness) ?? process.kill()
+        guard case .exited(let code) = end else { return nil }
         return code
     }
 }

@@ -12,7 +12,7 @@ extension TemporaryDirectory {
 /// 2015-05-17T10:05:00Z, a whole minute.
 let start: Int64 = 1_431_857_100_000
 /// Made anew for each use: other suites may keep the machine busy for long.
-var soon: Deadline { .after(.seconds(20)) }
+var soon: Deadline { .after(.seconds(20) * slowness) }
 let at = MonotonicTime(nanoseconds: 1_000_000_000_000)
 
 func openStore(

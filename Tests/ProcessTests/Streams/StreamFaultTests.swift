@@ -7,7 +7,7 @@ import Testing
 /// What is promised is that a breaker opens within a second and closes within the time that it is
 /// open at most; what is beyond that here is for a machine that runs many tests at once.
 @Suite struct StreamFaultTests {
-    private static let slack = Duration.seconds(2) * FaultForm.slowness
+    private static let slack = Duration.seconds(2) * slowness
 
     @Test(arguments: StreamFault.all)
     func `Redis fails and recovers`(fault: StreamFault) async throws {

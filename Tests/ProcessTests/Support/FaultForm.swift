@@ -3,9 +3,6 @@ import Testing
 
 /// How long the fault tests try: short in every run of the tests, long with `MILLRACE_FAULTS=long`.
 enum FaultForm {
-    /// How many times slower than a plain build everything may be: sanitizers set it.
-    static let slowness =
-        getenv("MILLRACE_SLOWNESS").flatMap { Int(String(cString: $0)) } ?? 1
     static let isLong = getenv("MILLRACE_FAULTS").map { String(cString: $0) } == "long"
 
     static func pick<Value>(short: Value, long: Value) -> Value { isLong ? long : short }
