@@ -23,6 +23,11 @@ extension ByteBuffer {
         text.withUTF8 { append(jsonString: UnsafeRawBufferPointer($0)) }
     }
 
+    /// Appends `text` as a JSON string, or `null`.
+    package mutating func append(jsonStringOrNull text: String?) {
+        if let text { append(jsonString: text) } else { append("null") }
+    }
+
     /// Appends the shortest text that reads back as `value`; what JSON cannot say becomes `null`.
     package mutating func append(json value: Double) {
         guard value.isFinite else { return append("null") }

@@ -109,7 +109,7 @@ struct RowEncoder: ~Copyable {
             body.append(decimal: rowCount)
             body.append(
                 next == nil ? ",\"truncated\":false,\"next\":" : ",\"truncated\":true,\"next\":")
-            if let next { body.append(jsonString: next) } else { body.append("null") }
+            body.append(jsonStringOrNull: next)
             body.append("}")
         }
         return body.freeze()

@@ -15,8 +15,9 @@ package struct QuarantineEntry: Sendable {
     /// The masked beginning of `raw`, for people.
     package var preview: String
     /// The key of the stream and the id of the entry that held it, with a space between; nil if it came
-    /// by HTTP. Entries can be read more than once: what is in quarantine already, from the same entry
-    /// and for the same reason, is not kept again.
+    /// by HTTP or was set aside only by the store, which knows no entries. Entries can be read more than
+    /// once: what is in quarantine already, from the same entry and for the same reason, is not kept
+    /// again.
     package var streamEntry: String?
 
     package init(

@@ -98,11 +98,7 @@ struct DeadLetterRoutes: Sendable {
         body.append(#","refusals":"#)
         body.append(decimal: letter.refusals)
         body.append(#","replayed":"#)
-        if let replayed = letter.replayed {
-            body.append(jsonString: Timestamp.format(replayed))
-        } else {
-            body.append("null")
-        }
+        body.append(jsonStringOrNull: letter.replayed.map(Timestamp.format))
         body.append(#","event":"#)
         body.append(letter.event.span)
         body.append("}")

@@ -122,17 +122,9 @@ struct EventRoutes: Sendable {
         body.append(#","bytes":"#)
         body.append(decimal: row.rawBytes)
         body.append(#","replayed":"#)
-        if let replayed = row.replayed {
-            body.append(jsonString: Timestamp.format(replayed))
-        } else {
-            body.append("null")
-        }
+        body.append(jsonStringOrNull: row.replayed.map(Timestamp.format))
         body.append(#","stream_entry":"#)
-        if let entry = row.streamEntry {
-            body.append(jsonString: entry)
-        } else {
-            body.append("null")
-        }
+        body.append(jsonStringOrNull: row.streamEntry)
         // The preview is JSON with every value masked.
         body.append(#","preview":"#)
         body.append(row.preview.isEmpty ? "null" : row.preview)

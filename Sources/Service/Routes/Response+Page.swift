@@ -21,7 +21,7 @@ extension Response {
             append(row, &body)
         }
         body.append(#"],"next":"#)
-        if let next { body.append(jsonString: next) } else { body.append("null") }
+        body.append(jsonStringOrNull: next)
         body.append("}\n")
         return .json(200, body)
     }
