@@ -36,7 +36,8 @@ extension EventWriter {
         let position = max(store.position, streams.ledger.position(afterStoring: batch))
         try store.write(position: position) { (inserter) throws(StorageError) in
             for entry in batch.refused { inserter.quarantine(entry) }
-            if !batch.isSuspect { try insert(batch.payload.span, with: inserter) }
+            if !batch.isSuspect { try add(batch.payload.span, to: inserter) }
+            try flush(inserter)
         }
         streams.ledger.stored(batch)
     }
@@ -51,7 +52,8 @@ extension EventWriter {
                 rebasing: batch.payload.span[start..<events.offset])
             do throws(StorageError) {
                 try store.write(position: nil) { (inserter) throws(StorageError) in
-                    try insert(event, with: inserter)
+                    try add(event, to: inserter)
+                    try flush(inserter)
                 }
             } catch {
                 guard error.code == .misuse else { throw error }

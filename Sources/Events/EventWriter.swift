@@ -209,7 +209,8 @@ package final class EventWriter: Sendable {
             var batch = StoreBatch()
             let result = try store.write(position: reader.nextSequence - 1) {
                 (inserter) throws(StorageError) in
-                for record in records { try insert(record.payload, with: inserter) }
+                for record in records { try add(record.payload, to: inserter) }
+                try flush(inserter)
             }
             batch.end(
                 events: result.inserted + result.duplicates,
@@ -221,9 +222,9 @@ package final class EventWriter: Sendable {
         return false
     }
 
-    /// Inserts events that lie in the journal's form.
-    func insert(
-        _ events: UnsafeRawBufferPointer, with inserter: EventInserter
+    /// Adds events that lie in the journal's form; the bytes must stay valid until `flush`.
+    func add(
+        _ events: UnsafeRawBufferPointer, to inserter: EventInserter
     ) throws(StorageError) {
         var payload = EventPayload(events)
         while true {
@@ -235,14 +236,22 @@ package final class EventWriter: Sendable {
             }
             guard let row else { return }
             do throws(StorageError) {
-                _ = try inserter.insert(row)
+                try inserter.add(row)
             } catch {
                 guard error.code == .rejected else { throw error }
-                refused.add()
-                setAside(
-                    .record(row.data ?? row.type, "refused_by_store", error.message), inserter)
+                setAside(row, error, inserter)
             }
         }
+    }
+
+    /// Stores what was added.
+    func flush(_ inserter: EventInserter) throws(StorageError) {
+        for rejected in try inserter.flush() { setAside(rejected.row, rejected.error, inserter) }
+    }
+
+    private func setAside(_ row: EventRow, _ error: StorageError, _ inserter: EventInserter) {
+        refused.add()
+        setAside(.record(row.data ?? row.type, "refused_by_store", error.message), inserter)
     }
 
     func setAside(_ entry: QuarantineEntry, _ inserter: EventInserter) {

@@ -31,10 +31,20 @@ struct ReplyArena: ~Copyable {
     private(set) var bytes = ByteBuffer(capacity: 1024)
     private var nodeCapacity: Int
     private var sealedCount = 0
+    /// The most that one of the last calls needed.
+    private var recentNodes = 0
+    private var recentBytes = 0
+    private var callsUntilShrinking = ReplyArena.recentCalls
 
-    /// What an idle connection keeps: 4,096 nodes and 1 MiB, an XREADGROUP of some 400 events.
+    /// What a connection always keeps: 4,096 nodes and 1 MiB, an XREADGROUP of some 400 events.
     private static let keptNodes = 4096
     private static let keptBytes = 1 << 20
+    /// Memory that was given back comes again as fresh pages, which cost a busy reader more than its
+    /// parsing. So what the largest of this many calls needed is kept for the next as many.
+    private static let recentCalls = 64
+    /// Never kept from one call to the next: more than this.
+    private static let mostKeptNodes = 1 << 18
+    private static let mostKeptBytes = 8 << 20
     /// Nodes are numbered by 32 bits, and one more is the end of the last.
     private static let nodeLimit = Int(Int32.max)
 
@@ -48,16 +58,33 @@ struct ReplyArena: ~Copyable {
     /// Memory in use, in bytes.
     var byteCount: Int { bytes.count + nodeCount * MemoryLayout<ReplyNode>.stride }
 
+    /// Memory held, in bytes.
+    var heldByteCount: Int { bytes.capacity + nodeCapacity * MemoryLayout<ReplyNode>.stride }
+
     mutating func removeAll() {
+        recentNodes = max(recentNodes, nodeCount)
+        recentBytes = max(recentBytes, bytes.count)
         bytes.removeAll()
-        bytes.shrink(above: ReplyArena.keptBytes)
         nodeCount = 0
         sealedCount = 0
-        if nodeCapacity > ReplyArena.keptNodes {
-            nodes.deallocate()
-            nodeCapacity = ReplyArena.keptNodes
-            nodes = .allocate(capacity: nodeCapacity)
+        callsUntilShrinking -= 1
+        if callsUntilShrinking == 0 {
+            shrink(toNodes: 2 * recentNodes, bytes: 2 * recentBytes)
+            callsUntilShrinking = ReplyArena.recentCalls
+            recentNodes = 0
+            recentBytes = 0
+        } else {
+            shrink(toNodes: ReplyArena.mostKeptNodes, bytes: ReplyArena.mostKeptBytes)
         }
+    }
+
+    private mutating func shrink(toNodes nodeLimit: Int, bytes byteLimit: Int) {
+        bytes.shrink(above: min(max(byteLimit, ReplyArena.keptBytes), ReplyArena.mostKeptBytes))
+        let kept = min(max(nodeLimit, ReplyArena.keptNodes), ReplyArena.mostKeptNodes)
+        guard nodeCapacity > kept else { return }
+        nodes.deallocate()
+        nodeCapacity = kept
+        nodes = .allocate(capacity: nodeCapacity)
     }
 
     /// - Returns: the new node's number plus one; 0 if there are too many.

@@ -33,23 +33,33 @@ struct TestEvent {
     var extensions: String?
 }
 
+/// An event in the form that the store takes; it keeps the bytes that the row borrows.
+struct HeldRow {
+    private let held: [Bytes]
+    let row: EventRow
+
+    init(_ event: TestEvent) {
+        var held: [Bytes] = []
+        func hold(_ text: String) -> UnsafeRawBufferPointer {
+            held.append(Bytes(text))
+            return held[held.count - 1].span
+        }
+        let key = Key128(
+            high: UInt64(bitPattern: event.time) << 16 | 0x7000, low: 1 << 63 | event.key)
+        row = EventRow(
+            identity: event.id.map { .client(hold($0)) } ?? .generated(key), time: event.time,
+            type: hold(event.type), source: hold(event.source), subject: event.subject.map(hold),
+            data: event.data.map(hold), extensions: event.extensions.map(hold))
+        self.held = held
+    }
+}
+
 extension EventInserter {
     @discardableResult
     func insert(_ event: TestEvent) throws(StorageError) -> Bool {
-        // The bytes live as long as `held`, and so as long as the row that borrows them.
-        let held = (
-            Bytes(event.type), Bytes(event.source), event.id.map { Bytes($0) },
-            event.subject.map { Bytes($0) }, event.data.map { Bytes($0) },
-            event.extensions.map { Bytes($0) }
-        )
+        let held = HeldRow(event)
         defer { withExtendedLifetime(held) {} }
-        let key = Key128(
-            high: UInt64(bitPattern: event.time) << 16 | 0x7000, low: 1 << 63 | event.key)
-        return try insert(
-            EventRow(
-                identity: held.2.map { .client($0.span) } ?? .generated(key), time: event.time,
-                type: held.0.span, source: held.1.span, subject: held.3?.span,
-                data: held.4?.span, extensions: held.5?.span))
+        return try insert(held.row)
     }
 }
 
@@ -59,6 +69,23 @@ extension EventStore {
         try write(position: position) { (inserter) throws(StorageError) in
             for event in events { try inserter.insert(event) }
         }
+    }
+
+    /// As `write`, but many rows with one statement.
+    @discardableResult
+    func writeTogether(
+        _ events: [TestEvent], position: UInt64? = nil
+    ) throws(StorageError) -> (result: WriteResult, rejected: [String]) {
+        let rows = events.map(HeldRow.init)
+        defer { withExtendedLifetime(rows) {} }
+        var rejected: [String] = []
+        let result = try write(position: position) { (inserter) throws(StorageError) in
+            for row in rows { try inserter.add(row.row) }
+            rejected = try inserter.flush().map {
+                String(decoding: $0.row.subject ?? $0.row.type, as: UTF8.self)
+            }
+        }
+        return (result, rejected)
     }
 
     func ids(_ filter: EventFilter = EventFilter(), limit: Int = 100) throws -> [String] {

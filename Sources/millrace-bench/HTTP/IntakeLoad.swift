@@ -7,11 +7,15 @@ final class IntakeLoad {
     private let idleBytes: Int
     private var ledger = EventLedger()
 
-    /// - Parameter options: of `serve`, besides.
-    init(_ bench: Bench, options: [String] = []) throws(BenchFailure) {
+    /// - Parameters:
+    ///   - name: of its data directory, its own among the servers of a benchmark.
+    ///   - options: of `serve`, besides.
+    init(
+        _ bench: Bench, name: String = "data", options: [String] = []
+    ) throws(BenchFailure) {
         scratch = bench.scratch
         server = try ServerProcess(
-            bench, dataDirectory: try bench.scratch.freshFolder("data"), options: options)
+            bench, dataDirectory: try bench.scratch.freshFolder(name), options: options)
         sleep(until: .after(.milliseconds(500)))
         idleBytes = server.residentBytes
     }
@@ -37,13 +41,13 @@ final class IntakeLoad {
     func settle() throws(BenchFailure) -> (time: Duration, rows: Int) { try ledger.settle(server) }
 
     /// Checks that all is stored, and stops the server.
-    func finish() throws(BenchFailure) -> [SideFigures] {
+    func finish(as side: String = "all stored") throws(BenchFailure) -> [SideFigures] {
         let (time, rows) = try settle()
         let bytes = server.residentBytes
         try server.stop()
         return [
             SideFigures(
-                side: "all stored",
+                side: side,
                 figures: [
                     Figure("rows", .number, Double(rows)),
                     Figure("after the last reply", .nanoseconds, Double(time.wholeNanoseconds)),

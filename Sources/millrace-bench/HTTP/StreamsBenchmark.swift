@@ -9,35 +9,56 @@ final class StreamsBenchmark: Benchmark {
     /// A request of 500 events each 25 ms on each connection, of which the reply takes about one.
     private static let pause = Duration.milliseconds(24)
 
-    private let redis: RedisServer
-    private let load: IntakeLoad
-    private var rows = 0
+    /// One way to write entries, with a Redis and a server of its own.
+    private final class Way {
+        let encoding: String
+        let load: IntakeLoad
+        private let redis: RedisServer
+        private var rows = 0
+
+        init(_ bench: Bench, encoding: String) throws(BenchFailure) {
+            self.encoding = encoding
+            redis = try RedisServer(bench)
+            load = try IntakeLoad(
+                bench, name: "data-\(encoding)",
+                options: ["--redis-url", redis.url, "--stream-encoding", encoding])
+        }
+
+        /// Posts for `time` and waits until all of it is counted: both are the time it took.
+        func run(for time: Duration) throws(BenchFailure) -> [Figure] {
+            let start = MonotonicTime.now()
+            let accepted = try load.post(
+                .ndjson(SampleEvents.lines), eventsEach: SampleEvents.batchCount, connections: 8,
+                pause: StreamsBenchmark.pause, for: time, unit: "accepted")
+            let (settling, stored) = try load.settle()
+            let rate = Double(stored - rows) / MonotonicTime.now().since(start).inSeconds
+            rows = stored
+            return [Figure("events/s", .perSecond, rate)] + accepted
+                + [Figure("after the last reply", .nanoseconds, Double(settling.wholeNanoseconds))]
+        }
+    }
+
+    private let ways: [Way]
 
     init(_ bench: Bench) throws(BenchFailure) {
-        redis = try RedisServer(bench)
-        load = try IntakeLoad(bench, options: ["--redis-url", redis.url])
+        var ways: [Way] = []
+        for encoding in ["entry", "frame"] {
+            ways.append(try Way(bench, encoding: encoding))
+        }
+        self.ways = ways
     }
 
     var sides: [Side] {
-        [
-            Side(name: "8 connections") { [self] (time) throws(BenchFailure) in
-                try run(for: time)
+        ways.map { way in
+            Side(name: "\(way.encoding) encoding") { (time) throws(BenchFailure) in
+                try way.run(for: time)
             }
-        ]
+        }
     }
 
-    /// Posts for `time` and waits until all of it is counted: both are the time it took.
-    private func run(for time: Duration) throws(BenchFailure) -> [Figure] {
-        let start = MonotonicTime.now()
-        let accepted = try load.post(
-            .ndjson(SampleEvents.lines), eventsEach: SampleEvents.batchCount, connections: 8,
-            pause: StreamsBenchmark.pause, for: time, unit: "accepted")
-        let (settling, stored) = try load.settle()
-        let rate = Double(stored - rows) / MonotonicTime.now().since(start).inSeconds
-        rows = stored
-        return [Figure("events/s", .perSecond, rate)] + accepted
-            + [Figure("after the last reply", .nanoseconds, Double(settling.wholeNanoseconds))]
+    func finish() throws(BenchFailure) -> [SideFigures] {
+        var figures: [SideFigures] = []
+        for way in ways { figures += try way.load.finish(as: "stored, \(way.encoding) encoding") }
+        return figures
     }
-
-    func finish() throws(BenchFailure) -> [SideFigures] { try load.finish() }
 }

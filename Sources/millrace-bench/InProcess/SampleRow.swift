@@ -16,34 +16,46 @@ final class SampleRow {
     private let types = [Bytes(signUp), Bytes(pageView)]
     private let source = Bytes("/shop")
     private var generator = UUIDv7Generator()
-    private var id = ByteBuffer(capacity: 32)
-    private var data = ByteBuffer(capacity: 128)
+    /// The bytes that the rows of a transaction borrow: it must not move while they do.
+    private var text = ByteBuffer(capacity: mostRows * bytesPerRow)
+
+    /// Rows between two calls of `flush`.
+    static let mostRows = 20_000
+    private static let bytesPerRow = 96
 
     static func time(_ index: Int) -> Int64 { start + Int64(index) * stepMilliseconds }
     static func isSignUp(_ index: Int) -> Bool { index / SampleEvents.countryCount % 4 == 0 }
 
-    /// Inserts row number `index`.
-    /// - Returns: false if the store has it already.
-    func insert(
-        _ index: Int, _ identity: Identity, with inserter: EventInserter
-    ) throws(StorageError) -> Bool {
+    /// Adds row number `index`; call `flush` after the last of a transaction.
+    func add(
+        _ index: Int, _ identity: Identity, to inserter: EventInserter
+    ) throws(StorageError) {
+        precondition(text.count + SampleRow.bytesPerRow <= text.capacity, "too many rows at once")
         let time = SampleRow.time(index)
-        data.removeAll()
-        data.append(#"{"path":"/products/"#)
-        data.append(decimal: index % 100)
-        data.append(#"","ms":"#)
-        data.append(decimal: index % 1000)
-        data.append(#","country":""#)
-        data.append(SampleEvents.country(index))
-        data.append(#""}"#)
-        id.removeAll()
-        id.append("order-")
-        id.append(decimal: index)
-        let row = EventRow(
-            identity: identity == .client
-                ? .client(id.span) : .generated(generator.next(milliseconds: time)),
-            time: time, type: types[SampleRow.isSignUp(index) ? 0 : 1].span, source: source.span,
-            subject: nil, data: data.span, extensions: nil)
-        return try inserter.insert(row)
+        let dataStart = text.count
+        text.append(#"{"path":"/products/"#)
+        text.append(decimal: index % 100)
+        text.append(#"","ms":"#)
+        text.append(decimal: index % 1000)
+        text.append(#","country":""#)
+        text.append(SampleEvents.country(index))
+        text.append(#""}"#)
+        let idStart = text.count
+        text.append("order-")
+        text.append(decimal: index)
+        let data = UnsafeRawBufferPointer(rebasing: text.span[dataStart..<idStart])
+        let id = UnsafeRawBufferPointer(rebasing: text.span[idStart...])
+        try inserter.add(
+            EventRow(
+                identity: identity == .client
+                    ? .client(id) : .generated(generator.next(milliseconds: time)),
+                time: time, type: types[SampleRow.isSignUp(index) ? 0 : 1].span,
+                source: source.span, subject: nil, data: data, extensions: nil))
+    }
+
+    /// Ends the rows of a transaction.
+    func flush(_ inserter: EventInserter) throws(StorageError) {
+        if let rejected = try inserter.flush().first { throw rejected.error }
+        text.removeAll()
     }
 }

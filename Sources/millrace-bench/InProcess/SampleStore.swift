@@ -6,7 +6,7 @@ import Telemetry
 /// A data directory whose store holds a million generated rows over a week. Made once a run.
 enum SampleStore {
     static let rowCount = 1_000_000
-    private static let rowsPerTransaction = 20_000
+    private static let rowsPerTransaction = SampleRow.mostRows
 
     /// The data directory; `store.db` is in it.
     static func directory(in scratch: ScratchDirectory) throws(BenchFailure) -> String {
@@ -26,8 +26,9 @@ enum SampleStore {
         for first in stride(from: 0, to: rowCount, by: rowsPerTransaction) {
             try store.write(position: nil) { (inserter) throws(StorageError) in
                 for index in first..<min(first + rowsPerTransaction, rowCount) {
-                    _ = try row.insert(index, .generated, with: inserter)
+                    try row.add(index, .generated, to: inserter)
                 }
+                try row.flush(inserter)
             }
             try store.maintain(now: .now(), isIdle: false)
         }

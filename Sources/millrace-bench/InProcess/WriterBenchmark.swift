@@ -59,9 +59,10 @@ struct WriterBenchmark: Benchmark {
         var next = index
         try store.write(position: nil) { (inserter) throws(StorageError) in
             for _ in 0..<WriterBenchmark.rowsPerTransaction {
-                _ = try row.insert(next, identity, with: inserter)
+                try row.add(next, identity, to: inserter)
                 next += 1
             }
+            try row.flush(inserter)
         }
         index = next
         try store.maintain(now: .now(), isIdle: false)
