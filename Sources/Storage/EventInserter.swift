@@ -9,8 +9,8 @@ package final class EventInserter {
     /// Inserts one row, and `rowsAtOnce` rows.
     private let one: Statement
     private let many: Statement
-    /// The rows behind a seq.
-    private let newer: Statement
+    /// Deletes the rows behind a seq.
+    private let takeBack: Statement
     /// Finds an event that was given its id here.
     private let generated: Statement
     private let types: NameDictionary
@@ -22,6 +22,8 @@ package final class EventInserter {
     /// What `add` took and no statement has inserted yet.
     private var pending: [PendingRow] = []
     private var rejected: [RejectedRow] = []
+    /// How many times `rowsAtOnce` rows go one by one, for there are duplicates among new rows.
+    private var groupsAlone = 0
 
     /// Of this transaction so far.
     package private(set) var inserted = 0
@@ -36,6 +38,9 @@ package final class EventInserter {
     /// does: 32 rows at once take little more than half the time of 32 statements, and more rows gain
     /// no more.
     private static let rowsAtOnce = 32
+    /// Where duplicates lie among new rows there are mostly more of them, and rows that were taken
+    /// back cost three times their insertion: so little of it that it hardly counts.
+    private static let groupsAloneAfterMixed = 8
     private static let columnCount = 9
     private static let keyBytes = 16
 
@@ -59,7 +64,7 @@ package final class EventInserter {
         self.secret = secret
         one = try connection.prepare(EventInserter.sql(rows: 1))
         many = try connection.prepare(EventInserter.sql(rows: EventInserter.rowsAtOnce))
-        newer = try connection.prepare("SELECT seq FROM event_rows WHERE seq > ?1")
+        takeBack = try connection.prepare("DELETE FROM event_rows WHERE seq > ?1")
         generated = try connection.prepare(
             "SELECT 1 FROM event_rows WHERE key = ?1 AND id IS NULL AND source_id = ?2")
         types = try NameDictionary(table: "event_types", secret: secret, connection: connection)
@@ -100,7 +105,7 @@ package final class EventInserter {
         return rejected
     }
 
-    /// Stores one event now, unless it is there already.
+    /// Stores one event now, unless it is there already. After `add`, `flush` is still due.
     /// - Returns: false if it was already there.
     /// - Throws: `rejected` when this row can never be stored: the others of the transaction are
     ///   not touched by it, so the caller may set the row aside (`quarantine`) and go on. Any other
@@ -139,12 +144,10 @@ package final class EventInserter {
         guard !pending.isEmpty else { return }
         defer { pending.removeAll(keepingCapacity: true) }
         if pending.count == EventInserter.rowsAtOnce {
-            do throws(StorageError) {
-                try attempt("event") { () throws(SQLiteError) in try insertTogether() }
+            if groupsAlone > 0 {
+                groupsAlone -= 1
+            } else if try insertTogether() {
                 return
-            } catch {
-                // Nothing of the statement is left; each row shows by itself which it was.
-                guard error.code == .rejected else { throw error }
             }
         }
         for row in pending {
@@ -164,32 +167,45 @@ package final class EventInserter {
             duplicates += 1
             return false
         }
-        count(row, seq: lastSeq + 1)
+        count(row)
         return true
     }
 
-    /// Inserts all of `pending` by one statement. Duplicates leave gaps between the `seq` of the others.
-    private func insertTogether() throws(SQLiteError) {
-        for index in pending.indices { bind(pending[index], at: index, of: many) }
-        try many.run()
-        let first = lastSeq + 1
-        let changes = connection.changes
-        duplicates += pending.count - changes
-        if changes == pending.count {
-            for index in pending.indices { count(pending[index], seq: first + Int64(index)) }
-        } else if changes > 0 {
-            newer.bind(1, lastSeq)
-            while try newer.step() {
-                let seq = newer.integer(0)
-                count(pending[Int(seq - first)], seq: seq)
+    /// Inserts all of `pending` by one statement, or finds them all to be there.
+    /// - Returns: false if nothing was done, for each row must show by itself what it is: one of them
+    ///   is refused, or some of them are duplicates. Those would leave gaps in `seq`, by whose
+    ///   difference sinks tell how many rows retention took from them.
+    private func insertTogether() throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            try attempt("event") { () throws(SQLiteError) in
+                for index in pending.indices { bind(pending[index], at: index, of: many) }
+                try many.run()
             }
+        } catch {
+            // Nothing of the statement is left.
+            guard error.code == .rejected else { throw error }
+            return false
         }
+        let changes = connection.changes
+        if changes == 0 {
+            duplicates += pending.count
+        } else if changes == pending.count {
+            for row in pending { count(row) }
+        } else {
+            try attempt("event") { () throws(SQLiteError) in
+                takeBack.bind(1, lastSeq)
+                try takeBack.run()
+            }
+            groupsAlone = EventInserter.groupsAloneAfterMixed
+            return false
+        }
+        return true
     }
 
-    private func count(_ row: PendingRow, seq: Int64) {
+    private func count(_ row: PendingRow) {
         generations.add(type: row.type, time: row.row.time)
         inserted += 1
-        lastSeq = seq
+        lastSeq += 1
     }
 
     /// Sets a refused event aside in the same transaction as the rest of its batch.
