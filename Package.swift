@@ -88,7 +88,7 @@ let package = Package(
 
         tests("PrimitivesTests", ["Primitives", "TestSupport"]),
         tests("ContainerTests", ["Container"]),
-        tests("TelemetryTests", ["Telemetry", "Primitives"]),
+        tests("TelemetryTests", ["Telemetry", "Primitives", "TestSupport"]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
         .target(
             name: "TestSupport", dependencies: ["Redis", "Primitives"], path: "Tests/TestSupport",

@@ -30,6 +30,16 @@ struct JSONObjectWriter: ~Copyable {
         buffer.append(value ? "true" : "false")
     }
 
+    mutating func add(_ name: String, _ values: [Int]) {
+        key(name)
+        buffer.append("[")
+        for (index, value) in values.enumerated() {
+            if index > 0 { buffer.append(",") }
+            buffer.append(decimal: value)
+        }
+        buffer.append("]")
+    }
+
     mutating func add(_ name: String, _ values: [String]) {
         key(name)
         buffer.append("[")

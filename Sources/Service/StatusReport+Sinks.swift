@@ -19,6 +19,7 @@ extension StatusReport {
         body.add("dead_letters", sink.deadLetters)
         body.add("redelivered", sink.redelivered)
         body.add("lost", sink.lost)
+        if let partitions = sink.partitions { body.add("partitions", partitions) }
         if let lag = sink.lag { body.add("lag", lag) }
         if let error = sink.lastError { body.add("last_error", error) }
         body.object("breaker") { RedisReport.add(sink.breaker, to: &$0) }

@@ -12,7 +12,9 @@ import TestSupport
                 "http://127.0.0.1:\(service.port)",
             ], output: output, errors: output)
         // Awaited, not blocked for: the thread belongs to all tests.
-        for _ in 0..<3000 where run.isRunning { try await Task.sleep(for: .milliseconds(100)) }
+        for _ in 0..<3000 * slowness where run.isRunning {
+            try await Task.sleep(for: .milliseconds(100))
+        }
         let status = run.kill()
         let findings = String(decoding: (FileSystem.read(output) ?? []).suffix(8000), as: UTF8.self)
         #expect(status == .exited(0), "\(findings)")

@@ -15,6 +15,7 @@ import Testing
         }
         let cluster = try SinkCluster(
             receiver, ["--stream-encoding", encoding], timeout: "20s")
+        try cluster.waitUntilShared([2, 1, 1])
         var posted = 0
         for _ in 0..<20 { try cluster.post(100, toEach: 0..<2, after: &posted) }
         try cluster.waitUntilDelivered(posted)

@@ -25,6 +25,13 @@ import Testing
         #expect(problem(["host": host]) == nil)
     }
 
+    @Test(arguments: ["redis-url", "cache-redis-url"])
+    func `a Redis cluster is refused and not taken for one server`(name: String) throws {
+        let found = try #require(problem([name: "redis://a,b?cluster=true"]))
+        #expect(found.hasPrefix("\(name) (flag --\(name)): "), "\(found)")
+        #expect(found.contains("a Redis cluster"))
+    }
+
     @Test func `limits that contradict each other are refused with what would be right`() throws {
         let bodies = try #require(problem(["body-limit": "100MiB"]))
         #expect(bodies.contains("decompressed-limit (default)"))

@@ -33,7 +33,8 @@ final class Sink: Sendable {
             delivered: counters.delivered.count, batches: counters.batches.count,
             failedAttempts: counters.failed.count, refusals: counters.refused.count,
             deadLetters: counters.deadLetters.count, redelivered: source.redelivered,
-            lost: source.lost, lag: source.lag, lastError: counters.lastError,
+            lost: source.lost, partitions: source.ownPartitions, lag: source.lag,
+            lastError: counters.lastError,
             breaker: target.breaker.snapshot(at: .now()),
             durations: counters.durations.snapshot)
     }

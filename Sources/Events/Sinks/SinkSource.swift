@@ -31,6 +31,8 @@ protocol SinkSource: Sendable {
     var lost: UInt64 { get }
     /// Entries of a stream that Redis had delivered before, since start.
     var redelivered: UInt64 { get }
+    /// The partitions whose new entries this node reads now; nil where no nodes share them.
+    var ownPartitions: [Int]? { get }
 }
 
 /// Why a source cannot be read at the moment. Everything here may be tried again.

@@ -18,6 +18,8 @@ package struct SinkStatus: Sendable {
     package let redelivered: UInt64
     /// Events, or entries of streams, that were gone before they could be delivered, or unreadable.
     package let lost: UInt64
+    /// Partitions of the streams that this node reads at present; nil where it reads its store.
+    package let partitions: [Int]?
     /// What is still to be delivered; nil if unknown.
     package let lag: Int64?
     /// Why the last attempt failed; nil if it did not.

@@ -40,6 +40,7 @@ final class SinkStoreSource: SinkSource {
     }
 
     var partitions: Int { 1 }
+    var ownPartitions: [Int]? { nil }
     /// Nobody else could take a batch.
     var heartbeat: Duration { .seconds(10) }
     var lost: UInt64 { lostCount.count }

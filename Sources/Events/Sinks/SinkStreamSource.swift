@@ -5,7 +5,7 @@ import Synchronization
 import Telemetry
 
 /// A sink's events as they come through the streams, shared with all nodes that have the sink: one
-/// consumer group a sink, one consumer a node.
+/// consumer group a sink, one consumer a node, one node that reads a partition (`SinkMembership`).
 ///
 /// DESIGN. After a start and after each failure a lane first reads what is pending for this node:
 /// a read whose answer was lost may have been carried out. Then it asks for new entries, and now
@@ -17,6 +17,8 @@ import Telemetry
 final class SinkStreamSource: SinkSource {
     /// Beside two attempts, before an entry looks abandoned.
     private static let margin = Duration.seconds(5)
+    /// Between looks at whether a partition is still another node's.
+    private static let othersTurn = Duration.milliseconds(100)
     /// For what is answered in a few bytes.
     static let answerLimit = Duration.seconds(1)
 
@@ -39,6 +41,7 @@ final class SinkStreamSource: SinkSource {
     let keys: StreamKeys
     let group: String
     let node: String
+    let membership: SinkMembership?
     let log: Logger
     /// How long an entry must lie with a node that says nothing before another takes it.
     let claimAfter: Duration
@@ -53,11 +56,13 @@ final class SinkStreamSource: SinkSource {
     /// - Parameters:
     ///   - redis: with a consumer lane that has a connection for each partition and one to spare.
     ///   - store: for dead letters.
+    ///   - membership: says which partitions this node reads; nil where no other has the sink.
     init(
         _ options: SinkOptions, redis: GuardedRedis, store: EventStore, streams: SinkStreams,
-        log: Logger
+        membership: SinkMembership? = nil, log: Logger
     ) {
         self.options = options
+        self.membership = membership
         self.redis = redis
         self.store = store
         self.log = log
@@ -79,6 +84,9 @@ final class SinkStreamSource: SinkSource {
 
     var heartbeat: Duration { claimAfter / 4 }
     var partitions: Int { places.count }
+    var ownPartitions: [Int]? {
+        membership?.partitions(of: options.name, count: places.count)
+    }
     var lost: UInt64 { lostCount.count }
     var redelivered: UInt64 { redeliveredCount.count }
 
@@ -114,6 +122,10 @@ final class SinkStreamSource: SinkSource {
         _ partition: Int, _ place: inout Place, until deadline: Deadline
     ) throws(RedisError) -> SinkBatch? {
         if let batch = try recover(partition, &place) { return batch }
+        guard membership?.isReader(of: partition, sink: options.name) ?? true else {
+            sleep(until: min(deadline, .after(SinkStreamSource.othersTurn)))
+            return nil
+        }
         let now = MonotonicTime.now()
         if now >= place.nextClaim {
             let hasClaimed = try claim(partition, &place)

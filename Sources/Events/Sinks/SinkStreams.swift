@@ -24,9 +24,10 @@ package struct SinkStreams: Sendable {
         self.encoding = encoding
     }
 
-    /// A connection for each lane's blocking read, and two to spare for heartbeats.
+    /// A connection for each lane's blocking read, two to spare for heartbeats, and one for
+    /// `SinkMembership`.
     func connect(sinkCount: Int, log: Logger) -> GuardedRedis {
-        let limit = sinkCount * partitions + 2
+        let limit = sinkCount * partitions + 3
         return GuardedRedis(
             url, lanes: [.sinks], clientName: "millrace-\(node)-sinks",
             options: { _ in RedisLaneOptions(connectionLimit: limit) }, logger: log)

@@ -14,6 +14,7 @@ package final class Sinks: Sendable {
     /// Of the sinks alone, so that their blocking reads take no connection from others. Nil without
     /// sinks, and where they read this node's store.
     package let redis: GuardedRedis?
+    private let membership: SinkMembership?
     private let isStopping: Monitor<Bool>
     private let threads: Locked<[Thread]> = Locked([])
     private let runningLanes = Monitor(0)
@@ -39,21 +40,29 @@ package final class Sinks: Sendable {
         log: Logger
     ) {
         let redis = options.isEmpty ? nil : streams.connect(sinkCount: options.count, log: log)
-        self.init(options, store: store, redis: redis, userAgent: userAgent, log: log) {
-            options -> (any SinkSource)? in
-            redis.map {
-                SinkStreamSource(options, redis: $0, store: store, streams: streams, log: log)
-            }
+        let membership = redis.map {
+            SinkMembership(options.map(\.name), redis: $0, node: streams.node, log: log)
+        }
+        self.init(
+            options, store: store, redis: redis, membership: membership, userAgent: userAgent,
+            log: log
+        ) { options -> (any SinkSource)? in
+            guard let redis, let membership else { return nil }
+            return SinkStreamSource(
+                options, redis: redis, store: store, streams: streams, membership: membership,
+                log: log)
         }
     }
 
     /// - Parameter source: makes the source of one sink; nil leaves the sink out.
     init(
         _ options: [SinkOptions], store: EventStore, redis: GuardedRedis? = nil,
-        userAgent: String, log: Logger, source: (SinkOptions) -> (any SinkSource)?
+        membership: SinkMembership? = nil, userAgent: String, log: Logger,
+        source: (SinkOptions) -> (any SinkSource)?
     ) {
         self.store = store
         self.redis = redis
+        self.membership = membership
         let parts = options.compactMap { options in source(options).map { (options, $0) } }
         var clientOptions = HTTPClientOptions()
         clientOptions.userAgent = userAgent
@@ -75,6 +84,7 @@ package final class Sinks: Sendable {
     package var statuses: [SinkStatus] { sinks.map(\.status) }
 
     package func start() {
+        membership?.start()
         let lanes = sinks.flatMap(\.lanes)
         runningLanes.withLock { $0 = lanes.count }
         let started = lanes.map { lane in
@@ -94,6 +104,7 @@ package final class Sinks: Sendable {
         client?.close()
         for thread in threads.withLock({ $0 }) { thread.join() }
         threads.withLock { $0 = [] }
+        membership?.stop()
         redis?.close()
     }
 

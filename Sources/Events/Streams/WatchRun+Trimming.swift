@@ -82,6 +82,7 @@ extension WatchRun {
     }
 
     private func cutByBytes() throws(RedisError) {
+        if let memoryRefusal { return tellThatCapsFail(memoryRefusal) }
         let bytes = partitions.reduce(0) { $0 + $1.bytes }
         guard bytes > Int64(watch.options.maxBytes) else { return }
         let share = Double(watch.options.maxBytes) * WatchRun.keptShare / Double(bytes)

@@ -24,6 +24,8 @@ final class WatchRun {
     private var seenConnections: UInt64 = 0
     /// Redis's clock at the last look, in milliseconds since 1970; nil where it may not be asked.
     private(set) var redisTime: Int64?
+    /// Why the memory of a stream may not be asked for; nil if it may.
+    private(set) var memoryRefusal: String?
     var nextCensus: MonotonicTime = .now()
     var hasToldThatCapsFail = false
     var conflict = StreamConflict()
@@ -100,7 +102,7 @@ final class WatchRun {
         pipeline.command("EXISTS", watch.keys.beyond)
         pipeline.command("TIME")
         var found = Array(repeating: Partition(), count: watch.keys.count)
-        (mark, redisTime) = (nil, nil)
+        (mark, redisTime, memoryRefusal) = (nil, nil, nil)
         try watch.redis.call(
             .streams, within: WatchRun.callLimit, isQuestion: true
         ) { session throws(RedisError) in
@@ -118,6 +120,9 @@ final class WatchRun {
                     guard error.code == .otherServer || error.code == .noPermission else {
                         throw error
                     }
+                    if index % 3 == 2, error.code == .noPermission {
+                        memoryRefusal = error.description
+                    }
                     continue
                 }
                 switch index % 3 {
@@ -131,7 +136,7 @@ final class WatchRun {
     }
 
     /// What TIME answers: seconds and microseconds.
-    private static func milliseconds(_ reply: RedisReply) -> Int64? {
+    static func milliseconds(_ reply: RedisReply) -> Int64? {
         guard let seconds = reply.elements.first?.integer, (0...1 << 40).contains(seconds),
             let rest = reply.elements[1]?.integer
         else { return nil }

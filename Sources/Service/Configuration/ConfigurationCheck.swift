@@ -24,12 +24,19 @@ enum ConfigurationCheck {
             """
     }
 
-    /// One command reads all partitions, which a cluster spreads over its servers.
+    /// One command reads all partitions, which a cluster spreads over its servers; the cache's client
+    /// knows no redirections either.
     private static func redis(_ values: ResolvedSettings) -> String? {
-        guard values[\.redisURL]?.isCluster == true else { return nil }
+        if values[\.redisURL]?.isCluster == true {
+            return """
+                \(values.cite(\.redisURL)): streams do not run on a Redis cluster; name a single \
+                server, or a proxy in front of one
+                """
+        }
+        guard values[\.cacheRedisURL]?.isCluster == true else { return nil }
         return """
-            \(values.cite(\.redisURL)): streams do not run on a Redis cluster; name a single \
-            server, or a proxy in front of one
+            \(values.cite(\.cacheRedisURL)): the cache does not run on a Redis cluster; name a \
+            single server, or a proxy in front of one
             """
     }
 

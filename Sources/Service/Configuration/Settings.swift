@@ -74,7 +74,7 @@ struct Settings: Sendable {
         "Time between syncs with --journal-sync interval: what a power cut may cost")
     let retention = Setting(
         "retention", .durationOrOff(.seconds(1)...(.seconds(86_400 * 36_500))), default: "off",
-        "Age at which events are deleted")
+        "Age, by their own time, at which events are deleted")
     let readers = Setting(
         "readers", .integer(1...64), default: "2", "Connections that read the store")
 

@@ -91,7 +91,7 @@ import Testing
         for node in [back, cutter] { #expect(try node.terminate() == .exited(0)) }
     }
 
-    @Test(arguments: ["-eval", "-set"])
+    @Test(arguments: ["-eval", "-set", "-memory"])
     func `where a cap lacks rights it says so once`(rule: String) throws {
         let redis = try RedisProcess()
         try redis.addGroup("sleeper")

@@ -62,6 +62,16 @@ struct SinkCluster {
         try nodes[index].get("/status").json()["sinks"]?["audit"] ?? .null
     }
 
+    /// Waits until the first nodes read so many partitions, all of them and each one once.
+    func waitUntilShared(_ counts: [Int]) throws {
+        try nodes[0].wait(until: "the partitions are dealt out as \(counts)") {
+            let own = try counts.indices.map { index in
+                try sink(index)["partitions"]?.array?.compactMap(\.integer) ?? []
+            }
+            return own.map(\.count).sorted() == counts.sorted() && Set(own.joined()).count == 4
+        }
+    }
+
     func waitUntilDelivered(_ count: Int, within limit: Duration = .seconds(60)) throws {
         let all = Set((0..<count).map { "e\($0)" })
         try nodes[0].wait(until: "all are delivered", within: limit) {

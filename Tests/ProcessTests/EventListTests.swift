@@ -1,0 +1,70 @@
+import Testing
+import TestSupport
+
+/// Which events are listed, asked for and kept.
+@Suite struct EventListTests {
+    private let lines = [
+        #"{"id":"1","type":"a","source":"/x","subject":"s1","time":"2020-01-01T00:00:00Z","n":1}"#,
+        #"{"id":"2","type":"a","source":"/x","subject":"s2","time":"2020-01-01T00:00:01Z","n":2}"#,
+        #"{"id":"3","type":"b","source":"/y","subject":"s1","time":"2020-01-01T00:00:02Z","n":3}"#,
+    ]
+
+    @Test(arguments: [
+        ("source=/x", ["1", "2"]), ("source=/y", ["3"]), ("subject=s1", ["1", "3"]),
+        ("type=a,b", ["1", "2", "3"]), ("from=2020-01-01T00:00:01Z", ["2", "3"]),
+        ("to=2020-01-01T00:00:01Z", ["1"]),
+        ("from=2020-01-01&to=2020-01-01T00:00:02Z", ["1", "2"]),
+        ("source=/x&subject=s1&type=a", ["1"]), ("source=/x&type=b", []),
+    ])
+    func `filters narrow the list, alone and together`(filter: String, ids: [String]) throws {
+        let service = try RunningService.start()
+        #expect(try service.post("/events?ack=stored", lines: lines).status == 200)
+        let page = try service.get("/events?\(filter)").json()
+        #expect(page["events"]?.array?.compactMap { $0["id"]?.string }.sorted() == ids)
+    }
+
+    @Test(arguments: [
+        (
+            "metric=count,sum:n&group_by=type&where=n:ge:2&order=-count&from=2020-01-01&to=2020-01-02",
+            #"{"metric":["count","sum:n"],"group_by":["type"],"where":["n:ge:2"],"order":["-count"],"from":"2020-01-01","to":"2020-01-02"}"#
+        ),
+        (
+            "metric=count&where=n:ge:2&where=subject:eq:s1&event=a,b&from=2020-01-01&to=2020-01-02&shape=objects",
+            #"{"metric":"count","where":["n:ge:2","subject:eq:s1"],"event":["a","b"],"from":"2020-01-01","to":"2020-01-02","shape":"objects"}"#
+        ),
+        (
+            "metric=max:n&interval=1h&fill=0&limit=5&from=2020-01-01&to=2020-01-01T03:00:00Z",
+            #"{"metric":"max:n","interval":"1h","fill":0,"limit":5,"from":"2020-01-01","to":"2020-01-01T03:00:00Z"}"#
+        ),
+    ])
+    func `a question in JSON has the answer of the same one in the URL`(
+        target: String, body: String
+    ) throws {
+        let service = try RunningService.start()
+        #expect(try service.post("/events?ack=stored", lines: lines).status == 200)
+        let asked = try service.get("/query?\(target)")
+        let posted = try service.post("/query", json: body)
+        #expect(asked.status == 200 && posted.status == 200, "\(posted.text)")
+        #expect(try posted.json()["rows"] == asked.json()["rows"])
+        #expect(try posted.json()["rows"]?.array?.isEmpty == false)
+        #expect(try posted.json()["columns"] == asked.json()["columns"])
+        let explained = try service.post("/query", json: body.dropLast() + #","explain":true}"#)
+        #expect(try explained.text == service.get("/query?\(target)&explain=1").text)
+    }
+
+    @Test func `what is older than the retention goes, by the time of the event`() throws {
+        let first = try RunningService.start()
+        #expect(try first.post("/events?ack=stored", lines: lines).status == 200)
+        #expect(try first.post("/events?ack=stored", json: #"{"type":"new"}"#).status == 200)
+        #expect(try first.terminate() == .exited(0))
+        let service = try first.startAgain(["--retention", "1d"])
+        try service.wait(until: "the old events are gone") {
+            try service.get("/status").json()["store"]?["rows"]?.integer == 1
+        }
+        let left = try service.get("/events").json()["events"]?.array
+        #expect(left?.compactMap { $0["type"]?.string } == ["new"])
+        // Their ids are free again: what was deleted may come once more.
+        #expect(try service.post("/events?ack=stored", lines: lines).status == 200)
+        #expect(try service.terminate() == .exited(0))
+    }
+}
