@@ -15,7 +15,7 @@ import Testing
         var exits: [ProcessEnding] = []
     }
 
-    @Test(arguments: ["FLUSHALL", "FLUSHALL with a node away", "XGROUP DESTROY", "killed"])
+    @Test(arguments: ["FLUSHALL", "FLUSHALL with a node away", "XGROUP DESTROY", "killed", "older"])
     func `two nodes hold everything although the streams or their groups went away`(
         what: String
     ) async throws {
@@ -80,6 +80,12 @@ import Testing
             for key in RedisProcess.keys() {
                 for group in ["n1", "n2"] { try redis.command("XGROUP", "DESTROY", key, group) }
             }
+        case "older":
+            // As a replica that had not come so far when it became the master.
+            try redis.command("SAVE")
+            usleep(700_000)
+            redis.kill()
+            try redis.start()
         default:
             redis.kill()
             try redis.start(withData: false)

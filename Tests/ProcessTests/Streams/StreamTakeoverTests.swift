@@ -63,7 +63,7 @@ import Testing
         // Nobody reads for the group now.
         outcome.third = try post("third", to: front, &outcome)
         // Longer than an entry is in work, or it takes over its own.
-        let claimAfter = slowness > 1 ? "5s" : "300ms"
+        let claimAfter = slowness > 1 ? "20s" : "300ms"
         let successor = try RunningService.start(
             arguments + ["--node", "successor", "--stream-claim-after", claimAfter])
         try successor.wait(until: "all is taken over", every: .milliseconds(20)) {
