@@ -45,7 +45,8 @@ final class GuardedLane: Sendable {
     func clearSuspicion() { suspicion.store(false, ordering: .relaxed) }
 
     /// Runs `body` with a connection, if the breaker lets it, and tells the breaker what the
-    /// connection saw: what the caller makes of it, or throws, does not matter.
+    /// connection saw: what the caller makes of it, how long it takes for that, or what it throws,
+    /// does not matter.
     /// - Parameter now: when the call begins.
     func call<Result>(
         _ deadline: Deadline, at now: MonotonicTime, waitAllowance: Duration, isQuestion: Bool,
@@ -96,6 +97,12 @@ final class GuardedLane: Sendable {
     private func finish(
         _ connection: RedisConnection, _ permit: BreakerPermit, isQuestion: Bool
     ) {
+        var permit = permit
+        if !connection.isBroken, let answeredAt = connection.answeredAt {
+            // What came after the last answer was the caller's own work: a read of thousands of
+            // events, say, is decoded within the call.
+            permit.startedAt = permit.startedAt + MonotonicTime.now().since(answeredAt)
+        }
         let outcome: BreakerOutcome? =
             if !connection.hasSent {
                 nil

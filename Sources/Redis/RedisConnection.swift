@@ -15,6 +15,8 @@ final class RedisConnection: @unchecked Sendable {  // One thread at a time: the
     private(set) var isBroken = false
     /// Since `beginCall`: whether anything was sent, and what the server failed with.
     private(set) var hasSent = false
+    /// When the last reply was there; nil before the first `send` of a call that sends anything.
+    private(set) var answeredAt: MonotonicTime?
     private(set) var serverFailure: RedisError?
 
     private let context: UnsafeMutablePointer<redisContext>
@@ -67,6 +69,7 @@ final class RedisConnection: @unchecked Sendable {  // One thread at a time: the
     /// Forgets what the call before saw.
     func beginCall() {
         hasSent = false
+        answeredAt = nil
         serverFailure = nil
     }
 
@@ -94,6 +97,7 @@ final class RedisConnection: @unchecked Sendable {  // One thread at a time: the
             isBroken = true
             try exchange(pipeline.bytes.span, replyCount: pipeline.commandCount, deadline)
             isBroken = false
+            answeredAt = .now()
         }
         return RedisReplies(
             nodes: arena.pointee.nodes, text: arena.pointee.bytes.base, next: 0,

@@ -20,7 +20,7 @@ final class RedisProber: Sendable {
         case suspicion
     }
 
-    private let thread: Locked<Thread?>
+    private let thread = ThreadSlot()
     private let signal: Monitor<Signal>
 
     /// As long as a request may wait for Redis: what does not answer in this time is not well.
@@ -34,7 +34,7 @@ final class RedisProber: Sendable {
 
     init(_ lanes: [GuardedLane], connector: RedisConnector, signal: Monitor<Signal>) {
         self.signal = signal
-        let started = Thread(name: "redis-probe") {
+        thread.start(name: "redis-probe") {
             while true {
                 RedisProber.look(at: lanes, connector)
                 let deadline = RedisProber.nextLook(at: lanes)
@@ -47,17 +47,12 @@ final class RedisProber: Sendable {
                 if isClosed == true { return }
             }
         }
-        thread = Locked(started)
     }
 
     /// Ends the thread, after the look it may be at. Harmless when repeated.
     func close() {
         signal.change { $0.isClosed = true }
-        let running = thread.withLock { thread -> Thread? in
-            defer { thread = nil }
-            return thread
-        }
-        running?.join()
+        thread.join()
     }
 
     private static func look(at lanes: [GuardedLane], _ connector: RedisConnector) {

@@ -131,6 +131,22 @@ struct GuardedRedisTests {
         #expect(breaker.callCount == 3 && breaker.slowRate < 1)
     }
 
+    @Test func `what a caller does with an answer makes no call slow`() throws {
+        let server = try RedisServer()
+        let redis = GuardedRedis(port: server.port)
+        defer { redis.close() }
+        for _ in 0..<3 {
+            try redis.call(.consumer, within: .seconds(5)) { session throws(RedisError) in
+                var pipeline = RedisPipeline()
+                pipeline.command("PING")
+                _ = try session.single(pipeline)
+                sleep(until: .after(.milliseconds(250)))
+            }
+        }
+        let breaker = redis.breaker(.consumer).snapshot(at: .now())
+        #expect(breaker.callCount == 3 && breaker.slowRate < 1)
+    }
+
     @Test func `what is wrong with the command is no failure`() throws {
         let server = try RedisServer()
         let redis = GuardedRedis(port: server.port)

@@ -39,6 +39,8 @@ final class ConsumerRun {
     /// pending then, and is read as such.
     private static let decodeLimitBytes = 2 * readBytes
     static let firstReadCount = 200
+    /// Half of what a breaker calls slow. Few entries may take as long where the way is long.
+    private static let longAnswer = Duration.milliseconds(50)
     private(set) var readCount = ConsumerRun.firstReadCount
     /// How long Redis holds a read that finds nothing: also how late a stop may be noticed, and
     /// acknowledgements without a later read.
@@ -100,13 +102,13 @@ final class ConsumerRun {
         }
         guard !pipeline.isEmpty else { return }
         let batch = consumer.queue.take()
-        let (entryCount, cuts) = try send(hasRoom: hasRoom, into: batch)
+        let (entryCount, cuts, time) = try send(hasRoom: hasRoom, into: batch)
         succeeded()
         let taken = batch.entryCount
         if taken < entryCount { mustRecover = true }
         adaptReadCount(
             entries: entryCount, bytes: batch.byteCount / max(taken, 1) * entryCount,
-            asked: readCount, limit: ConsumerRun.readCounts.upperBound)
+            asked: readCount, limit: ConsumerRun.readCounts.upperBound, after: time)
         giveBackAcknowledged()
         look(at: cuts)
         for (partition, end) in batch.reach.enumerated() {
@@ -119,13 +121,15 @@ final class ConsumerRun {
     /// - Parameters:
     ///   - hasRoom: entries were asked for, and the cuts behind them.
     ///   - batch: gets the entries.
-    /// - Returns: how many entries came, those included that were too much to decode, and the cuts.
+    /// - Returns: how many entries came, those included that were too much to decode, the cuts, and
+    ///   how long the answer took.
     private func send(
         hasRoom: Bool, into batch: StreamBatch
-    ) throws(RedisError) -> (entryCount: Int, cuts: [StreamEntryID?]) {
+    ) throws(RedisError) -> (entryCount: Int, cuts: [StreamEntryID?], time: Duration) {
         let block = hasRoom ? blockTime : .zero
         var entryCount = 0
         var cuts: [StreamEntryID?] = []
+        var time = Duration.zero
         let start = MonotonicTime.now()
         do throws(RedisError) {
             try consumer.redis.call(
@@ -133,7 +137,7 @@ final class ConsumerRun {
             ) { session throws(RedisError) in
                 if hasRoom { batch.era = eraOfReads() }
                 let replies = try session.send(pipeline)
-                let time = MonotonicTime.now().since(start)
+                time = MonotonicTime.now().since(start)
                 for (index, reply) in replies.enumerated() {
                     if hasRoom, index == replies.count - 1 {
                         cuts = self.cuts(in: reply)
@@ -153,17 +157,22 @@ final class ConsumerRun {
             }
             throw error
         }
-        return (entryCount, cuts)
+        return (entryCount, cuts, time)
     }
 
     /// Asks for less next time if this was too much, and for more if it was little.
     /// - Parameters:
     ///   - asked: entries of a partition that were asked for.
     ///   - limit: how far the count may grow.
-    func adaptReadCount(entries: Int, bytes: Int, asked: Int, limit: Int) {
+    ///   - time: that the answer took. It says something of its size if there was no waiting for more.
+    func adaptReadCount(
+        entries: Int, bytes: Int, asked: Int, limit: Int, after time: Duration = .zero
+    ) {
         if bytes > ConsumerRun.readBytes {
             readCount = max(
                 readCount * ConsumerRun.readBytes / bytes, ConsumerRun.readCounts.lowerBound)
+        } else if entries >= asked, time > ConsumerRun.longAnswer {
+            readCount = max(readCount / 2, min(readCount, ConsumerRun.firstReadCount))
         } else if entries >= asked, bytes < ConsumerRun.readBytes / 2 {
             readCount = min(2 * readCount, max(readCount, limit))
         }
