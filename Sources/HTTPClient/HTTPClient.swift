@@ -15,7 +15,7 @@ package final class HTTPClient: Sendable {
     private let options: HTTPClientOptions
     private let inbox = Locked(Inbox())
     private let multi: MultiHandle
-    private let thread: Locked<Thread?> = Locked(nil)
+    private let thread = ThreadSlot()
 
     package init(_ options: HTTPClientOptions = HTTPClientOptions()) {
         precondition(options.inFlightLimit > 0 && options.queueLimit >= 0)
@@ -23,8 +23,7 @@ package final class HTTPClient: Sendable {
         let multi = MultiHandle(options)
         self.multi = multi
         let loop = HTTPTransferLoop(multi, options, inbox)
-        let worker = Thread(name: "http-client") { loop.run() }
-        thread.withLock { $0 = worker }
+        thread.start(name: "http-client") { loop.run() }
     }
 
     deinit { close() }
@@ -70,11 +69,7 @@ package final class HTTPClient: Sendable {
     package func close() {
         inbox.withLock { $0.isClosed = true }
         multi.wake()
-        let worker = thread.withLock { thread -> Thread? in
-            defer { thread = nil }
-            return thread
-        }
-        worker?.join()
+        thread.join()
     }
 
     private func enqueue(_ request: HTTPRequest) -> HTTPClientError? {

@@ -38,6 +38,30 @@ package final class Thread: Sendable {
     package func join() { pthread_join(handle, nil) }
 }
 
+/// The thread of an owner that starts it after itself and may be told more than once to end it. Any
+/// thread may call it, except that thread.
+package final class ThreadSlot: Sendable {
+    private let thread: Locked<Thread?> = Locked(nil)
+
+    package init() {}
+
+    /// Starts `body` on a new thread. Call once.
+    /// - Parameter name: at most 15 bytes are kept.
+    package func start(name: String, _ body: @escaping @Sendable () -> Void) {
+        let started = Thread(name: name, body)
+        thread.withLock { $0 = started }
+    }
+
+    /// Waits until the body has returned. Harmless when repeated, and before `start`.
+    package func join() {
+        let running = thread.withLock { thread -> Thread? in
+            defer { thread = nil }
+            return thread
+        }
+        running?.join()
+    }
+}
+
 private final class Start: Sendable {
     let name: String
     let priority: ThreadPriority

@@ -31,21 +31,21 @@ struct JSONObjectWriter: ~Copyable {
     }
 
     mutating func add(_ name: String, _ values: [Int]) {
-        key(name)
-        buffer.append("[")
-        for (index, value) in values.enumerated() {
-            if index > 0 { buffer.append(",") }
-            buffer.append(decimal: value)
-        }
-        buffer.append("]")
+        add(name, values) { $0.append(decimal: $1) }
     }
 
     mutating func add(_ name: String, _ values: [String]) {
+        add(name, values) { $0.append(jsonString: $1) }
+    }
+
+    private mutating func add<Value>(
+        _ name: String, _ values: [Value], _ write: (inout ByteBuffer, Value) -> Void
+    ) {
         key(name)
         buffer.append("[")
         for (index, value) in values.enumerated() {
             if index > 0 { buffer.append(",") }
-            buffer.append(jsonString: value)
+            write(&buffer, value)
         }
         buffer.append("]")
     }

@@ -86,11 +86,12 @@ package final class EventInserter {
             """
     }
 
-    /// Takes one event to store with others, unless it is there already: the fast way for many.
+    /// Takes one event to store, unless it is there already.
     ///
     /// Call `flush` before the end of `EventStore.write`; the row's bytes must stay valid until then.
-    /// - Throws: `rejected` when this row can never be stored, as `insert` does; what only SQLite
-    ///   can find out is told by `flush`. Any other error must leave `write`.
+    /// - Throws: `rejected` when this row can never be stored: the others of the transaction are not
+    ///   touched by it, so the caller may set it aside (`quarantine`) and go on. What only SQLite can
+    ///   find out is told by `flush`. Any other error must leave `write`, which rolls everything back.
     package func add(_ row: EventRow) throws(StorageError) {
         guard let next = try examine(row) else { return }
         pending.append(next)
@@ -103,17 +104,6 @@ package final class EventInserter {
         try insertPending()
         defer { rejected.removeAll() }
         return rejected
-    }
-
-    /// Stores one event now, unless it is there already. After `add`, `flush` is still due.
-    /// - Returns: false if it was already there.
-    /// - Throws: `rejected` when this row can never be stored: the others of the transaction are
-    ///   not touched by it, so the caller may set the row aside (`quarantine`) and go on. Any other
-    ///   error must leave `write`, which rolls everything back.
-    package func insert(_ row: EventRow) throws(StorageError) -> Bool {
-        try insertPending()
-        guard let next = try examine(row) else { return false }
-        return try attempt("event") { () throws(SQLiteError) in try insertAlone(next) }
     }
 
     /// - Returns: nil if it is known to be there already, which is then counted.
@@ -152,7 +142,7 @@ package final class EventInserter {
         }
         for row in pending {
             do throws(StorageError) {
-                _ = try attempt("event") { () throws(SQLiteError) in try insertAlone(row) }
+                try attempt("event") { () throws(SQLiteError) in try insertAlone(row) }
             } catch {
                 guard error.code == .rejected else { throw error }
                 rejected.append(RejectedRow(row: row.row, error: error))
@@ -160,15 +150,10 @@ package final class EventInserter {
         }
     }
 
-    private func insertAlone(_ row: PendingRow) throws(SQLiteError) -> Bool {
+    private func insertAlone(_ row: PendingRow) throws(SQLiteError) {
         bind(row, at: 0, of: one)
         try one.run()
-        guard connection.changes > 0 else {
-            duplicates += 1
-            return false
-        }
-        count(row)
-        return true
+        if connection.changes > 0 { count(row) } else { duplicates += 1 }
     }
 
     /// Inserts all of `pending` by one statement, or finds them all to be there.

@@ -31,15 +31,14 @@ package final class Logger: Sendable {
     private let dropCount = Atomic<UInt64>(0)
     private let state = Monitor(State())
     private let isHumanReadable: Bool
-    private let thread: Locked<Thread?> = Locked(nil)
+    private let thread = ThreadSlot()
 
     /// - Parameter isHumanReadable: text for a terminal; otherwise one JSON object a line.
     package init(level: LogLevel, isHumanReadable: Bool = false, sink: @escaping Sink) {
         threshold = Atomic(level.rawValue)
         self.isHumanReadable = isHumanReadable
         let state = state
-        let writer = Thread(name: "log") { Logger.write(state, to: sink) }
-        thread.withLock { $0 = writer }
+        thread.start(name: "log") { Logger.write(state, to: sink) }
     }
 
     /// A logger that says nothing: for tests.
@@ -105,11 +104,7 @@ package final class Logger: Sendable {
     /// Writes what is queued and ends the thread. Records that come later are dropped and counted.
     package func close() {
         state.change { $0.isClosed = true }
-        let writer = thread.withLock { thread -> Thread? in
-            defer { thread = nil }
-            return thread
-        }
-        writer?.join()
+        thread.join()
     }
 
     private static func write(_ state: Monitor<State>, to sink: Sink) {

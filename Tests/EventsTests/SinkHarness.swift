@@ -43,11 +43,12 @@ final class SinkHarness {
             for number in numbers {
                 let held = (Bytes("e\(number)"), Bytes(type), Bytes("/test"), Bytes(data))
                 defer { withExtendedLifetime(held) {} }
-                _ = try inserter.insert(
+                try inserter.add(
                     EventRow(
                         identity: .client(held.0.span), time: 1_431_857_100_000,
                         type: held.1.span, source: held.2.span, subject: nil, data: held.3.span,
                         extensions: nil))
+                if let rejected = try inserter.flush().first { throw rejected.error }
             }
         }
     }

@@ -55,11 +55,12 @@ struct HeldRow {
 }
 
 extension EventInserter {
-    @discardableResult
-    func insert(_ event: TestEvent) throws(StorageError) -> Bool {
+    /// Stores one event by a statement of its own.
+    func insert(_ event: TestEvent) throws(StorageError) {
         let held = HeldRow(event)
         defer { withExtendedLifetime(held) {} }
-        return try insert(held.row)
+        try add(held.row)
+        if let rejected = try flush().first { throw rejected.error }
     }
 }
 

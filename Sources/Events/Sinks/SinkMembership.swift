@@ -12,21 +12,11 @@ import Telemetry
 /// it for gone.
 final class SinkMembership: Sendable {
     /// The nodes of one sink.
-    struct Members: Equatable {
-        /// Sorted.
-        var names: [String]
-
-        /// The node that reads `partition`. `offset` differs from sink to sink, so that not every
-        /// sink with one partition has the same reader.
-        func reader(of partition: Int, offset: Int) -> String? {
-            names.isEmpty ? nil : names[(partition + offset) % names.count]
-        }
-    }
-
     private struct View {
-        var members = Members(names: [])
-        /// Those before the last change.
-        var previous = Members(names: [])
+        /// Sorted.
+        var members: [String] = []
+        /// Those before the last change; none after a while without a look.
+        var previous: [String] = []
         var changedAt = MonotonicTime.now()
     }
 
@@ -44,7 +34,7 @@ final class SinkMembership: Sendable {
     private let sinks: [String]
     private let log: Logger
     private let state = Monitor(State())
-    private let thread: Locked<Thread?> = Locked(nil)
+    private let thread = ThreadSlot()
 
     private static let interval = Duration.seconds(1)
     private static let callLimit = Duration.milliseconds(500)
@@ -65,18 +55,13 @@ final class SinkMembership: Sendable {
     }
 
     func start() {
-        let started = Thread(name: "sink-members") { [self] in run() }
-        thread.withLock { $0 = started }
+        thread.start(name: "sink-members") { [self] in run() }
     }
 
     /// Ends the thread and tells the others, if Redis can be reached.
     func stop() {
         state.change { $0.isStopping = true }
-        let running = thread.withLock { thread -> Thread? in
-            defer { thread = nil }
-            return thread
-        }
-        running?.join()
+        thread.join()
     }
 
     /// Whether this node reads what is new in a partition. Any thread.
@@ -86,11 +71,15 @@ final class SinkMembership: Sendable {
             guard let seenAt = state.seenAt, now.since(seenAt) < SinkMembership.validity,
                 let view = state.views[sink]
             else { return false }
-            let offset = sink.utf8.reduce(0) { $0 + Int($1) }
-            guard view.members.reader(of: partition, offset: offset) == node else { return false }
-            return view.previous.reader(of: partition, offset: offset) == node
-                || view.members.names.count == 1
-                || now.since(view.changedAt) >= SinkMembership.courtesy
+            // Differs from sink to sink, so that not every one has the same reader of its first
+            // partition.
+            let turn = partition + sink.utf8.reduce(0) { $0 + Int($1) }
+            func isOwn(_ members: [String]) -> Bool {
+                !members.isEmpty && members[turn % members.count] == node
+            }
+            return isOwn(view.members)
+                && (isOwn(view.previous) || view.members.count == 1
+                    || now.since(view.changedAt) >= SinkMembership.courtesy)
         }
     }
 
@@ -128,27 +117,31 @@ final class SinkMembership: Sendable {
                 "\(time - Int64(SinkMembership.keptMilliseconds))")
             pipeline.command("PEXPIRE", key, "\(SinkMembership.keptMilliseconds)")
         }
-        var found: [Members] = []
+        var found: [[String]] = []
         try redis.call(
             .sinks, within: SinkMembership.callLimit
         ) { session throws(RedisError) in
             for (index, reply) in try session.send(pipeline).enumerated() {
                 if let error = reply.error { throw error }
                 guard index % 4 == 1 else { continue }
-                found.append(Members(names: reply.elements.compactMap(\.string).sorted()))
+                guard reply.kind == .array else { throw .unexpected("ZRANGEBYSCORE") }
+                found.append(reply.elements.compactMap(\.string).sorted())
             }
         }
         take(found, seenAt: start)
     }
 
-    private func take(_ found: [Members], seenAt: MonotonicTime) {
+    private func take(_ found: [[String]], seenAt: MonotonicTime) {
         state.change { state in
+            // Another may have taken this node for gone, and has yet to notice that it is not.
+            let wasAway =
+                state.seenAt.map { seenAt.since($0) >= SinkMembership.validity } ?? false
             state.seenAt = seenAt
             state.isRefused = false
             for (sink, members) in zip(sinks, found) {
                 var view = state.views[sink] ?? View()
-                guard view.members != members else { continue }
-                view.previous = view.members
+                guard wasAway || view.members != members else { continue }
+                view.previous = wasAway ? [] : view.members
                 view.members = members
                 view.changedAt = .now()
                 state.views[sink] = view
@@ -164,9 +157,7 @@ final class SinkMembership: Sendable {
         ) { session throws(RedisError) -> Int64 in
             let reply = try session.single(pipeline)
             if let error = reply.error { throw error }
-            guard let time = WatchRun.milliseconds(reply) else {
-                throw RedisError(.protocolViolation, "TIME was answered in no form of a time")
-            }
+            guard let time = reply.time else { throw .unexpected("TIME") }
             return time
         }
     }

@@ -32,7 +32,7 @@ package final class StreamConsumer: Sendable {
     let pulse = StreamPulse()
     let log: Logger
     let state = Monitor(State())
-    private let thread: Locked<Thread?> = Locked(nil)
+    private let thread = ThreadSlot()
     /// Since the start: entries read for the first time, read again because they were pending,
     /// taken over from other consumers, not there any more, and without an event.
     package let read = Counter()
@@ -58,19 +58,14 @@ package final class StreamConsumer: Sendable {
     package var error: String? { pulse.error }
 
     func start() {
-        let started = Thread(name: "consume") { [self] in ConsumerRun(self).run() }
-        thread.withLock { $0 = started }
+        thread.start(name: "consume") { [self] in ConsumerRun(self).run() }
     }
 
     /// Acknowledges what is stored and ends the thread; what waits stays pending in Redis.
     func stop() {
         state.change { $0.isStopping = true }
         queue.close()
-        let running = thread.withLock { thread -> Thread? in
-            defer { thread = nil }
-            return thread
-        }
-        running?.join()
+        thread.join()
     }
 
     var isStopping: Bool { state.withLock { $0.isStopping } }

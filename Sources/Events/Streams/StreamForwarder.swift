@@ -48,7 +48,7 @@ package final class StreamForwarder: Sendable {
     // Not a function itself: Swift wraps one that lies behind a generic lock once more with every
     // access, and after some ten thousand accesses calling it overflows the stack (6.3).
     private let observers: Locked<[@Sendable (UInt64) -> Void]> = Locked([])
-    private let thread: Locked<Thread?> = Locked(nil)
+    private let thread = ThreadSlot()
     /// Since the start: events acknowledged by Redis, times that Redis had lost data.
     package let forwarded = Counter()
     package let losses = Counter()
@@ -75,10 +75,7 @@ package final class StreamForwarder: Sendable {
     }
 
     func start() {
-        let started = Thread(name: "forward") { [self] in
-            ForwarderRun(self, startNote).run()
-        }
-        thread.withLock { $0 = started }
+        thread.start(name: "forward") { [self] in ForwarderRun(self, startNote).run() }
     }
 
     /// Sends what is waiting while Redis takes it, until `deadline`, and ends the thread.
@@ -87,11 +84,7 @@ package final class StreamForwarder: Sendable {
             state.isStopping = true
             state.stopDeadline = deadline
         }
-        let running = thread.withLock { thread -> Thread? in
-            defer { thread = nil }
-            return thread
-        }
-        running?.join()
+        thread.join()
     }
 
     /// Everything up to it has been acknowledged by Redis, though Redis may have lost it since.

@@ -11,6 +11,14 @@ extension RedisReply {
         // Whatever answers at once with something else would be asked again at once.
         guard kind == .array || isNull else { throw .unexpected("XREADGROUP") }
     }
+
+    /// TIME: seconds and microseconds, here milliseconds since 1970; nil if it is something else.
+    var time: Int64? {
+        guard let seconds = elements.first?.integer, (0...1 << 40).contains(seconds),
+            let rest = elements[1]?.integer
+        else { return nil }
+        return seconds * 1000 + rest / 1000
+    }
 }
 
 extension RedisError {

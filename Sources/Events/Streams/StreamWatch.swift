@@ -21,7 +21,7 @@ package final class StreamWatch: Sendable {
     let continuity: StreamContinuity
     let log: Logger
     let state = Monitor(State())
-    private let thread: Locked<Thread?> = Locked(nil)
+    private let thread = ThreadSlot()
     /// Since the start: entries that were trimmed once all groups had acknowledged them, and those
     /// that a cap took although a group had not.
     package let trimmed = Counter()
@@ -42,17 +42,12 @@ package final class StreamWatch: Sendable {
     }
 
     func start() {
-        let started = Thread(name: "watch") { [self] in WatchRun(self).run() }
-        thread.withLock { $0 = started }
+        thread.start(name: "watch") { [self] in WatchRun(self).run() }
     }
 
     func stop() {
         state.change { $0.isStopping = true }
-        let running = thread.withLock { thread -> Thread? in
-            defer { thread = nil }
-            return thread
-        }
-        running?.join()
+        thread.join()
     }
 
     /// The last look.

@@ -111,7 +111,7 @@ final class WatchRun {
                     switch index - 3 * found.count {
                     case 0: mark = StreamContinuity.mark(in: reply)
                     case 1: conflict.hasMorePartitions = reply.integer == 1
-                    default: redisTime = WatchRun.milliseconds(reply)
+                    default: redisTime = reply.time
                     }
                     continue
                 }
@@ -133,14 +133,6 @@ final class WatchRun {
             }
         }
         partitions = found
-    }
-
-    /// What TIME answers: seconds and microseconds.
-    static func milliseconds(_ reply: RedisReply) -> Int64? {
-        guard let seconds = reply.elements.first?.integer, (0...1 << 40).contains(seconds),
-            let rest = reply.elements[1]?.integer
-        else { return nil }
-        return seconds * 1000 + rest / 1000
     }
 
     /// A group that was there a while ago and is not may have gone with Redis's data, and its node

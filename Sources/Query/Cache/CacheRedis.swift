@@ -10,7 +10,7 @@ package final class CacheRedis: Sendable {
     package let isDedicated: Bool
     private let log: Logger
     private let stopping = Monitor(false)
-    private let thread: Locked<Thread?> = Locked(nil)
+    private let thread = ThreadSlot()
     private let known: Locked<RedisServerFacts?> = Locked(nil)
 
     /// Between two looks. With the prober's it keeps an outage from being news for longer than two
@@ -28,17 +28,12 @@ package final class CacheRedis: Sendable {
     package var facts: RedisServerFacts? { known.withLock { $0 } }
 
     package func start() {
-        let started = Thread(name: "cache-watch") { [self] in run() }
-        thread.withLock { $0 = started }
+        thread.start(name: "cache-watch") { [self] in run() }
     }
 
     package func stop() {
         stopping.change { $0 = true }
-        let running = thread.withLock { thread -> Thread? in
-            defer { thread = nil }
-            return thread
-        }
-        running?.join()
+        thread.join()
         redis.close()
     }
 

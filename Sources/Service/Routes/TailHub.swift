@@ -43,7 +43,7 @@ final class TailHub: Sendable {
     private let store: EventStore
     private let log: Logger
     private let state: Monitor<State>
-    private let thread: Locked<Thread?> = Locked(nil)
+    private let thread = ThreadSlot()
     let dropped = Counter()
 
     init(store: EventStore, log: Logger) {
@@ -60,8 +60,7 @@ final class TailHub: Sendable {
             }
             if isAwaited { state.change { $0.hasNews = true } }
         }
-        let pump = Thread(name: "tail") { [self] in run() }
-        thread.withLock { $0 = pump }
+        thread.start(name: "tail") { [self] in run() }
     }
 
     /// Ends every stream and the thread.
@@ -71,7 +70,7 @@ final class TailHub: Sendable {
             return state.subscribers.values.map(\.stream)
         }
         for stream in streams { stream.finish() }
-        thread.withLock { $0 }?.join()
+        thread.join()
     }
 
     var subscribers: Int { state.withLock { $0.subscribers.count } }
