@@ -23,8 +23,9 @@ package struct BreakerOptions: Sendable {
     package var permitLimit = 3
     package var successesToClose = 5
     /// A permit that is neither recorded nor given back for so long counts as a failure; its
-    /// wait allowance comes on top. Longer than any call's deadline.
-    package var leaseTime: Duration = .seconds(5)
+    /// wait allowance comes on top. Longer than any call's deadline: the longest, 8 s, are reads that
+    /// got no answer before.
+    package var leaseTime: Duration = .seconds(10)
 
     package init() {}
 }

@@ -43,6 +43,24 @@ import Testing
         #expect(try harness.wait { sinks.statuses[0].lag == 0 })
     }
 
+    @Test func `Retry-After holds for all partitions`() throws {
+        let receiver = try Receiver { _, number in
+            number == 0 ? .status(429, headers: ["Retry-After: 2"]) : .status(200)
+        }
+        let sinks = stream.node("a", stream.options(receiver), partitions: 4)
+        defer { stream.stop(sinks) }
+        try stream.add(0..<10, partition: 0)
+        #expect(try harness.wait { sinks.statuses[0].failedAttempts > 0 })
+        for partition in 1..<4 {
+            try stream.add(10 * partition..<10 * partition + 10, partition: partition)
+        }
+        #expect(try harness.wait { receiver.taken.count >= 40 })
+        let times = receiver.deliveries.map(\.at)
+        // The seconds that are asked for are whole ones of the wall clock.
+        #expect(times[1].since(times[0]) >= .milliseconds(1950))
+        #expect(receiver.taken.count == 40)
+    }
+
     @Test func `what was read and not delivered is delivered after a restart`() throws {
         let receiver = try Receiver { _, _ in .hang }
         let first = stream.node("a", stream.options(receiver))

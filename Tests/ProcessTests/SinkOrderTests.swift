@@ -52,6 +52,46 @@ import Testing
         #expect(try cluster.nodes[0].terminate() == .exited(0))
     }
 
+    @Test func `a node that stood still for a while gets its partitions back`() throws {
+        let receiver = try Receiver()
+        let cluster = try SinkCluster(receiver, timeout: "20s", nodes: both)
+        try cluster.waitUntilShared([2, 2])
+        cluster.nodes[1].send(SIGSTOP)
+        try cluster.waitUntilShared([4])
+        cluster.nodes[1].send(SIGCONT)
+        try cluster.waitUntilShared([2, 2])
+        var posted = 0
+        try cluster.post(200, toEach: cluster.nodes.indices, after: &posted)
+        try cluster.waitUntilDone(posted)
+        #expect(receiver.taken.count == posted)
+        for node in cluster.nodes { #expect(try node.terminate() == .exited(0)) }
+    }
+
+    @Test func `a Redis that is full is read all the same, which makes room`() throws {
+        let receiver = try Receiver { _, _ in .status(503) }
+        let cluster = try SinkCluster(receiver, nodes: both)
+        try cluster.waitUntilShared([2, 2])
+        // More than is on its way at once: the rest must be read while Redis is full.
+        var posted = 0
+        try cluster.post(400, toEach: [0], after: &posted)
+        for node in cluster.nodes { try node.waitUntilStreamsAreDrained() }
+        try cluster.redis.command("CONFIG", "SET", "maxmemory", "1")
+        for node in cluster.nodes {
+            try node.wait(until: "it says that nobody deals the partitions out") {
+                node.records.contains {
+                    $0["message"]?.string?.hasPrefix("nodes cannot agree who reads") == true
+                        && $0["error"]?.string?.contains("OOM") == true
+                }
+            }
+        }
+        receiver.obey { _, _ in .status(200) }
+        try cluster.waitUntilDelivered(posted)
+        try cluster.redis.command("CONFIG", "SET", "maxmemory", "0")
+        try cluster.waitUntilShared([2, 2])
+        try cluster.waitUntilSettled()
+        for node in cluster.nodes { #expect(try node.terminate() == .exited(0)) }
+    }
+
     @Test func `without the right to keep a set each node reads everything and says so`() throws {
         let receiver = try Receiver()
         let cluster = try SinkCluster(receiver, timeout: "20s", nodes: [both[0]])

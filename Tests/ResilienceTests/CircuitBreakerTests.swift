@@ -191,7 +191,7 @@ struct CircuitBreakerTests {
     @Test(arguments: [
         (BreakerOutcome.failure, Duration.zero, BreakerReason.trialFailed),
         (.connectionFailure, .zero, .trialFailed), (.success, .milliseconds(101), .trialSlow),
-        (.success, .seconds(5), .leaseExpired),
+        (.success, .seconds(10), .leaseExpired),
     ])
     func `half-open opens again at the first trial that fails`(
         outcome: BreakerOutcome, time: Duration, reason: BreakerReason
@@ -208,7 +208,7 @@ struct CircuitBreakerTests {
         let bench = Bench()
         try bench.halfOpen()
         _ = bench.breaker.admit(at: bench.now)
-        bench.now = bench.now + .seconds(5)
+        bench.now = bench.now + .seconds(10)
         #expect(bench.mode == .open)
     }
 

@@ -93,7 +93,9 @@ struct SinkDelivery {
                     size.timedOut(range.count)
                     return try deliverHalves(run, range, isPart: isPart)
                 }
-            case .notSent(let wait): try pause(max(wait, .milliseconds(10)), returnedCount)
+            case .notSent(let wait, _):
+                // All lanes are told the same, and need not come back at once.
+                try pause(wait + Backoff.background.delay(afterFailures: 1), returnedCount)
             case .cancelled: throw Stopped()
             }
         }

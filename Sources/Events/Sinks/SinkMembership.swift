@@ -25,8 +25,13 @@ final class SinkMembership: Sendable {
         var views: [String: View] = [:]
         /// When the last look began that succeeded.
         var seenAt: MonotonicTime?
-        /// The user may not keep sets: every node reads everything, in whatever order.
+        /// Redis keeps no sets, for want of rights or of memory: every node reads everything, in
+        /// whatever order.
         var isRefused = false
+
+        func isValid(at now: MonotonicTime) -> Bool {
+            seenAt.map { now.since($0) < SinkMembership.validity } ?? false
+        }
     }
 
     private let redis: GuardedRedis
@@ -68,9 +73,7 @@ final class SinkMembership: Sendable {
     func isReader(of partition: Int, sink: String, now: MonotonicTime = .now()) -> Bool {
         state.withLock { state in
             if state.isRefused { return true }
-            guard let seenAt = state.seenAt, now.since(seenAt) < SinkMembership.validity,
-                let view = state.views[sink]
-            else { return false }
+            guard state.isValid(at: now), let view = state.views[sink] else { return false }
             // Differs from sink to sink, so that not every one has the same reader of its first
             // partition.
             let turn = partition + sink.utf8.reduce(0) { $0 + Int($1) }
@@ -163,12 +166,18 @@ final class SinkMembership: Sendable {
     }
 
     private func failed(_ error: RedisError) {
-        guard error.code == .noPermission || error.code == .otherServer else {
-            return log.debug("nodes of the sinks not seen", ["error": .string(error.description)])
-        }
-        let isNews = state.withLock { state in
+        let isNews = state.withLock { state -> Bool? in
+            switch error.code {
+            case .noPermission, .otherServer: break
+            // A full Redis keeps no set, and what the sinks read is what makes room in it.
+            case .outOfMemory where !state.isValid(at: .now()): break
+            default: return nil
+            }
             defer { state.isRefused = true }
             return !state.isRefused
+        }
+        guard let isNews else {
+            return log.debug("nodes of the sinks not seen", ["error": .string(error.description)])
         }
         guard isNews else { return }
         log.error(

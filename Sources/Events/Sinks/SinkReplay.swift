@@ -77,7 +77,7 @@ package struct SinkReplay: Sendable {
         case .failed(let reason, _, _):
             target.counters.failed.add()
             failure = reason
-        case .notSent: failure = "the sink's breaker is open"
+        case .notSent(_, let reason): failure = reason
         case .cancelled: failure = "the service is shutting down"
         }
         return []

@@ -11,8 +11,8 @@ final class SinkTarget: Sendable {
         case refused(Int)
         /// It asks to be left alone for a while, or could not be reached, or not in time.
         case failed(String, retryAfter: Duration?, isTimeout: Bool)
-        /// The breaker is open; nothing was sent.
-        case notSent(wait: Duration)
+        /// The receiver asked for a rest, or the breaker is open; nothing was sent.
+        case notSent(wait: Duration, reason: String)
         /// The client is closed.
         case cancelled
     }
@@ -22,6 +22,8 @@ final class SinkTarget: Sendable {
     let counters: SinkCounters
     /// What the last attempt failed with; kept after recovery.
     private let cause: Locked<String>
+    /// When the receiver may be asked again, by its last `Retry-After`: that holds for all lanes.
+    private let restEnd: Locked<MonotonicTime>
     private let client: HTTPClient
     private let headers: [(name: String, value: String)]
 
@@ -33,6 +35,7 @@ final class SinkTarget: Sendable {
         self.options = options
         self.client = client
         self.counters = counters
+        restEnd = Locked(.now())
         let cause = Locked("")
         self.cause = cause
         headers =
@@ -67,12 +70,18 @@ final class SinkTarget: Sendable {
 
     /// Sends a JSON array of CloudEvents.
     func send(_ body: Bytes) -> Outcome {
+        let rest = restEnd.withLock { $0.since(.now()) }
+        if rest > .zero {
+            return .notSent(wait: rest, reason: "the receiver asked to be left alone for a while")
+        }
         admitTrial()
         let now = MonotonicTime.now()
         guard let permit = breaker.admit(at: now) else {
             let wait = breaker.snapshot(at: now).retryAfter
             let isOpen = breaker.snapshot(at: now).mode == .open
-            return .notSent(wait: isOpen ? wait : min(wait, SinkTarget.longestRefusal))
+            return .notSent(
+                wait: isOpen ? wait : min(wait, SinkTarget.longestRefusal),
+                reason: "the sink's breaker is open")
         }
         do throws(HTTPClientError) {
             let reply = try client.post(
@@ -111,6 +120,7 @@ final class SinkTarget: Sendable {
             return .refused(reply.status)
         default: fail(permit, .failure, reason)
         }
+        if let retryAfter { restEnd.withLock { $0 = max($0, now + retryAfter) } }
         let isTimeout = reply.status == 408 || reply.status == 504
         return .failed(reason, retryAfter: retryAfter, isTimeout: isTimeout)
     }

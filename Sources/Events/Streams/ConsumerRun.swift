@@ -39,7 +39,7 @@ final class ConsumerRun {
     /// pending then, and is read as such.
     private static let decodeLimitBytes = 2 * readBytes
     static let firstReadCount = 200
-    /// Half of what a breaker calls slow. Few entries may take as long where the way is long.
+    /// Half of what a breaker calls slow.
     private static let longAnswer = Duration.milliseconds(50)
     private(set) var readCount = ConsumerRun.firstReadCount
     /// How long Redis holds a read that finds nothing: also how late a stop may be noticed, and
@@ -171,10 +171,16 @@ final class ConsumerRun {
         if bytes > ConsumerRun.readBytes {
             readCount = max(
                 readCount * ConsumerRun.readBytes / bytes, ConsumerRun.readCounts.lowerBound)
-        } else if entries >= asked, time > ConsumerRun.longAnswer {
-            readCount = max(readCount / 2, min(readCount, ConsumerRun.firstReadCount))
-        } else if entries >= asked, bytes < ConsumerRun.readBytes / 2 {
-            readCount = min(2 * readCount, max(readCount, limit))
+            return
+        }
+        guard entries >= asked else { return }
+        // Where the way is long, few entries take as long.
+        let first = ConsumerRun.firstReadCount
+        let isLong = time > ConsumerRun.longAnswer
+        if isLong, readCount > first {
+            readCount = max(readCount / 2, first)
+        } else if bytes < ConsumerRun.readBytes / 2 {
+            readCount = min(2 * readCount, max(readCount, isLong ? min(limit, first) : limit))
         }
     }
 
