@@ -22,6 +22,7 @@ VENV := .build/venv
 # What the tests' Python programs were installed from; a changed list is installed anew.
 VENV_STAMP := $(VENV)/requirements.txt
 FORMATTED := Package.swift Sources Tests
+MOST_FILES := ulimit -n "$$(ulimit -Hn)"
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,23 +37,25 @@ build: deps ## build the release binary, .build/release/millrace
 	swift build $(RELEASE_FLAGS) --product millrace
 
 # The process tests run the debug binary that this builds beside them (MILLRACE_BINARY names
-# another). No command follows, so that the last line is swift test's own.
+# another). No command follows, so that the last line is swift test's own. One test has 2,000
+# clients and their server in it, hence the limit.
 test: deps-test ## run every test, faults in their short forms
-	swift test $(SWIFT_FLAGS)
+	@$(MOST_FILES); swift test $(SWIFT_FLAGS)
 
 test-faults: deps-test build ## run the fault tests in their long forms, on the release binary
-	MILLRACE_FAULTS=long MILLRACE_BINARY=.build/release/millrace \
+	$(MOST_FILES); MILLRACE_FAULTS=long MILLRACE_BINARY=.build/release/millrace \
 	swift test $(SWIFT_FLAGS) --filter ProcessTests
 
 # Sanitized programs are several times slower, so tests wait for them longer (MILLRACE_SLOWNESS).
 # What lives as long as the process is not taken apart at its end, which is no leak; what grows is
 # found by the process tests, which watch memory and descriptors.
 test-asan: deps-test ## run every test under AddressSanitizer
-	ASAN_OPTIONS=detect_leaks=0 MILLRACE_SLOWNESS=4 \
+	$(MOST_FILES); ASAN_OPTIONS=detect_leaks=0 MILLRACE_SLOWNESS=4 \
 	swift test $(SWIFT_FLAGS) --scratch-path .build-asan --sanitize=address
 
 test-tsan: deps-test ## run every test under ThreadSanitizer
-	MILLRACE_SLOWNESS=4 swift test $(SWIFT_FLAGS) --scratch-path .build-tsan --sanitize=thread
+	$(MOST_FILES); MILLRACE_SLOWNESS=4 \
+	swift test $(SWIFT_FLAGS) --scratch-path .build-tsan --sanitize=thread
 
 lint: swift ## check the format of every Swift file
 	swift format lint -s -r -p $(FORMATTED)

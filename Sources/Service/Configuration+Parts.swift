@@ -60,7 +60,8 @@ extension Configuration {
         options.host = host
         options.port = UInt16(port)
         options.loops = loops
-        options.maxConnections = maxConnections
+        options.maxConnections = DescriptorLimit.connections(
+            maxConnections, limit: DescriptorLimit.highest)
         options.headerLimitBytes = headerLimitBytes
         options.bodyLimitBytes = bodyLimitBytes
         options.bodyMemoryBytes = bodyMemoryBytes

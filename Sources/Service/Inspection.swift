@@ -31,7 +31,9 @@ package struct Inspection: Sendable {
 
     /// In the order of looking; later steps are left out once one has failed, because they build
     /// on what it looked at.
-    package static let steps: [Step] = [DataDirectoryInspection.run, StoredDataInspection.run]
+    package static let steps: [Step] = [
+        DescriptorInspection.run, DataDirectoryInspection.run, StoredDataInspection.run,
+    ]
 
     package static func run(
         _ configuration: Configuration, steps: [Step] = Inspection.steps

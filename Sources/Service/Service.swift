@@ -22,6 +22,8 @@ package enum Service {
             output.write($0)
         }
         defer { log.close() }
+        DescriptorLimit.raise()
+        if let complaint = DescriptorLimit.complaint(configuration) { log.warning(complaint) }
         let shutdown = Locked(Deadline.never)
         let parts = Wiring.container(configuration, log: log, shutdown: shutdown)
         let port: UInt16

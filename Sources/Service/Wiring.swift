@@ -164,7 +164,7 @@ enum Wiring {
         container.register(EventRoutes.self) { parts in
             EventRoutes(
                 store: try parts.resolve(), workers: try parts.resolve(name: "query"),
-                queryTimeout: configuration.queryTimeout)
+                queryTimeout: configuration.queryTimeout, log: try parts.resolve())
         }
         container.register(TailHub.self, start: { $0.start() }, stop: { $0.close() }) { parts in
             TailHub(store: try parts.resolve(), log: try parts.resolve())

@@ -27,6 +27,29 @@ extension FaultTests {
             #expect(try service.terminate() == .exited(0))
         }
 
+        @Test func `as many clients are served as the hard limit of files allows`() throws {
+            // As a login gives it: few, and more for who asks.
+            let service = try RunningService.start(wrapper: ["prlimit", "--nofile=256:600"])
+            var crowd = try (0..<400).map { _ in try service.connect() }
+            for client in crowd { try client.send("GET", "/healthz") }
+            #expect(try crowd.allSatisfy { try $0.receive().status == 200 })
+            #expect(
+                service.records.contains {
+                    $0["message"]?.string?.contains("room for 450 connections") == true
+                })
+            // More than it has room for are told so, and the intake has what it needs.
+            crowd += try (0..<150).map { _ in try service.connect(timeout: .seconds(5)) }
+            for client in crowd[400...] { try? client.send("GET", "/healthz") }
+            let statuses = crowd[400...].map { try? $0.receive().status }
+            #expect(statuses.contains(503))
+            try crowd[0].send(
+                "POST", "/events?ack=stored", headers: ["Content-Type": "application/json"],
+                body: Array(#"{"type":"a"}"#.utf8))
+            #expect(try crowd[0].receive().status == 200)
+            crowd.removeAll()
+            #expect(try service.terminate() == .exited(0))
+        }
+
         @Test func `clients that trickle do not slow down others, and are cut off`() throws {
             let count = FaultForm.pick(short: 200, long: 2000)
             let service = try RunningService.start(["--header-timeout", "3s"])

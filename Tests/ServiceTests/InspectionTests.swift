@@ -45,6 +45,13 @@ import Testing
         #expect(found.map(\.verdict) == [.ok, .warning, .ok, .ok])
     }
 
+    @Test(arguments: [
+        (64, 48), (1024, 768), (4096, 3840), (20_000, 4096), (3, 3), (0, 1),
+    ])
+    func `connections leave some of the open files to the data`(limit: Int, room: Int) {
+        #expect(DescriptorLimit.connections(4096, limit: limit) == room)
+    }
+
     @Test func `what builds on a failed part is not looked at`() throws {
         let found = Inspection.run(
             try Configuration.load(),

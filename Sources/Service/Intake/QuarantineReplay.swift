@@ -9,7 +9,7 @@ import Storage
 /// The mark follows a moment later, so an event may be tried again although it was taken. Events
 /// without an id therefore get one that is always the same, and the store takes them once.
 final class QuarantineReplay: Sendable {
-    /// Events of one call; `remaining` in the answer says whether to call again.
+    /// Events of one call; `complete` in the answer says whether to call again.
     private static let callLimit = 10_000
     private static let pageLimit = 1000
 

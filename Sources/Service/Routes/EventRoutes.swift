@@ -3,6 +3,7 @@ import HTTPServer
 import Primitives
 import Query
 import Storage
+import Telemetry
 
 /// `GET /events` and `GET /events/quarantine`.
 struct EventRoutes: Sendable {
@@ -12,6 +13,7 @@ struct EventRoutes: Sendable {
     let store: EventStore
     let workers: WorkerPool
     let queryTimeout: Duration
+    let log: Logger
 
     func register(on router: inout Router) {
         router.on(.get, "/events") { request, responder in
@@ -40,6 +42,15 @@ struct EventRoutes: Sendable {
                 do throws(StorageError) {
                     responder.respond(try ask(deadline))
                 } catch {
+                    if let cause = error.cause {
+                        log.error(
+                            "events cannot be read",
+                            [
+                                "error": .string("\(cause)"),
+                                "request_id": .string(request.id.text),
+                                "trace_id": .string(request.traceIDText),
+                            ])
+                    }
                     responder.respond(Problem(error), request)
                 }
             }
