@@ -66,6 +66,27 @@ import TestSupport
         }
     }
 
+    @Test func `more refused events than an answer can hold are counted, and it says so`() throws {
+        let service = try RunningService.start(["--batch-events", "200"])
+        let lines = Array(repeating: "{}", count: 101) + [#"{"type":"good"}"#]
+        let reply = try service.post("/events?ack=stored", lines: lines)
+        let receipt = try reply.json()
+        #expect(reply.status == 200)
+        #expect(receipt["accepted"] == .integer(1) && receipt["rejected"] == .integer(101))
+        #expect(receipt["errors"]?.array?.count == 100)
+        #expect(receipt["errors_truncated"] == .bool(true))
+        let few = try service.post("/events", lines: ["{}", #"{"type":"good"}"#]).json()
+        #expect(few["errors"]?.array?.count == 1 && few["errors_truncated"] == .bool(false))
+
+        let many = try service.post(
+            "/events", lines: Array(repeating: #"{"type":"a"}"#, count: 201))
+        let problem = try many.json()
+        #expect(many.status == 413)
+        #expect(problem["code"] == .string("too_many_events"))
+        #expect(problem["limit"] == .integer(200))
+        #expect(try service.terminate() == .exited(0))
+    }
+
     @Test func `what stands in a target or a header comes back nowhere`() throws {
         let service = try RunningService.start(["--access-log", "all", "--log-level", "trace"])
         let secret = BadEvent.secret

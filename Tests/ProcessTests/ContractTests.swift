@@ -5,12 +5,40 @@ import TestSupport
 @Suite struct ContractTests {
     @Test func `schemathesis finds nothing`() async throws {
         let service = try RunningService.start()
+        try await expectNoFindings(service)
+        #expect(try service.terminate() == .exited(0))
+    }
+
+    @Test func `what Redis and a sink add is as described too`() async throws {
+        // It takes some, refuses some, and fails now and then.
+        let receiver = try Receiver { _, number in .status([200, 400, 503][number % 3]) }
+        let cluster = try SinkCluster(receiver, nodes: [("a", "serve")])
+        let service = cluster.nodes[0]
+        try service.waitUntilStreamsAre("ok")
+        try cluster.post(0..<10, to: 0)
+        try service.waitUntilStreamsAreDrained()
+        try service.wait(until: "what is to be checked is there") {
+            let status = try service.get("/status").json()
+            return status["stream"]?["server"]?["version"]?.string != nil
+                && status["breakers"]?["streams"]?["state"]?.string == "closed"
+                && status["sinks"]?["audit"]?["delivered"]?.integer ?? 0 > 0
+        }
+        try await expectNoFindings(
+            service,
+            of: ["getStatus", "getReadiness", "getMetrics", "getDeadLetters", "putBreaker"])
+        #expect(try service.terminate() == .exited(0))
+    }
+
+    /// - Parameter operations: those to test; all, if empty.
+    private func expectNoFindings(
+        _ service: RunningService, of operations: [String] = []
+    ) async throws {
         let output = service.directory.file("schemathesis")
         let run = try ChildProcess(
             [
                 MillraceBinary.packageRoot + "/Tests/Contract/run",
                 "http://127.0.0.1:\(service.port)",
-            ], output: output, errors: output)
+            ] + operations, output: output, errors: output)
         // Awaited, not blocked for: the thread belongs to all tests.
         for _ in 0..<3000 * slowness where run.isRunning {
             try await Task.sleep(for: .milliseconds(100))
@@ -18,7 +46,6 @@ import TestSupport
         let status = run.kill()
         let findings = String(decoding: (FileSystem.read(output) ?? []).suffix(8000), as: UTF8.self)
         #expect(status == .exited(0), "\(findings)")
-        #expect(try service.terminate() == .exited(0))
     }
 
     @Test func `every described path allows the methods described for it and no others`() throws {

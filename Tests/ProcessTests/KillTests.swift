@@ -6,12 +6,14 @@ import TestSupport
 extension FaultTests {
     /// kill -9, as a power cut of the process: what was acknowledged is there, once.
     @Suite struct KillTests {
-        @Test(arguments: 1...FaultForm.pick(short: 1, long: 10))
+        /// Syncing at intervals is about power: what was written outlives the process.
+        @Test(arguments: 1...FaultForm.pick(short: 1, long: 10), ["always", "interval"])
         func `killed at random moments under load, it keeps what it acknowledged, once`(
-            series: Int
+            series: Int, sync: String
         ) throws {
-            var random = SeededGenerator.printingSeed("kill -9 under load, series \(series)")
-            var service = try RunningService.start()
+            var random = SeededGenerator.printingSeed(
+                "kill -9 under load, series \(series), journal-sync \(sync)")
+            var service = try RunningService.start(["--journal-sync", sync])
             var sent: Set<String> = []
             var acknowledged: Set<String> = []
             var unanswered = 0

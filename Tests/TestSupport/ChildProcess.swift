@@ -53,9 +53,9 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Waits for the end of the process; nil if it still runs after `limit`.
+    /// Waits for the end of the process; nil if it still runs after `limit`, sanitized a multiple.
     package func exit(within limit: Duration) -> ProcessEnding? {
-        let deadline = Deadline.after(limit)
+        let deadline = Deadline.after(limit * slowness)
         while !deadline.hasPassed {
             if let status = reap() { return status }
             usleep(1000)

@@ -82,6 +82,7 @@ import Testing
         let nodes = try [("a", "frame"), ("b", "entry")].map {
             try RunningService.start(redis: redis.url, node: $0.0, ["--stream-encoding", $0.1])
         }
+        for node in nodes { try node.waitUntilGroupIsMade() }
         let all = try RunningService.load(nodes)
         for node in nodes {
             try node.waitUntilStreamsAreDrained()
@@ -89,7 +90,8 @@ import Testing
             let accounting = Accounting(
                 acknowledged: all, sent: all, stored: try node.storedIDs())
             #expect(accounting.isRight, "\(accounting)")
-            #expect(try node.status("events", "duplicates")?.integer == 0)
+            let duplicates = try node.status("events", "duplicates")?.integer
+            #expect(duplicates == 0 || node.wentPastRedis)
             #expect(try node.status("stream", "consumer", "unreadable")?.integer == 0)
         }
         let frames = try redis.values(of: "count").compactMap { Int($0) }

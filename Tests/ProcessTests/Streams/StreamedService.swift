@@ -30,6 +30,22 @@ extension RunningService {
         }
     }
 
+    /// Waits for this node's group: what is journaled before is stored straight from the journal, and
+    /// once more by way of the streams.
+    func waitUntilGroupIsMade() throws {
+        try wait(until: "the consumer group is made") {
+            records.contains { $0["message"]?.string == "consumer group made" }
+        }
+    }
+
+    /// Whether events were stored without Redis at some time: on a busy machine it can seem to be
+    /// away.
+    var wentPastRedis: Bool {
+        records.contains {
+            $0["message"]?.string?.hasPrefix("events are stored straight") == true
+        }
+    }
+
     /// Waits until everything has been sent to Redis and came back from there.
     func waitUntilStreamsAreDrained(within limit: Duration = .seconds(60)) throws {
         try waitUntilStreamsAre("ok", within: limit)
