@@ -64,7 +64,7 @@ let package = Package(
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
         room(
             "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
-        room("Query", ["Storage", "Redis", "Resilience", "SQLite", "Primitives", "Telemetry"]),
+        room("Query", ["Storage", "Redis", "SQLite", "Primitives", "Telemetry"]),
         room(
             "Service",
             [
