@@ -137,8 +137,7 @@ final class SinkMembership: Sendable {
     private func take(_ found: [[String]], seenAt: MonotonicTime) {
         state.change { state in
             // Another may have taken this node for gone, and has yet to notice that it is not.
-            let wasAway =
-                state.seenAt.map { seenAt.since($0) >= SinkMembership.validity } ?? false
+            let wasAway = state.seenAt != nil && !state.isValid(at: seenAt)
             state.seenAt = seenAt
             state.isRefused = false
             for (sink, members) in zip(sinks, found) {
@@ -166,17 +165,18 @@ final class SinkMembership: Sendable {
     }
 
     private func failed(_ error: RedisError) {
-        let isNews = state.withLock { state -> Bool? in
-            switch error.code {
-            case .noPermission, .otherServer: break
-            // A full Redis keeps no set, and what the sinks read is what makes room in it.
-            case .outOfMemory where !state.isValid(at: .now()): break
-            default: return nil
-            }
-            defer { state.isRefused = true }
-            return !state.isRefused
+        let (isRefusal, isNews) = state.withLock { state in
+            let isRefusal =
+                switch error.code {
+                case .noPermission, .otherServer: true
+                // A full Redis keeps no set, and what the sinks read is what makes room in it.
+                case .outOfMemory: !state.isValid(at: .now())
+                default: false
+                }
+            defer { state.isRefused = state.isRefused || isRefusal }
+            return (isRefusal, isRefusal && !state.isRefused)
         }
-        guard let isNews else {
+        guard isRefusal else {
             return log.debug("nodes of the sinks not seen", ["error": .string(error.description)])
         }
         guard isNews else { return }

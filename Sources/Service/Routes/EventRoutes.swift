@@ -42,16 +42,11 @@ struct EventRoutes: Sendable {
                 do throws(StorageError) {
                     responder.respond(try ask(deadline))
                 } catch {
-                    if let cause = error.cause {
-                        log.error(
-                            "events cannot be read",
-                            [
-                                "error": .string("\(cause)"),
-                                "request_id": .string(request.id.text),
-                                "trace_id": .string(request.traceIDText),
-                            ])
+                    let problem = Problem(error)
+                    if problem.code == "store_unavailable", let cause = error.cause {
+                        request.log("events cannot be read", cause, to: log)
                     }
-                    responder.respond(Problem(error), request)
+                    responder.respond(problem, request)
                 }
             }
             guard isQueued else { throw .overloaded }

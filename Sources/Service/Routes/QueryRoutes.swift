@@ -68,14 +68,7 @@ struct QueryRoutes: Sendable {
         } catch {
             if let cause = error.cause {
                 store.readers.noteDamage(cause)
-                if error.kind == .unavailable {
-                    log.error(
-                        "query failed",
-                        [
-                            "error": .string("\(cause)"), "request_id": .string(request.id.text),
-                            "trace_id": .string(request.traceIDText),
-                        ])
-                }
+                if error.kind == .unavailable { request.log("query failed", cause, to: log) }
             }
             responder.respond(Problem(error), request)
         }

@@ -1,7 +1,20 @@
 import HTTPServer
 import Primitives
+import SQLite
+import Telemetry
 
 extension Request {
+    /// Writes down what the store failed with while it answered this request; the client is told
+    /// that it failed and no more.
+    func log(_ message: String, _ cause: SQLiteError, to log: Logger) {
+        log.error(
+            message,
+            [
+                "error": .string("\(cause)"), "request_id": .string(id.text),
+                "trace_id": .string(traceIDText),
+            ])
+    }
+
     /// The trace's id as `traceparent` writes it: 32 hexadecimal digits. With `id`, what a log
     /// record about this request carries.
     var traceIDText: String {

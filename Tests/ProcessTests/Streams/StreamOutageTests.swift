@@ -185,9 +185,7 @@ import Testing
             FaultForm.pick(short: 600, long: 2000), to: service, every: .milliseconds(5), &outcome)
         proxy.set(.none)
         try outcome.settle(service, redis, acknowledged: marks, sent: marks)
-        outcome.hasGonePast = service.records.contains {
-            $0["message"]?.string?.hasPrefix("events are stored straight") == true
-        }
+        outcome.hasGonePast = service.wentPastRedis
         return outcome
     }
 }
