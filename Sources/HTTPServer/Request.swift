@@ -50,7 +50,7 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     package var hasQuery: Bool { RequestTarget.split(target.span).query != nil }
 
     /// The query's parameters, decoded, in their order.
-    package func parameters() throws(TargetError) -> [(name: String, value: String)] {
+    package func parameters() throws(TargetError) -> [Parameter] {
         guard let query = RequestTarget.split(target.span).query else { return [] }
         return try RequestTarget.parameters(query)
     }

@@ -47,11 +47,12 @@ package enum RequestTarget {
         target.isEqual(to: "*") || AbsoluteTarget.pathStart(of: target) == target.count
     }
 
-    /// Reads `a=1&b=2` (the form of the WHATWG URL standard: `+` is a space).
+    /// Reads `a=1&b=2` (the form of the WHATWG URL standard: `+` is a space). Each value is split at
+    /// its commas before it is decoded; see `Parameter`.
     package static func parameters(
         _ query: UnsafeRawBufferPointer
-    ) throws(TargetError) -> [(name: String, value: String)] {
-        var result: [(name: String, value: String)] = []
+    ) throws(TargetError) -> [Parameter] {
+        var result: [Parameter] = []
         var start = 0
         while start <= query.count {
             let end = query[start...].firstIndex(of: UInt8(ascii: "&")) ?? query.count
@@ -61,14 +62,28 @@ package enum RequestTarget {
                 let equals = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.count
                 let value = pair[min(equals + 1, pair.count)...]
                 result.append(
-                    (
-                        try decode(UnsafeRawBufferPointer(rebasing: pair[..<equals]), plus: true),
-                        try decode(UnsafeRawBufferPointer(rebasing: value), plus: true)
-                    ))
+                    Parameter(
+                        name: try decode(
+                            UnsafeRawBufferPointer(rebasing: pair[..<equals]), plus: true),
+                        elements: try elements(UnsafeRawBufferPointer(rebasing: value))))
             }
             start = end + 1
         }
         return result
+    }
+
+    private static func elements(
+        _ value: UnsafeRawBufferPointer
+    ) throws(TargetError) -> [String] {
+        var elements: [String] = []
+        var start = 0
+        while true {
+            let end = value[start...].firstIndex(of: UInt8(ascii: ",")) ?? value.count
+            elements.append(
+                try decode(UnsafeRawBufferPointer(rebasing: value[start..<end]), plus: true))
+            if end == value.count { return elements }
+            start = end + 1
+        }
     }
 
     /// Undoes percent-encoding (RFC 3986, section 2.1).

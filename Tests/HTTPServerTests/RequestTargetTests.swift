@@ -57,6 +57,16 @@ import Testing
         #expect(try request.parameters().map { "\($0.name)=\($0.value)" } == expected)
     }
 
+    @Test(arguments: [
+        ("a", ["a"]), ("", [""]), (",", ["", ""]), ("a,b", ["a", "b"]), ("a%2Cb", ["a,b"]),
+        ("a%2cb,c", ["a,b", "c"]), ("a+b,%20", ["a b", " "]), ("%2C", [","]),
+    ])
+    func `splits a list before it is decoded`(_ value: String, _ elements: [String]) throws {
+        let parameters = try Request(.get, "/x?p=\(value)").parameters()
+        #expect(parameters == [Parameter(name: "p", elements: elements)])
+        #expect(parameters[0].value == elements.joined(separator: ","))
+    }
+
     @Test func `has no parameters without a query`() throws {
         #expect(try Request(.get, "/x").parameters().isEmpty)
         #expect(try Request(.get, "/x?").parameters().isEmpty)

@@ -28,9 +28,10 @@ struct ExactTextTests {
 struct ParameterNameTests {
     @Test(arguments: [
         ("page_2", "page_2"), ("x-1.y", "x-1.y"), ("", "?"), ("a b", "?"), ("caf\u{E9}", "?"),
-        (String(repeating: "a", count: 33), "?"), ("a=b", "?"),
+        (String(repeating: "a", count: 33), "?"), ("a=b", "?"), ("where[]", "where[]"),
+        ("$top", "$top"), ("filter[a.b]", "filter[a.b]"), ("a@b.example", "?"), ("a\u{0}", "?"),
     ])
-    func `shows a name only if it is a sane token`(name: String, shown: String) {
+    func `shows a name only if it is built like one`(name: String, shown: String) {
         #expect(ParameterName.shown(name) == shown)
     }
 }

@@ -15,8 +15,9 @@ struct IntakeParameters: Sendable {
     init(_ request: Request, defaultTimeout: Duration) throws(Problem) {
         timeoutMilliseconds = Int(defaultTimeout.wholeMilliseconds)
         guard request.hasQuery else { return }
-        for (name, value) in try request.checkedParameters(["ack", "strict", "timeout_ms"]) {
-            switch name {
+        for parameter in try request.checkedParameters(["ack", "strict", "timeout_ms"]) {
+            let value = parameter.value
+            switch parameter.name {
             case "ack":
                 guard let level = AckLevel(rawValue: value) else {
                     throw Problem.parameter("ack", "ack is journaled, streamed or stored.")
@@ -46,24 +47,17 @@ extension Problem {
 
 extension Request {
     /// The query's parameters, each known and there once.
-    /// - Parameter repeatable: names that may be there more than once.
-    /// - Throws: a 400 that names the parameter; an unknown name only if it is a sane token, since
-    ///   an error repeats nothing else that a client sent.
+    /// - Parameters:
+    ///   - known: every name that the route has.
+    ///   - lists: those of them that take a comma list. A repeated one comes back as one parameter
+    ///     with all elements.
+    /// - Throws: a 400 that names the parameter.
     func checkedParameters(
-        _ known: [String], repeatable: [String] = []
-    ) throws(Problem) -> [(name: String, value: String)] {
-        let pairs: [(name: String, value: String)]
-        do throws(TargetError) {
-            pairs = try parameters()
-        } catch {
-            throw Problem(
-                400, "invalid_query_string",
-                error == .tooManyParameters
-                    ? "There are more than \(RequestTarget.parameterLimit) parameters."
-                    : "The query string has a bad escape, a zero byte, or is not UTF-8.")
-        }
-        var seen: Set<String> = []
-        for (name, _) in pairs {
+        _ known: [String], lists: [String] = []
+    ) throws(Problem) -> [Parameter] {
+        var checked: [Parameter] = []
+        for parameter in try readParameters() {
+            let name = parameter.name
             guard known.contains(name) else {
                 throw Problem(
                     400, "unknown_parameter",
@@ -72,11 +66,26 @@ extension Request {
                         : "Known parameters: \(known.joined(separator: ", ")).",
                     parameter: ParameterName.shown(name))
             }
-            guard seen.insert(name).inserted || repeatable.contains(name) else {
+            guard let first = checked.firstIndex(where: { $0.name == name }) else {
+                checked.append(parameter)
+                continue
+            }
+            guard lists.contains(name) else {
                 throw Problem(
                     400, "repeated_parameter", "\(name) may be given once.", parameter: name)
             }
+            checked[first].append(parameter)
         }
-        return pairs
+        return checked
+    }
+
+    private func readParameters() throws(Problem) -> [Parameter] {
+        do throws(TargetError) { return try parameters() } catch {
+            throw Problem(
+                400, "invalid_query_string",
+                error == .tooManyParameters
+                    ? "There are more than \(RequestTarget.parameterLimit) parameters."
+                    : "The query string has a bad escape, a zero byte, or is not UTF-8.")
+        }
     }
 }

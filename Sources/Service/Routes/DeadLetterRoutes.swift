@@ -51,8 +51,9 @@ struct DeadLetterRoutes: Sendable {
         var limit = DeadLetterRoutes.defaultLimit
         var before: Int64?
         var sink: String?
-        for (name, value) in try request.checkedParameters(["sink", "limit", "cursor"]) {
-            switch name {
+        for parameter in try request.checkedParameters(["sink", "limit", "cursor"]) {
+            let value = parameter.value
+            switch parameter.name {
             case "sink": sink = try DeadLetterRoutes.sink(value)
             case "limit": limit = try EventRoutes.limit(value)
             default:
@@ -110,8 +111,8 @@ struct DeadLetterRoutes: Sendable {
         _ request: Request
     ) throws(Problem) -> @Sendable () throws(Problem) -> Response {
         var sink: String?
-        for (_, value) in try request.checkedParameters(["sink"]) {
-            sink = try DeadLetterRoutes.sink(value)
+        for parameter in try request.checkedParameters(["sink"]) {
+            sink = try DeadLetterRoutes.sink(parameter.value)
         }
         guard let sink else { throw .parameter("sink", "sink is required: the name of a sink.") }
         let (sinks, timeout) = (sinks, replayTimeout)

@@ -64,11 +64,12 @@ struct EventRoutes: Sendable {
         var limit = EventRoutes.defaultLimit
         var cursor: EventCursor?
         let now = WallClock.nowMilliseconds()
-        for (name, value) in try request.checkedParameters(
-            ["type", "subject", "source", "from", "to", "limit", "cursor"])
+        for parameter in try request.checkedParameters(
+            ["type", "subject", "source", "from", "to", "limit", "cursor"], lists: ["type"])
         {
-            switch name {
-            case "type": filter.types = try EventRoutes.types(value)
+            let value = parameter.value
+            switch parameter.name {
+            case "type": filter.types = try EventRoutes.types(parameter)
             case "subject": filter.subjects = [value]
             case "source": filter.sources = [value]
             case "from": filter.from = try EventRoutes.time("from", value, now)
@@ -98,11 +99,11 @@ struct EventRoutes: Sendable {
     ) throws(Problem) -> @Sendable (Deadline) throws(StorageError) -> Response {
         var limit = EventRoutes.defaultLimit
         var before: Int64?
-        for (name, value) in try request.checkedParameters(["limit", "cursor"]) {
-            if name == "limit" {
-                limit = try EventRoutes.limit(value)
+        for parameter in try request.checkedParameters(["limit", "cursor"]) {
+            if parameter.name == "limit" {
+                limit = try EventRoutes.limit(parameter.value)
             } else {
-                guard let seq = Int64(value), seq > 0 else { throw .badCursor }
+                guard let seq = Int64(parameter.value), seq > 0 else { throw .badCursor }
                 before = seq
             }
         }
@@ -139,8 +140,8 @@ struct EventRoutes: Sendable {
 
     // MARK: Parameters
 
-    static func types(_ value: String) throws(Problem) -> [String] {
-        let types = value.parts(by: ",").map(String.init)
+    static func types(_ parameter: Parameter) throws(Problem) -> [String] {
+        let types = parameter.elements
         guard types.count <= EventStore.typeLimit,
             types.allSatisfy({ (1...255).contains($0.utf8.count) })
         else {

@@ -121,7 +121,7 @@ extension Request {
     /// The query's parameters as they are; `Query` knows their names.
     func queryPairs() throws(Problem) -> [(name: String, value: String)] {
         do throws(TargetError) {
-            return try parameters()
+            return try parameters().map { ($0.name, $0.value) }
         } catch {
             throw Problem(
                 400, "invalid_query_string",

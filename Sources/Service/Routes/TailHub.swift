@@ -79,8 +79,8 @@ final class TailHub: Sendable {
     func handle(_ request: Request, _ responder: Responder) {
         do throws(Problem) {
             var types: [String] = []
-            for (_, value) in try request.checkedParameters(["type"]) {
-                types = try EventRoutes.types(value)
+            for parameter in try request.checkedParameters(["type"], lists: ["type"]) {
+                types = try EventRoutes.types(parameter)
             }
             let stream = try subscribe(types, after: try TailHub.resumption(request))
             responder.respond(
