@@ -255,9 +255,10 @@ package final class EventWriter: Sendable {
     }
 
     func setAside(_ entry: QuarantineEntry, _ inserter: EventInserter) {
-        log.error(
-            "an event cannot be stored",
-            ["code": .string(entry.code), "detail": .string(entry.detail)])
+        log.error("an event cannot be stored") {
+            $0.add("code", entry.code)
+            $0.add("detail", entry.detail)
+        }
         inserter.quarantine(entry)
     }
 
@@ -363,7 +364,7 @@ package final class EventWriter: Sendable {
             defer { state.failure = text }
             return state.failure != text
         }
-        if isNews { log.error("the store takes no events", ["error": .string(text)]) }
+        if isNews { log.error("the store takes no events") { $0.add("error", text) } }
     }
 }
 

@@ -12,16 +12,14 @@ import Telemetry
 /// a new segment and acknowledged from there; the old segment counts up to its last good sync.
 extension JournalCommitter {
     /// Begins to refuse, or goes on refusing.
-    func fail(_ code: Int32, _ what: String) -> JournalOutcome {
+    func fail(_ code: Int32, _ what: StaticString) -> JournalOutcome {
         let outcome = JournalOutcome(failure: code)
         if failure == nil {
-            log.error(
-                "the journal could not \(what); it takes nothing until that works",
-                [
-                    "errno": .integer(Int64(code)),
-                    "reason": .string(String(cString: strerror(code))),
-                ]
-            )
+            log.error("the journal takes nothing until the disk works again") {
+                $0.add("action", what)
+                $0.add("errno", code)
+                $0.add("reason", String(cString: strerror(code)))
+            }
         }
         failure = outcome
         probeAt = .after(JournalCommitter.probeInterval)
@@ -48,9 +46,9 @@ extension JournalCommitter {
 
     /// A sync failed before anything was acknowledged: the staged records go to a new segment.
     func rewriteStaged(after code: Int32) -> JournalOutcome? {
-        log.error(
-            "the journal could not sync; what waits goes to a new segment",
-            ["errno": .integer(Int64(code))])
+        log.error("the journal could not sync; what waits goes to a new segment") {
+            $0.add("errno", code)
+        }
         count(failure: code)
         if let segment = active {
             _ = segment.cut(at: segment.syncedOffset, blocks)

@@ -15,9 +15,9 @@ extension JournalCommitter {
             let time = MonotonicTime.now().since(start)
             return catalog.withLock { $0.observe(time) }
         }
-        log.error(
-            "the journal could not sync; what was written goes to a new segment",
-            ["errno": .integer(Int64(code))])
+        log.error("the journal could not sync; what was written goes to a new segment") {
+            $0.add("errno", code)
+        }
         count(failure: code)
         // Readers may go on from the page cache; the catalog learns of the cut with the copy.
         unsynced = segment
@@ -79,9 +79,9 @@ extension JournalCommitter {
             lost -= 1
         }
         if lost > 0 {
-            log.error(
-                "acknowledged records were lost with a failed sync",
-                ["records": .integer(Int64(clamping: lost))])
+            log.error("acknowledged records were lost with a failed sync") {
+                $0.add("records", lost)
+            }
             catalog.withLock { $0.damage.missingRecords += lost }
         }
         return records

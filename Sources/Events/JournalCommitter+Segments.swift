@@ -26,7 +26,7 @@ extension JournalCommitter {
             return !catalog.isAtCap
         }
         if isNews {
-            log.error("the journal is full", ["max_bytes": .integer(Int64(options.maxBytes))])
+            log.error("the journal is full") { $0.add("max_bytes", options.maxBytes) }
         }
         return .full
     }

@@ -63,7 +63,9 @@ final class JournalKeeper: Sendable {
                 if task.isReleased { try clearReleased() }
                 if task.isSpareWanted { try prepareSpare() }
             } catch {
-                log.warning("the journal's segments", ["error": .string(error.message)])
+                log.warning("the journal's segments cannot be kept in order") {
+                    $0.add("error", error.message)
+                }
                 work.withLock {
                     $0.isReleased = $0.isReleased || task.isReleased
                     $0.isSpareWanted = $0.isSpareWanted || task.isSpareWanted

@@ -146,12 +146,10 @@ package final class JournalReader {
             $0.count(damaged: damaged, missing: missing, in: header, upTo: offset)
         }
         guard isNews else { return }
-        journal.log.error(
-            "the journal is damaged",
-            [
-                "damaged_records": .integer(Int64(clamping: damaged)),
-                "missing_records": .integer(Int64(clamping: missing)),
-                "before_sequence": .integer(Int64(clamping: nextSequence)),
-            ])
+        journal.log.error("the journal is damaged") {
+            $0.add("damaged_records", damaged)
+            $0.add("missing_records", missing)
+            $0.add("before_sequence", nextSequence)
+        }
     }
 }

@@ -50,7 +50,7 @@ struct JournalRecovery {
 
     private func tidy(_ inventory: JournalInventory) {
         for name in inventory.foreign {
-            log.warning("a file in the journal is not the journal's", ["file": .string(name)])
+            log.warning("a file in the journal is not the journal's") { $0.add("file", name) }
         }
         for name in inventory.temporary + inventory.empty {
             attempt("remove") { () throws(JournalError) in try directory.remove(name) }
@@ -68,7 +68,9 @@ struct JournalRecovery {
             }
             log.warning("the journal's position file is damaged and ignored")
         } catch {
-            log.warning("the journal's position file", ["error": .string(error.message)])
+            log.warning("the journal's position file cannot be read") {
+                $0.add("error", error.message)
+            }
         }
     }
 
@@ -138,9 +140,10 @@ struct JournalRecovery {
         segment.limitBytes = survey.goodEnd
         if survey.isTorn {
             catalog.damage.tailRecords += max(survey.tailRecords, 1)
-            log.notice(
-                "the journal's end was torn and is cut",
-                ["segment": .string(segment.name), "next_sequence": .integer(Int64(next))])
+            log.notice("the journal's end was torn and is cut") {
+                $0.add("segment", segment.name)
+                $0.add("next_sequence", next)
+            }
         }
         let code = file.syncData()
         guard code == 0 else { throw .system(.unwritable, "fdatasync", file.path, code) }
@@ -158,14 +161,12 @@ struct JournalRecovery {
     private func report() {
         let damage = catalog.damage
         guard damage != JournalDamage() else { return }
-        log.error(
-            "the journal is damaged",
-            [
-                "damaged_records": .integer(Int64(clamping: damage.damagedRecords)),
-                "missing_records": .integer(Int64(clamping: damage.missingRecords)),
-                "tail_records": .integer(Int64(clamping: damage.tailRecords)),
-                "set_aside": .string(damage.setAside.joined(separator: " ")),
-            ])
+        log.error("the journal is damaged") {
+            $0.add("damaged_records", damage.damagedRecords)
+            $0.add("missing_records", damage.missingRecords)
+            $0.add("tail_records", damage.tailRecords)
+            $0.add("set_aside", damage.setAside.joined(separator: " "))
+        }
     }
 
     private mutating func setAside(_ name: String, isMoved: Bool) {
@@ -180,11 +181,14 @@ struct JournalRecovery {
     }
 
     /// What fails here is said and does not stop the start.
-    private func attempt(_ what: String, _ body: () throws(JournalError) -> Void) {
+    private func attempt(_ what: StaticString, _ body: () throws(JournalError) -> Void) {
         do {
             try body()
         } catch {
-            log.warning("the journal could not \(what)", ["error": .string(error.message)])
+            log.warning("a repair of the journal failed") {
+                $0.add("action", what)
+                $0.add("error", error.message)
+            }
         }
     }
 }

@@ -130,9 +130,10 @@ final class Acceptor: @unchecked Sendable {  // One thread calls start and stop;
             guard let socket = acceptOne() else { return false }
             guard count.enter(limit: limit) else {
                 refuse(socket.descriptor)
-                warn(
-                    "the connection limit is reached",
-                    ["limit": .integer(Int64(limit)), "request_id": .string(unread.id.text)])
+                warn("the connection limit is reached") {
+                    $0.add("limit", limit)
+                    $0.add("request_id", unread.id.text)
+                }
                 continue
             }
             loops[next].add(socket)
@@ -164,7 +165,7 @@ final class Acceptor: @unchecked Sendable {  // One thread calls start and stop;
         switch error {
         case EAGAIN, EINTR, ECONNABORTED, EPROTO: return
         case EMFILE, ENFILE: refuseWithoutDescriptors()
-        default: warn("a connection cannot be accepted", ["errno": .integer(Int64(error))])
+        default: warn("a connection cannot be accepted") { $0.add("errno", error) }
         }
         usleep(Acceptor.exhaustedPauseMicroseconds)
     }
@@ -187,11 +188,13 @@ final class Acceptor: @unchecked Sendable {  // One thread calls start and stop;
         let descriptor = accept(listener, nil, nil)
         if descriptor >= 0 { refuse(descriptor) }
         reserve = open("/dev/null", O_RDONLY | O_CLOEXEC)
-        warn("the process has no file descriptors left", [:])
+        warn("the process has no file descriptors left")
     }
 
     /// At most one warning a second.
-    private func warn(_ message: String, _ fields: KeyValuePairs<String, LogValue>) {
+    private func warn(
+        _ message: StaticString, _ fields: (inout LogFields) -> Void = { _ in }
+    ) {
         let now = MonotonicTime.now()
         guard now.since(warnedAt) > .seconds(1) else { return }
         warnedAt = now

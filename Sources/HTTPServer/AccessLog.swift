@@ -17,18 +17,16 @@ extension AccessLog {
         trace.append(hex: request.trace.traceID.low, digits: 16)
         var span = ByteBuffer(capacity: 16)
         span.append(hex: request.trace.spanID, digits: 16)
-        log.log(
-            level, "request",
-            [
-                "method": .string(request.method.name),
-                "route": .string(request.route ?? "none"),
-                "status": .integer(Int64(status)),
-                "code": .string(code ?? ""),
-                "duration_ms": .real(Double(duration.wholeNanoseconds) / 1e6),
-                "request_bytes": .integer(Int64(bodyBytes)),
-                "request_id": .string(request.id.text),
-                "trace_id": .string(trace.text),
-                "span_id": .string(span.text),
-            ])
+        log.log(level, "request") {
+            $0.add("method", request.method.name)
+            $0.add("route", request.route ?? "none")
+            $0.add("status", status)
+            $0.add("code", code ?? "")
+            $0.add("duration_ms", Double(duration.wholeNanoseconds) / 1e6)
+            $0.add("request_bytes", bodyBytes)
+            $0.add("request_id", request.id.text)
+            $0.add("trace_id", trace.text)
+            $0.add("span_id", span.text)
+        }
     }
 }

@@ -258,8 +258,10 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
         }
         server.malformed.add()
         guard options.accessLog != .off else { return }
-        server.log.notice(
-            "a request was malformed", ["status": .integer(Int64(status)), "code": "malformed"])
+        server.log.notice("a request was malformed") {
+            $0.add("status", status)
+            $0.add("code", "malformed")
+        }
     }
 
     func finished(_ request: Request, bodyBytes: Int, status: Int, code: String?) {

@@ -94,12 +94,10 @@ package final class HTTPServer: Sendable {
         threads.withLock { $0 = [] }
         let (requests, connections) = (context.cutRequests.count, context.cutConnections.count)
         guard connections > 0 else { return }
-        context.log.warning(
-            "the shutdown timeout cut off clients",
-            [
-                "requests": .integer(Int64(requests)),
-                "connections": .integer(Int64(connections)),
-            ])
+        context.log.warning("the shutdown timeout cut off clients") {
+            $0.add("requests", requests)
+            $0.add("connections", connections)
+        }
     }
 
     /// What bodies take in memory.

@@ -23,7 +23,9 @@ package enum Service {
         }
         defer { log.close() }
         DescriptorLimit.raise()
-        if let complaint = DescriptorLimit.complaint(configuration) { log.warning(complaint) }
+        if let complaint = DescriptorLimit.complaint(configuration) {
+            log.warning("too few open files are allowed") { $0.add("detail", complaint) }
+        }
         let shutdown = Locked(Deadline.never)
         let parts = Wiring.container(configuration, log: log, shutdown: shutdown)
         let port: UInt16
@@ -52,7 +54,7 @@ package enum Service {
         shutdown.withLock { $0 = .after(configuration.shutdownTimeout) }
         if let state = try? parts.resolve(ServiceState.self) { state.beginDrain() }
         let failures = parts.stop()
-        for failure in failures { log.error("stop failed", ["error": .string("\(failure)")]) }
+        for failure in failures { log.error("stop failed") { $0.add("error", failure) } }
         log.notice("stopped")
         return failures.isEmpty ? 0 : 1
     }

@@ -29,17 +29,19 @@ package struct StartBanner: Sendable {
         to output: StandardStream, logger: Logger, isHumanReadable: Bool
     ) {
         guard !isHumanReadable else { return output.write("\(line)\n") }
-        logger.info(
-            "listening",
-            [
-                "version": .string(Version.current), "address": .string(address),
-                "data_dir": .string(configuration.dataDirectory),
-                "journal_sync": .string(configuration.journalSync.rawValue),
-                "retention": .string(retention), "keys": .bool(false),
-                "redis": .string(redis), "sinks": .string(sinks), "cors": .string(cors),
-                "access_log": .string(configuration.accessLog.rawValue),
-                "openapi": .string("\(address)/openapi.yaml"),
-            ])
+        logger.info("listening") {
+            $0.add("version", Version.current)
+            $0.add("address", address)
+            $0.add("data_dir", configuration.dataDirectory)
+            $0.add("journal_sync", configuration.journalSync.rawValue)
+            $0.add("retention", retention)
+            $0.add("keys", false)
+            $0.add("redis", redis)
+            $0.add("sinks", sinks)
+            $0.add("cors", cors)
+            $0.add("access_log", configuration.accessLog.rawValue)
+            $0.add("openapi", "\(address)/openapi.yaml")
+        }
     }
 
     private var title: String {

@@ -31,7 +31,10 @@ package struct StartRefusal: Sendable {
             errors.write("millrace cannot start: \(reason)\(rest)\n")
         }
         guard !output.isTerminal else { return }
-        logger.critical("cannot start", ["error": .string(reason), "advice": .string(advice)])
+        logger.critical("cannot start") {
+            $0.add("error", reason)
+            $0.add("advice", advice)
+        }
     }
 
     private static let directory =

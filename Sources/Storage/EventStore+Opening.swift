@@ -31,12 +31,10 @@ extension EventStore {
         } catch {
             guard error.code == .corrupt else { throw error }
             let moved = try StoreFile.setAside(path, time: now)
-            log.error(
-                "damaged store set aside",
-                [
-                    "error": .string("\(error)"),
-                    "files": .string(moved.joined(separator: ", ")),
-                ])
+            log.error("damaged store set aside") {
+                $0.add("error", error)
+                $0.add("files", moved.joined(separator: ", "))
+            }
             damage.clear()
             let store = try EventStore(path: path, now: now, log: log, options: options)
             return Opened(store: store, setAside: moved)

@@ -135,7 +135,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
         guard let writer = openWriter else { return }
         readers.close()
         if !readers.drain(until: deadline) {
-            log.warning("store closed under running queries", ["path": .string(path)])
+            log.warning("store closed under running queries") { $0.add("path", path) }
         }
         do {
             try drainQuarantine(writer)
@@ -143,7 +143,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             try checkpoint(writer, .truncate, now: nil)
         } catch {
             // Not lost: the journal still holds what no checkpoint has synced.
-            log.warning("store closed without a checkpoint", ["error": .string("\(error)")])
+            log.warning("store closed without a checkpoint") { $0.add("error", error) }
         }
         publish(writer)
         openWriter = nil

@@ -2,9 +2,10 @@ import Primitives
 
 /// One log record as a line of text.
 enum LogLine {
+    typealias Fields = (inout LogFields) -> Void
+
     static func json(
-        _ time: Int64, _ level: LogLevel, _ message: String,
-        _ fields: KeyValuePairs<String, LogValue>
+        _ time: Int64, _ level: LogLevel, _ message: StaticString, _ fields: Fields
     ) -> Bytes {
         var line = ByteBuffer(capacity: 256)
         line.append(#"{"time":""#)
@@ -12,54 +13,36 @@ enum LogLine {
         line.append(#"","level":""#)
         line.append(level.name)
         line.append(#"","message":"#)
-        line.append(jsonString: message)
-        for (key, value) in fields {
-            line.append(UInt8(ascii: ","))
-            line.append(jsonString: key)
-            line.append(UInt8(ascii: ":"))
-            append(value, to: &line, quoted: true)
-        }
+        line.append(jsonString: utf8(message))
+        var values = LogFields(line, isHumanReadable: false)
+        fields(&values)
+        line = values.finish()
         line.append("}\n")
         return line.freeze()
     }
 
     static func text(
-        _ time: Int64, _ level: LogLevel, _ message: String,
-        _ fields: KeyValuePairs<String, LogValue>
+        _ time: Int64, _ level: LogLevel, _ message: StaticString, _ fields: Fields
     ) -> Bytes {
         var line = ByteBuffer(capacity: 256)
         line.append(timestamp: time)
         line.append(" ")
         line.append(level.name.uppercased())
         for _ in level.name.count..<9 { line.append(" ") }
-        line.append(printable(message))
-        for (key, value) in fields {
-            line.append(" ")
-            line.append(key)
-            line.append("=")
-            append(value, to: &line, quoted: false)
-        }
+        append(printable: utf8(message), to: &line)
+        var values = LogFields(line, isHumanReadable: true)
+        fields(&values)
+        line = values.finish()
         line.append("\n")
         return line.freeze()
     }
 
-    private static func append(_ value: LogValue, to line: inout ByteBuffer, quoted: Bool) {
-        switch value {
-        case .string(let text):
-            if quoted { line.append(jsonString: text) } else { line.append(printable(text)) }
-        case .integer(let number): line.append(decimal: number)
-        case .real(let number): line.append(json: number)
-        case .bool(let flag): line.append(flag ? "true" : "false")
-        }
+    /// Control characters become `?`: a value must not be able to write to the terminal.
+    static func append(printable text: UnsafeRawBufferPointer, to line: inout ByteBuffer) {
+        for byte in text { line.append(byte < 0x20 || byte == 0x7F ? UInt8(ascii: "?") : byte) }
     }
 
-    /// Control characters become `?`: a value must not be able to write to the terminal.
-    private static func printable(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
-            return text
-        }
-        return String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : $0 }))
+    private static func utf8(_ text: StaticString) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
     }
 }

@@ -1,18 +1,8 @@
 import Primitives
 internal import Synchronization
 
-/// A value beside a log message.
-package enum LogValue: Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral {
-    case string(String)
-    case integer(Int64)
-    case real(Double)
-    case bool(Bool)
-
-    package init(stringLiteral value: String) { self = .string(value) }
-    package init(integerLiteral value: Int64) { self = .integer(value) }
-}
-
-/// What this service says about itself. A call puts a finished line into a bounded queue and
+/// What this service says about itself. A message is constant, and what varies is in typed fields
+/// (`LogFields`), so that records can be counted and searched by both. A call puts a finished line into a bounded queue and
 /// returns; one thread writes. Full: the record is dropped and counted, nobody waits.
 package final class Logger: Sendable {
     /// Where lines go. Called by the logger's thread alone; bytes end in a newline.
@@ -62,7 +52,8 @@ package final class Logger: Sendable {
     }
 
     package func log(
-        _ level: LogLevel, _ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]
+        _ level: LogLevel, _ message: StaticString,
+        _ fields: (inout LogFields) -> Void = { _ in }
     ) {
         guard isEnabled(level) else { return }
         let time = WallClock.nowMilliseconds()
@@ -81,25 +72,29 @@ package final class Logger: Sendable {
         if !isQueued { dropCount.add(1, ordering: .relaxed) }
     }
 
-    package func debug(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
-        log(.debug, message, fields)
-    }
-    package func info(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
-        log(.info, message, fields)
-    }
-    package func notice(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
-        log(.notice, message, fields)
-    }
-    package func warning(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
-        log(.warning, message, fields)
-    }
-    package func error(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
-        log(.error, message, fields)
-    }
+    package func debug(
+        _ message: StaticString, _ fields: (inout LogFields) -> Void = { _ in }
+    ) { log(.debug, message, fields) }
 
-    package func critical(_ message: String, _ fields: KeyValuePairs<String, LogValue> = [:]) {
-        log(.critical, message, fields)
-    }
+    package func info(
+        _ message: StaticString, _ fields: (inout LogFields) -> Void = { _ in }
+    ) { log(.info, message, fields) }
+
+    package func notice(
+        _ message: StaticString, _ fields: (inout LogFields) -> Void = { _ in }
+    ) { log(.notice, message, fields) }
+
+    package func warning(
+        _ message: StaticString, _ fields: (inout LogFields) -> Void = { _ in }
+    ) { log(.warning, message, fields) }
+
+    package func error(
+        _ message: StaticString, _ fields: (inout LogFields) -> Void = { _ in }
+    ) { log(.error, message, fields) }
+
+    package func critical(
+        _ message: StaticString, _ fields: (inout LogFields) -> Void = { _ in }
+    ) { log(.critical, message, fields) }
 
     /// Writes what is queued and ends the thread. Records that come later are dropped and counted.
     package func close() {

@@ -79,7 +79,7 @@ import Testing
         for node in cluster.nodes {
             try node.wait(until: "it says that nobody deals the partitions out") {
                 node.records.contains {
-                    $0["message"]?.string?.hasPrefix("nodes cannot agree who reads") == true
+                    $0["message"]?.string?.hasPrefix("nodes do not agree on the sinks") == true
                         && $0["error"]?.string?.contains("OOM") == true
                 }
             }
@@ -99,7 +99,7 @@ import Testing
         try cluster.redis.command("ACL", "SETUSER", "default", "-zadd")
         try cluster.nodes[0].wait(until: "it says so") {
             cluster.nodes[0].records.contains {
-                $0["message"]?.string?.hasPrefix("nodes cannot agree who reads") == true
+                $0["message"]?.string?.hasPrefix("nodes do not agree on the sinks") == true
             }
         }
         var posted = 0

@@ -107,12 +107,11 @@ struct SinkDelivery {
     ) throws(Stopped) {
         guard range.count == 1 else { return try deliverHalves(run, range, isPart: true) }
         let event = run[range.lowerBound]
-        log.warning(
-            "a sink's receiver refuses an event; it is kept as a dead letter",
-            [
-                "sink": .string(target.options.name), "status": .integer(Int64(status)),
-                "id": .string(SinkDelivery.id(of: event)),
-            ])
+        log.warning("a sink's receiver refuses an event; it is kept as a dead letter") {
+            $0.add("sink", target.options.name)
+            $0.add("status", status)
+            $0.add("id", SinkDelivery.id(of: event))
+        }
         bury(event, status: status, refusals: refusals)
     }
 
@@ -147,7 +146,7 @@ struct SinkDelivery {
         target.counters.delivered.add(count)
         target.counters.batches.add()
         if target.counters.note(nil) {
-            log.notice("a sink delivers again", ["sink": .string(target.options.name)])
+            log.notice("a sink delivers again") { $0.add("sink", target.options.name) }
         }
     }
 
@@ -159,9 +158,10 @@ struct SinkDelivery {
     private func failed(_ reason: String) {
         target.counters.failed.add()
         if target.counters.note(reason) {
-            log.warning(
-                "a sink cannot deliver",
-                ["sink": .string(target.options.name), "error": .string(reason)])
+            log.warning("a sink cannot deliver") {
+                $0.add("sink", target.options.name)
+                $0.add("error", reason)
+            }
         }
     }
 }

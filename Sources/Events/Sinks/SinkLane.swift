@@ -77,8 +77,9 @@ final class SinkLane: Sendable {
                 batch.outlived(batch.run.count)
                 keep(batch)
             }
-            log.debug(
-                "a sink stops with a batch on its way", ["sink": .string(target.options.name)])
+            log.debug("a sink stops with a batch on its way") {
+                $0.add("sink", target.options.name)
+            }
         }
     }
 
@@ -130,7 +131,7 @@ final class SinkLane: Sendable {
     private func recovered(_ failures: inout Int) {
         failures = 0
         if hasFailed.exchange(false, ordering: .relaxed) {
-            log.notice("a sink reads its events again", ["sink": .string(target.options.name)])
+            log.notice("a sink reads its events again") { $0.add("sink", target.options.name) }
         }
     }
 
@@ -141,11 +142,10 @@ final class SinkLane: Sendable {
 
     private func note(_ error: SinkSourceError) {
         guard !hasFailed.exchange(true, ordering: .relaxed) else { return }
-        log.warning(
-            "a sink cannot read its events",
-            [
-                "sink": .string(target.options.name), "partition": .integer(Int64(partition)),
-                "error": .string(error.description),
-            ])
+        log.warning("a sink cannot read its events") {
+            $0.add("sink", target.options.name)
+            $0.add("partition", partition)
+            $0.add("error", error)
+        }
     }
 }

@@ -177,12 +177,12 @@ final class SinkMembership: Sendable {
             return (isRefusal, isRefusal && !state.isRefused)
         }
         guard isRefusal else {
-            return log.debug("nodes of the sinks not seen", ["error": .string(error.description)])
+            return log.debug("nodes of the sinks not seen") { $0.add("error", error) }
         }
         guard isNews else { return }
-        log.error(
-            "nodes cannot agree who reads which partition for the sinks, so events may be sent out"
-                + " of their order", ["error": .string(error.description)])
+        log.error("nodes do not agree on the sinks' partitions; events may go out of their order") {
+            $0.add("error", error)
+        }
     }
 
     private func leave() {
@@ -193,9 +193,9 @@ final class SinkMembership: Sendable {
                 session throws(RedisError) in _ = try session.send(pipeline)
             }
         } catch {
-            log.debug(
-                "the others were not told that this node's sinks stop",
-                ["error": .string(error.description)])
+            log.debug("the others were not told that this node's sinks stop") {
+                $0.add("error", error)
+            }
         }
     }
 }

@@ -78,9 +78,10 @@ final class SinkStoreSource: SinkSource {
             return report.count
         }
         guard count > 0 else { return }
-        log.error(
-            "events were deleted before they reached a sink",
-            ["sink": .string(options.name), "events": .integer(Int64(count))])
+        log.error("events were deleted before they reached a sink") {
+            $0.add("sink", options.name)
+            $0.add("events", count)
+        }
     }
 
     func settle(

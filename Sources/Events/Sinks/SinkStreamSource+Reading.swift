@@ -142,16 +142,15 @@ extension SinkStreamSource {
         guard gone.count + unreadable.count > 0 else { return }
         lostCount.add(gone.count + unreadable.count)
         // One record a read, with the first of each kind: a stream may be full of them.
-        log.error(
-            "entries of a stream did not reach a sink",
-            [
-                "sink": .string(options.name), "stream": .string(keys.names[partition]),
-                "gone": .integer(Int64(gone.count)),
-                "gone_entry": .string(gone.first?.description ?? ""),
-                "unreadable": .integer(Int64(unreadable.count)),
-                "unreadable_entry": .string(faults.first?.entry.description ?? ""),
-                "error": .string(faults.first?.code ?? ""),
-            ])
+        log.error("entries of a stream did not reach a sink") {
+            $0.add("sink", options.name)
+            $0.add("stream", keys.names[partition])
+            $0.add("gone", gone.count)
+            $0.add("gone_entry", gone.first?.description ?? "")
+            $0.add("unreadable", unreadable.count)
+            $0.add("unreadable_entry", faults.first?.entry.description ?? "")
+            $0.add("error", faults.first?.code ?? "")
+        }
     }
 
     /// Has quarantine keep what the store's own reader of the stream had no reason to set aside.

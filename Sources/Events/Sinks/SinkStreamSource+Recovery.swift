@@ -41,13 +41,13 @@ extension SinkStreamSource {
         learn(from: batch, &place, asked: tried.count, after: time)
         redeliveredCount.add(batch.entries.count)
         if batch.isGivenUp {
-            log.error(
-                "a sink gives up an entry that was delivered again and again",
-                [
-                    "sink": .string(options.name), "stream": .string(keys.names[partition]),
-                    "entry": .string("\(first.id)"), "deliveries": .integer(first.deliveries),
-                    "events": .integer(Int64(batch.run.count)),
-                ])
+            log.error("a sink gives up an entry that was delivered again and again") {
+                $0.add("sink", options.name)
+                $0.add("stream", keys.names[partition])
+                $0.add("entry", "\(first.id)")
+                $0.add("deliveries", first.deliveries)
+                $0.add("events", batch.run.count)
+            }
         }
         return batch
     }
@@ -78,18 +78,20 @@ extension SinkStreamSource {
         pipeline.count(entries, tries: tries, keys.names[partition], group, of: node)
         do throws(RedisError) { try send(pipeline) } catch {
             if error.code == .noPermission { return tellThatTriesAreNotCounted(error) }
-            log.debug(
-                "tries of a sink's entries were not counted",
-                ["sink": .string(options.name), "error": .string(error.description)])
+            log.debug("tries of a sink's entries were not counted") {
+                $0.add("sink", options.name)
+                $0.add("error", error)
+            }
         }
     }
 
     /// Once: what stands in the way is a matter of rights, and stays.
     private func tellThatTriesAreNotCounted(_ error: RedisError) {
         guard !hasToldOfUncounted.exchange(true, ordering: .relaxed) else { return }
-        log.error(
-            "an entry that ends the process would not be found out",
-            ["sink": .string(options.name), "error": .string(error.description)])
+        log.error("an entry that ends the process would not be found out") {
+            $0.add("sink", options.name)
+            $0.add("error", error)
+        }
     }
 
     private func listPending(
@@ -123,12 +125,11 @@ extension SinkStreamSource {
         place.claimCursor = taken.cursor
         note(gone: taken.gone, [], partition)
         guard !taken.entries.isEmpty else { return false }
-        log.notice(
-            "a sink takes over entries of another node",
-            [
-                "sink": .string(options.name), "partition": .integer(Int64(partition)),
-                "entries": .integer(Int64(taken.entries.count)),
-            ])
+        log.notice("a sink takes over entries of another node") {
+            $0.add("sink", options.name)
+            $0.add("partition", partition)
+            $0.add("entries", taken.entries.count)
+        }
         return true
     }
 }

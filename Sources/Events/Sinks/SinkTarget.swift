@@ -44,16 +44,15 @@ final class SinkTarget: Sendable {
         breaker = CircuitBreaker(
             name: "sink:\(options.name)", options: SinkTarget.breakerOptions(options)
         ) { change in
-            log.log(
-                change.to == .open ? .warning : .notice, "sink breaker changed",
-                [
-                    "sink": .string(options.name), "from": .string(change.from.rawValue),
-                    "to": .string(change.to.rawValue),
-                    "reason": .string(change.reason.rawValue),
-                    "failure_rate": .real(change.failureRate),
-                    "slow_rate": .real(change.slowRate),
-                    "last_error": .string(cause.withLock { $0 }),
-                ])
+            log.log(change.to == .open ? .warning : .notice, "sink breaker changed") {
+                $0.add("sink", options.name)
+                $0.add("from", change.from.rawValue)
+                $0.add("to", change.to.rawValue)
+                $0.add("reason", change.reason.rawValue)
+                $0.add("failure_rate", change.failureRate)
+                $0.add("slow_rate", change.slowRate)
+                $0.add("last_error", cause.withLock { $0 })
+            }
         }
     }
 

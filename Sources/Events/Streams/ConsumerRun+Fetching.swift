@@ -66,12 +66,12 @@ extension ConsumerRun {
         if isFirst { consumer.doubt() }
         guard late.isStuck(failures), now >= nextLateWarning else { return }
         nextLateWarning = now + ConsumerRun.warningInterval
-        consumer.log.warning(
-            "an entry of a stream does not arrive and stays pending",
-            [
-                "stream": .string(consumer.keys.names[partition]), "entry": .string("\(entry)"),
-                "tries": .integer(Int64(failures)), "late": .integer(Int64(late.count)),
-                "error": .string(error.description),
-            ])
+        consumer.log.warning("an entry of a stream does not arrive and stays pending") {
+            $0.add("stream", consumer.keys.names[partition])
+            $0.add("entry", "\(entry)")
+            $0.add("tries", failures)
+            $0.add("late", late.count)
+            $0.add("error", error)
+        }
     }
 }

@@ -162,9 +162,9 @@ extension ConsumerRun {
     private func tellThatTriesAreNotCounted(_ error: RedisError) {
         guard !hasToldOfUncounted else { return }
         hasToldOfUncounted = true
-        consumer.log.error(
-            "an entry that ends the process would not be found out",
-            ["error": .string(error.description)])
+        consumer.log.error("an entry that ends the process would not be found out") {
+            $0.add("error", error)
+        }
     }
 
     /// Sets how often entries were delivered to what was listed and so many tries more.

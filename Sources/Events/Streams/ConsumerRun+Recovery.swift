@@ -64,12 +64,10 @@ extension ConsumerRun {
                 if let error = reply.error, error.code != .busyGroup { throw error }
             }
         }
-        consumer.log.notice(
-            "consumer group made",
-            [
-                "group": .string(consumer.options.group),
-                "partitions": .integer(Int64(missing.count)),
-            ])
+        consumer.log.notice("consumer group made") {
+            $0.add("group", consumer.options.group)
+            $0.add("partitions", missing.count)
+        }
         // What the group had not read may have been trimmed while it was missing. What follows
         // belongs to the era that this begins, and need not be done again.
         era = consumer.doubt()

@@ -35,9 +35,9 @@ extension ConsumerRun {
     func cuts(in reply: RedisReply) -> [StreamEntryID?] {
         if let error = reply.error, !hasToldOfBlindness {
             hasToldOfBlindness = true
-            consumer.log.error(
-                "what caps of the streams cut cannot be seen",
-                ["error": .string(error.description)])
+            consumer.log.error("what caps of the streams cut cannot be seen") {
+                $0.add("error", error)
+            }
         }
         return reply.elements.map { $0.bytes.flatMap { StreamEntryID($0) } }
     }

@@ -84,8 +84,7 @@ final class ConsumerRun {
         }
         // Best effort: what is not acknowledged now is pending at the next start.
         do throws(RedisError) { try acknowledge() } catch {
-            consumer.log.info(
-                "entries stay pending in redis", ["error": .string(error.description)])
+            consumer.log.info("entries stay pending in redis") { $0.add("error", error) }
         }
     }
 
@@ -306,8 +305,7 @@ final class ConsumerRun {
             readCount = max(readCount / 4, ConsumerRun.readCounts.lowerBound)
         }
         if consumer.pulse.failed(error.description) {
-            consumer.log.warning(
-                "redis streams are not read", ["error": .string(error.description)])
+            consumer.log.warning("redis streams are not read") { $0.add("error", error) }
         }
         // Where nothing was asked, nothing is in doubt.
         if error.code != .breakerOpen { consumer.continuity.suspect() }

@@ -147,8 +147,8 @@ package final class EventStreams: Sendable {
         }
         let reason =
             forwarder.pulse.error ?? consumer.pulse.error ?? "redis takes less than comes in"
-        log.warning(
-            "events are stored straight from the journal, and forwarded to redis later",
-            ["reason": .string(reason)])
+        log.warning("events are stored straight from the journal, and forwarded to redis later") {
+            $0.add("reason", reason)
+        }
     }
 }

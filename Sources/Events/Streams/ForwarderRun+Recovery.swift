@@ -51,12 +51,11 @@ extension ForwarderRun {
         let from = min(note.position, journal.firstSequence - 1)
         forwarder.losses.add()
         forwarder.continuity.noteLoss()
-        forwarder.log.warning(
-            "events are sent to redis again",
-            [
-                "reason": .string(reason), "from_sequence": .integer(Int64(clamping: from + 1)),
-                "to_sequence": .integer(Int64(clamping: note.position)),
-            ])
+        forwarder.log.warning("events are sent to redis again") {
+            $0.add("reason", reason)
+            $0.add("from_sequence", from + 1)
+            $0.add("to_sequence", note.position)
+        }
         forwarder.ledger.doubt(
             storeDirectlyUpTo: journal.committedSequence, ends: forwarder.continuity.lastIDs)
         note.position = from
@@ -83,11 +82,11 @@ extension ForwarderRun {
         let limit = min(end, store.durablePosition)
         guard limit > note.position else { return false }
         forwarder.log.warning(
-            "the journal lets go of events that redis has not been sent; the store has them",
-            [
-                "from_sequence": .integer(Int64(clamping: note.position + 1)),
-                "to_sequence": .integer(Int64(clamping: limit)),
-            ])
+            "the journal lets go of events that redis has not been sent; the store has them"
+        ) {
+            $0.add("from_sequence", note.position + 1)
+            $0.add("to_sequence", limit)
+        }
         // A note that was lost does not know of what the journal has long let go.
         let oldest = forwarder.journal.status.firstSequence - 1
         let rows = max(note.rows, forwarder.marks.rows(behind: oldest) ?? 0)

@@ -42,9 +42,9 @@ extension ForwarderRun {
     private func handOver(_ entry: JournalEntry) -> UInt64? {
         if settling?.sequence != entry.sequence {
             settling = (entry.sequence, nil)
-            forwarder.log.error(
-                "a journal record cannot be read",
-                ["sequence": .integer(Int64(clamping: entry.sequence))])
+            forwarder.log.error("a journal record cannot be read") {
+                $0.add("sequence", entry.sequence)
+            }
         }
         if let ticket = settling?.ticket { return ticket }
         let ticket = forwarder.store.quarantine.settle(.unreadableRecord(entry.payload))

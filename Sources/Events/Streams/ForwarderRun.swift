@@ -282,8 +282,9 @@ final class ForwarderRun {
             noteIsNew = false
             hasUnnotedGap = false
         } catch {
-            forwarder.log.warning(
-                "the forwarder's position cannot be noted", ["error": .string(error.message)])
+            forwarder.log.warning("the forwarder's position cannot be noted") {
+                $0.add("error", error.message)
+            }
         }
     }
 
@@ -306,9 +307,10 @@ final class ForwarderRun {
     private func failed(_ error: ForwarderError) {
         if forwarder.pulse.failed(error.description) {
             // What passes is a warning; what an operator has to mend is more.
-            forwarder.log.log(
-                error.passes ? .warning : .error, "events do not go to redis streams",
-                ["error": .string(error.description)])
+            let level: LogLevel = error.passes ? .warning : .error
+            forwarder.log.log(level, "events do not go to redis streams") {
+                $0.add("error", error)
+            }
         }
         nextReadBytes = ForwarderRun.readBytes.lowerBound
         if error.isTimeout { sendLimit = min(sendLimit * 2, ForwarderRun.sendLimits.upperBound) }

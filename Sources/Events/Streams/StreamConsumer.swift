@@ -83,21 +83,21 @@ package final class StreamConsumer: Sendable {
 
     /// A cap took entries before the group was given them: this node's own come from its journal.
     func cut(of stream: String, from delivered: StreamEntryID, to start: StreamEntryID) {
-        log.error(
-            "a cap of the streams cut entries that this node may not have read",
-            [
-                "stream": .string(stream), "read_up_to": .string("\(delivered)"),
-                "begins_now_at": .string("\(start)"),
-            ])
+        log.error("a cap of the streams cut entries that this node may not have read") {
+            $0.add("stream", stream)
+            $0.add("read_up_to", "\(delivered)")
+            $0.add("begins_now_at", "\(start)")
+        }
         doubt()
     }
 
     /// Entries that Redis gave and no longer has: this node's own come from its journal.
     func lost(_ count: Int, _ reason: String) {
         lost.add(count)
-        log.error(
-            "stream entries are gone unread",
-            ["count": .integer(Int64(count)), "reason": .string(reason)])
+        log.error("stream entries are gone unread") {
+            $0.add("count", count)
+            $0.add("reason", reason)
+        }
         doubt()
     }
 }

@@ -59,12 +59,11 @@ extension WatchRun {
                 let place = places[index]
                 if let error = reply.error { note(error, place.group) }
                 for name in reply.elements.compactMap(\.string) {
-                    watch.log.info(
-                        "idle consumer removed",
-                        [
-                            "stream": .string(place.key), "group": .string(place.group),
-                            "consumer": .string(name),
-                        ])
+                    watch.log.info("idle consumer removed") {
+                        $0.add("stream", place.key)
+                        $0.add("group", place.group)
+                        $0.add("consumer", name)
+                    }
                 }
             }
         }
@@ -72,8 +71,9 @@ extension WatchRun {
 
     /// A group that is not there yet has no consumers; where scripts are not allowed, they stay.
     private func note(_ error: RedisError, _ group: String) {
-        watch.log.debug(
-            "consumers of a group not seen",
-            ["group": .string(group), "error": .string(error.description)])
+        watch.log.debug("consumers of a group not seen") {
+            $0.add("group", group)
+            $0.add("error", error)
+        }
     }
 }

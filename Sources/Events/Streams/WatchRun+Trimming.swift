@@ -150,14 +150,12 @@ extension WatchRun {
             guard count != 0 else { continue }
             watch.cut.add(max(count, 0))
             let partition = counts[pair].partition
-            watch.log.error(
-                "a cap of the streams cut entries that a group had not read",
-                [
-                    "cap": .string(reason), "entries": .integer(Int64(count)),
-                    "stream": .string(watch.keys.names[partition]),
-                    "groups": .string(
-                        partitions[partition].groups.map(\.name).joined(separator: ",")),
-                ])
+            watch.log.error("a cap of the streams cut entries that a group had not read") {
+                $0.add("cap", reason)
+                $0.add("entries", count)
+                $0.add("stream", watch.keys.names[partition])
+                $0.add("groups", partitions[partition].groups.map(\.name).joined(separator: ","))
+            }
             if count < 0 { tellThatCapsFail("other nodes cannot be told of what was cut") }
             // The consumer sees it as well, unless it may not ask. Another group's loss is none of
             // this node's.
@@ -169,8 +167,9 @@ extension WatchRun {
     private func tellThatCapsFail(_ reason: String) {
         guard !hasToldThatCapsFail else { return }
         hasToldThatCapsFail = true
-        watch.log.error(
-            "the caps of the streams do not work as they should", ["reason": .string(reason)])
+        watch.log.error("the caps of the streams do not work as they should") {
+            $0.add("reason", reason)
+        }
     }
 
     private func ownGroupHasMore(in partition: Int) -> Bool {

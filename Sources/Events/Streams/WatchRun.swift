@@ -60,7 +60,7 @@ final class WatchRun {
                 try trim()
                 try takeCensus()
             } catch {
-                watch.log.debug("streams not seen", ["error": .string(error.description)])
+                watch.log.debug("streams not seen") { $0.add("error", error) }
             }
             let isStopping = watch.state.wait(
                 until: .after(StreamWatch.interval), for: { $0.isStopping }, then: { _ in true })
@@ -176,17 +176,15 @@ final class WatchRun {
         let facts = try watch.redis.readFacts(.streams, deadline: .after(WatchRun.callLimit))
         seenConnections = watch.redis.connectionsMade(.streams)
         guard facts != watch.status.facts else { return }
-        watch.log.info(
-            "redis streams server",
-            [
-                "version": .string(facts.version ?? "unknown"),
-                "role": .string(facts.role ?? "unknown"),
-                "maxmemory_policy": .string(facts.maxMemoryPolicy ?? "unknown"),
-                "appendonly": .string(facts.isAppendOnly.map { $0 ? "yes" : "no" } ?? "unknown"),
-                "appendfsync": .string(facts.appendFsync ?? "unknown"),
-            ])
+        watch.log.info("redis streams server") {
+            $0.add("version", facts.version ?? "unknown")
+            $0.add("role", facts.role ?? "unknown")
+            $0.add("maxmemory_policy", facts.maxMemoryPolicy ?? "unknown")
+            $0.add("appendonly", facts.isAppendOnly.map { $0 ? "yes" : "no" } ?? "unknown")
+            $0.add("appendfsync", facts.appendFsync ?? "unknown")
+        }
         for warning in facts.warnings {
-            watch.log.warning("redis may lose events", ["reason": .string(warning)])
+            watch.log.warning("redis may lose events") { $0.add("reason", warning) }
         }
         watch.state.withLock { $0.status.facts = facts }
     }
@@ -202,7 +200,7 @@ final class WatchRun {
         let conflicts = conflict.sentences(watch.options)
         let told = watch.status.conflicts
         for sentence in conflicts where !told.contains(sentence) {
-            watch.log.warning("nodes disagree", ["reason": .string(sentence)])
+            watch.log.warning("nodes disagree") { $0.add("reason", sentence) }
         }
         watch.state.withLock { state in
             state.status.partitions = shown
@@ -229,9 +227,9 @@ final class WatchRun {
         stalled.looks += 1
         guard stalled.looks >= WatchRun.stalledLooks else { return }
         stalled.looks = 0
-        watch.log.notice(
-            "records did not come back from redis; they are stored from the journal",
-            ["after_sequence": .integer(Int64(clamping: position))])
+        watch.log.notice("records did not come back from redis; they are stored from the journal") {
+            $0.add("after_sequence", position)
+        }
         doubt()
     }
 

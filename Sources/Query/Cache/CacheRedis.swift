@@ -51,7 +51,7 @@ package final class CacheRedis: Sendable {
                     }
                 } catch {
                     // The breaker counts it, and says what comes of it.
-                    log.debug("redis cache not seen", ["error": .string(error.description)])
+                    log.debug("redis cache not seen") { $0.add("error", error) }
                 }
             }
             let isStopping = stopping.wait(
@@ -76,17 +76,15 @@ package final class CacheRedis: Sendable {
             return known
         }
         guard facts != before else { return }
-        log.info(
-            "redis cache server",
-            [
-                "endpoint": .string(redis.url.description),
-                "version": .string(facts.version ?? "unknown"),
-                "role": .string(facts.role ?? "unknown"),
-                "maxmemory": .integer(facts.maxMemoryBytes ?? -1),
-                "maxmemory_policy": .string(facts.maxMemoryPolicy ?? "unknown"),
-            ])
+        log.info("redis cache server") {
+            $0.add("endpoint", redis.url.description)
+            $0.add("version", facts.version ?? "unknown")
+            $0.add("role", facts.role ?? "unknown")
+            $0.add("maxmemory", facts.maxMemoryBytes ?? -1)
+            $0.add("maxmemory_policy", facts.maxMemoryPolicy ?? "unknown")
+        }
         for warning in warnings(of: facts) {
-            log.warning("redis may not cache", ["reason": .string(warning)])
+            log.warning("redis may not cache") { $0.add("reason", warning) }
         }
     }
 

@@ -34,9 +34,10 @@ struct BreakerRoutes: Sendable {
         }
         let control = try BreakerRoutes.control(request)
         breaker.apply(control, at: .now())
-        log.notice(
-            "breaker set by an operator",
-            ["breaker": .string(breaker.name), "state": .string(control.rawValue)])
+        log.notice("breaker set by an operator") {
+            $0.add("breaker", breaker.name)
+            $0.add("state", control.rawValue)
+        }
         var body = JSONObjectWriter()
         body.add("name", breaker.name)
         if let status = guarded?.status.first(where: { $0.lane == lane }) {

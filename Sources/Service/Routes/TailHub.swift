@@ -151,7 +151,7 @@ final class TailHub: Sendable {
             do throws(StorageError) {
                 hasMore = try send(&subscriber)
             } catch {
-                log.warning("tail cannot read the store", ["error": .string("\(error)")])
+                log.warning("tail cannot read the store") { $0.add("error", error) }
                 hasMore = true
             }
         } else {
