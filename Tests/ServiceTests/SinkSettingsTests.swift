@@ -43,6 +43,37 @@ import Testing
         #expect(sinks[1].headers.isEmpty)
     }
 
+    @Test func `sinks may be a list whose elements say their name`() throws {
+        let sinks = try Configuration.load(
+            yaml:
+                "sinks:\n- name: b\n  url: http://h\n  types: [x, y.*]\n- {url: http://g, name: a}\n"
+        ).sinks
+        #expect(sinks.map(\.name) == ["a", "b"])
+        #expect(sinks.map(\.url) == ["http://g", "http://h"])
+        #expect(sinks[1].filter.patterns == ["x", "y.*"])
+    }
+
+    @Test func `what is wrong with an element of a list is told with its line`() throws {
+        #expect(
+            try problems(
+                "sinks:\n- name: a\n  url: http://h\n- url: http://h\n- name: a\n  url: http://g\n- b\n"
+                    + "- name: c\n  url: http://h\n  shape: round\n"
+            ) == [
+                "sinks.2 (file FILE:4): the sink has no name",
+                "sinks.a (file FILE:5): there are two of this name",
+                "sinks.4 (file FILE:7): a sink is a mapping with a name, url, types and so on",
+                "sinks.c.shape (file FILE:10): there is no such setting",
+            ])
+        #expect(
+            try problems("sinks: many") == [
+                "sinks (file FILE:1): is neither a mapping by name nor a list of sinks"
+            ])
+        #expect(
+            try problems("sinks:\n  a:\n    url: http://h\n  a:\n    url: http://g\n") == [
+                "file FILE:2: is not a YAML mapping of settings: a is there twice"
+            ])
+    }
+
     @Test func `types may be a comma list`() throws {
         let sinks = try Configuration.load(yaml: "sinks: { a: { url: http://h, types: 'x, y.*' } }")
             .sinks
@@ -74,12 +105,12 @@ import Testing
                 "sinks:\n  a:\n    url: http://h\n    batch-size: 0\n    timeout: 1m\n"
                     + "    type: kafka\n    authorization: \"\"\n"
             ) == [
-                "sinks-a-authorization: the hidden value (file FILE:7) is not a header's value: "
-                    + "printable characters on one line",
                 "sinks-a-batch-size: `0` (file FILE:4) is not a whole number from 1 to 10000",
                 "sinks-a-timeout: `1m` (file FILE:5) is not a duration from 100ms to 30s "
                     + "(ms, s, m, h or d)",
                 "sinks-a-type: `kafka` (file FILE:6) is not http, the one type of sink there is",
+                "sinks-a-authorization: the hidden value (file FILE:7) is not a header's value: "
+                    + "printable characters on one line",
             ])
     }
 
@@ -104,7 +135,7 @@ import Testing
                 == ["sinks.a (file FILE:2): has no url, so there is nowhere to send events to"])
         #expect(
             try problems("sinks:\n  Audit Log:\n    url: http://h\n") == [
-                "sinks.Audit Log.url (file FILE:3): the name of a sink is 1 to 63 of the "
+                "sinks.Audit Log (file FILE:2): the name of a sink is 1 to 63 of the "
                     + "characters a-z 0-9 - _"
             ])
         #expect(
@@ -116,7 +147,7 @@ import Testing
     @Test(
         arguments: [
             ("sinks:\n  a: {}\n", 2), ("sinks: { a: { url: http://h }, old: { } }", 1),
-            ("port: 1 # a {}\nbogus: {}\n", 2), ("sinks:\n  a:\n    headers: {\n    }\n", 4),
+            ("port: 1 # a {}\nbogus: {}\n", 2), ("sinks:\n  a:\n    headers: {\n    }\n", 3),
         ])
     func `a name without any value does not vanish`(text: String, line: Int) throws {
         #expect(

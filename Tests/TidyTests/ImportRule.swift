@@ -33,7 +33,7 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "Redis", allowed: ["Events", "Query", "Service"]),
         ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Service"]),
         // Environment and command line are read in one room.
-        ImportRule(module: "Configuration", allowed: ["Service"]),
+        ImportRule(module: "Yams", allowed: ["Service"]),
         ImportRule(module: "ArgumentParser", allowed: ["Service", "millrace", "millrace-bench"]),
     ]
 }

@@ -105,7 +105,7 @@ package struct Configuration: Sendable {
         logFormat = values[\.logFormat]
         accessLog = values[\.accessLog]
         shutdownTimeout = values[\.shutdownTimeout]
-        sinks = values.sinks.map { $0.options(values) }
+        sinks = values.entries(of: SinkDeclaration.form).map(SinkDeclaration.options)
     }
 }
 

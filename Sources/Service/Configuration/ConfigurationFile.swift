@@ -1,110 +1,98 @@
-internal import Configuration
-internal import Glibc
-import Primitives
-
 /// A YAML file of settings.
 ///
-/// The keys on the way to a value, joined by hyphens, are the setting's name, so
-/// `journal: { max-bytes: 1GiB }` and `journal-max-bytes: 1GiB` say the same.
-struct ConfigurationFile {
+/// The names on the way to a value, joined by hyphens, are the setting's name, so
+/// `journal: { max-bytes: 1GiB }` and `journal-max-bytes: 1GiB` say the same. The sections of
+/// `SectionForm.all` hold what the file's writer names, and are read by their own forms.
+struct ConfigurationFile: Sendable {
+    /// What the file sets.
+    struct Value: Sendable {
+        /// `journal.max-bytes`, as it is written.
+        let key: String
+        let line: Int
+        let tree: YAMLTree
+    }
+
     let path: String
-    let snapshot: YAMLSnapshot
-    /// The file's keys, joined by dots, by the names of the settings they stand for.
-    private let keys: [String: String]
-    private let text: String
+    /// In the order of the file, by the names of the settings they stand for.
+    private(set) var values: [(name: String, value: Value)] = []
+    /// The sections that are there.
+    private(set) var sections: [(form: SectionForm, tree: YAMLTree)] = []
 
     /// A longer file is no configuration; it is refused before it is parsed.
     private static let limitBytes = 1 << 20
 
     /// - Throws: one problem that says why the file cannot be read or understood.
     init(path: String, readBy origin: SettingOrigin) throws(ConfigurationError) {
-        let bytes: [UInt8]
-        do { bytes = try ConfigurationFile.read(path) } catch {
-            throw ConfigurationError(
-                "config: `\(path)` (\(origin)) cannot be read: \(error.message)")
-        }
         self.path = path
-        text = String(decoding: bytes, as: UTF8.self)
-        // The parser refuses a file that says nothing; to us it is one that changes nothing.
-        let yaml = YAMLLines.saysNothing(text) ? Array("{}".utf8) : bytes
-        let seen = Locked<[String]>([])
-        // The parser tells nobody which keys it found, but asks of each whether it is secret.
-        let options = YAMLSnapshot.ParsingOptions(
-            secretsSpecifier: .dynamic { key, _ in
-                seen.withLock { $0.append(key) }
-                return false
-            })
-        do {
-            snapshot = try YAMLSnapshot(
-                data: yaml.span.bytes, providerName: path, parsingOptions: options)
-        } catch {
+        let text: String
+        do { text = try TextFile.read(path, limitBytes: ConfigurationFile.limitBytes) } catch {
             throw ConfigurationError(
-                "file \(path): is not a YAML mapping of settings: \(ConfigurationFile.reason(error))"
-            )
+                "config: `\(path)` (\(origin)) cannot be read: \(error.reason)")
         }
-        if let line = YAMLLines.emptyMapping(in: text, besides: [SinkDeclaration.section]) {
-            throw ConfigurationError(
-                "file \(path):\(line): `{}` sets nothing; give the name before it a value, or leave"
-                    + " both out")
+        let tree: YAMLTree
+        do { tree = try YAMLTree(parsing: text) } catch {
+            throw problem(error.line, "is not a YAML mapping of settings: \(error.reason)")
         }
-        keys = try ConfigurationFile.names(of: seen.withLock { $0 }, in: path)
+        guard case .mapping(let members) = tree.content else {
+            throw problem(
+                tree.line,
+                "is not a YAML mapping of settings: a setting is a name, a colon and a value")
+        }
+        try add(members, below: [])
     }
 
-    /// What the file sets, in alphabetical order.
-    var settingNames: [String] { keys.keys.sorted() }
+    /// The value of a setting; nil if the file does not set it.
+    func value(ofSetting name: String) -> Value? { values.first { $0.name == name }?.value }
 
-    /// The keys on the way to a setting's value; nil if the file does not set it.
-    func key(ofSetting name: String) -> [String]? {
-        keys[name]?.split(separator: ".").map(String.init)
-    }
-
-    /// The line that sets a setting, from 1; nil if it cannot be told.
-    func line(ofSetting name: String) -> Int? { key(ofSetting: name).flatMap(line) }
-
-    /// The line of a key, from 1; nil if it cannot be told.
-    func line(of key: [String]) -> Int? { YAMLLines.line(of: key, in: text) }
-
-    /// All keys below one of the top level, in alphabetical order.
-    func keys(of section: String) -> [[String]] {
-        keys.values.sorted().map { $0.split(separator: ".").map(String.init) }
-            .filter { $0.first == section }
-    }
-
-    private static func names(
-        of keys: [String], in path: String
-    ) throws(ConfigurationError) -> [String: String] {
-        var names: [String: String] = [:]
-        for key in keys {
-            let name = String(key.map { $0 == "." ? "-" : $0 })
-            if let other = names.updateValue(key, forKey: name) {
-                throw ConfigurationError("file \(path): sets \(name) twice: \(other) and \(key)")
+    private mutating func add(
+        _ members: [YAMLTree.Member], below path: [String]
+    ) throws(ConfigurationError) {
+        for member in members {
+            let form = path.isEmpty ? SectionForm.all.first { $0.name == member.name } : nil
+            if let form {
+                try refuseEmptyMappings(in: member.value)
+                sections.append((form, member.value))
+                continue
+            }
+            let names = path + [member.name]
+            if case .mapping(let inner) = member.value.content {
+                guard !inner.isEmpty else { throw emptyMapping(member.line) }
+                try add(inner, below: names)
+            } else {
+                try add(
+                    Value(key: names.joined(separator: "."), line: member.line, tree: member.value))
             }
         }
-        return names
     }
 
-    /// The first line only: the lines after it quote the file, which may hold secrets.
-    private static func reason(_ error: any Error) -> String {
-        "\(error)".split(separator: "\n").first.map(String.init) ?? "\(error)"
-    }
-
-    private struct ReadError: Error { let message: String }
-
-    private static func read(_ path: String) throws(ReadError) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw ReadError(message: String(cString: strerror(errno))) }
-        defer { close(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 << 10)
-        while true {
-            let count = Glibc.read(file, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw ReadError(message: String(cString: strerror(errno))) }
-            if count == 0 { return bytes }
-            bytes += chunk[..<count]
-            guard bytes.count <= limitBytes else {
-                throw ReadError(message: "it is larger than \(ByteSize.format(limitBytes))")
-            }
+    private mutating func add(_ value: Value) throws(ConfigurationError) {
+        let name = String(value.key.map { $0 == "." ? "-" : $0 })
+        if let other = self.value(ofSetting: name) {
+            throw problem(
+                value.line,
+                "sets \(name) twice: \(other.key) (line \(other.line)) and \(value.key)")
         }
+        values.append((name, value))
+    }
+
+    /// An empty section declares nothing, which is all right; a name within it that has no value is
+    /// a mistake.
+    private func refuseEmptyMappings(in tree: YAMLTree) throws(ConfigurationError) {
+        for member in tree.members {
+            if case .mapping(let inner) = member.value.content, inner.isEmpty {
+                throw emptyMapping(member.line)
+            }
+            try refuseEmptyMappings(in: member.value)
+        }
+        guard case .list(let elements) = tree.content else { return }
+        for element in elements { try refuseEmptyMappings(in: element) }
+    }
+
+    private func emptyMapping(_ line: Int) -> ConfigurationError {
+        problem(line, "`{}` sets nothing; give the name before it a value, or leave both out")
+    }
+
+    private func problem(_ line: Int?, _ what: String) -> ConfigurationError {
+        ConfigurationError("\(SettingOrigin.file(path, line: line)): \(what)")
     }
 }

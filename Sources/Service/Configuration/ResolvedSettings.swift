@@ -6,14 +6,17 @@ struct ResolvedSettings: Sendable {
     }
 
     private let entries: [String: Entry]
-    /// Those that the file declares, by name; their values are among the entries.
-    let sinks: [SinkDeclaration]
+    /// What the file declares in its sections, by their names.
+    private let sections: [String: [SectionEntry]]
 
     /// - Parameter entries: by names; a setting that is not among them has its default.
-    init(_ entries: [String: Entry], sinks: [SinkDeclaration] = []) {
+    init(_ entries: [String: Entry], sections: [String: [SectionEntry]] = [:]) {
         self.entries = entries
-        self.sinks = sinks
+        self.sections = sections
     }
+
+    /// What a section declares, in the order of the names.
+    func entries(of form: SectionForm) -> [SectionEntry] { sections[form.name] ?? [] }
 
     func entry(_ row: SettingRow) -> Entry {
         entries[row.name] ?? Entry(text: row.defaultText, origin: .standard)

@@ -1,52 +1,47 @@
-internal import Configuration
-
-/// One place that settings can come from, behind a provider of swift-configuration.
+/// One place that settings can come from.
 struct SettingSource {
-    private let snapshot: any ConfigSnapshot
-    private let key: (SettingRow) -> AbsoluteConfigKey?
+    /// A place says something about a setting that is neither a text nor a list of texts, or a list
+    /// whose elements cannot be told apart.
+    struct WrongShape: Error { let reason: String? }
+
+    private let texts: @Sendable (SettingRow) -> [String]?
+    private let hasValue: @Sendable (SettingRow) -> Bool
     /// What to call this place when it gave the value of a row.
-    let origin: (SettingRow) -> SettingOrigin
+    let origin: @Sendable (SettingRow) -> SettingOrigin
 
     /// - Parameter flags: texts by the names of the settings.
     static func flags(_ flags: [String: String]) -> SettingSource {
-        var values: [AbsoluteConfigKey: ConfigValue] = [:]
-        for (name, text) in flags {
-            values[AbsoluteConfigKey([name])] = ConfigValue(.string(text), isSecret: false)
-        }
-        return SettingSource(
-            snapshot: InMemoryProvider(name: "flags", values: values).snapshot(),
-            key: { AbsoluteConfigKey([$0.name]) },
+        SettingSource(
+            texts: { flags[$0.name].map { [$0] } }, hasValue: { flags[$0.name] != nil },
             origin: { .flag($0.flag) })
     }
 
     /// - Parameter variables: the environment, or what a test puts in its place.
     static func environment(_ variables: [String: String]) -> SettingSource {
-        // The provider upper-cases a key and joins it with `_`: MILLRACE_JOURNAL_MAX_BYTES.
         SettingSource(
-            snapshot: EnvironmentVariablesProvider(environmentVariables: variables).snapshot(),
-            key: { AbsoluteConfigKey(["millrace", $0.name]) },
-            origin: { .environment($0.variable) })
+            texts: { variables[$0.variable].map { [$0] } },
+            hasValue: { variables[$0.variable] != nil }, origin: { .environment($0.variable) })
     }
 
     static func file(_ file: ConfigurationFile) -> SettingSource {
         SettingSource(
-            snapshot: file.snapshot,
-            key: { file.key(ofSetting: $0.name).map { AbsoluteConfigKey($0) } },
-            origin: { .file(file.path, line: file.line(ofSetting: $0.name)) })
+            texts: { file.value(ofSetting: $0.name)?.tree.texts },
+            hasValue: { file.value(ofSetting: $0.name) != nil },
+            origin: { .file(file.path, line: file.value(ofSetting: $0.name)?.line) })
+    }
+
+    /// One value of a file, whatever the row that is asked about.
+    static func value(_ tree: YAMLTree, at origin: SettingOrigin) -> SettingSource {
+        SettingSource(texts: { _ in tree.texts }, hasValue: { _ in true }, origin: { _ in origin })
     }
 
     /// The text this place gives for a row; a list becomes one comma list. Nil if it says nothing.
-    /// - Throws: if there is something that is neither a text nor a list of texts.
-    func text(for row: SettingRow) throws -> String? {
-        guard let key = key(row) else { return nil }
-        do {
-            let content = try snapshot.value(forKey: key, type: .string).value?.content
-            guard case .string(let text)? = content else { return nil }
-            return text
-        } catch {
-            let content = try snapshot.value(forKey: key, type: .stringArray).value?.content
-            guard case .stringArray(let texts)? = content else { return nil }
-            return texts.joined(separator: ",")
+    func text(for row: SettingRow) throws(WrongShape) -> String? {
+        guard hasValue(row) else { return nil }
+        guard let texts = texts(row) else { throw WrongShape(reason: nil) }
+        if texts.count > 1, texts.contains(where: { $0.contains(",") }) {
+            throw WrongShape(reason: "an element of a list has a comma in it")
         }
+        return texts.joined(separator: ",")
     }
 }

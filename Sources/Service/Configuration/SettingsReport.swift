@@ -6,11 +6,9 @@ enum SettingsReport {
         _ values: ResolvedSettings, of rows: [SettingRow] = Settings.table.rows
     ) -> String {
         var lines = [["setting", "value", "from"]]
-        let sinkRows = values.sinks.flatMap { sink in
-            sink.rows.values.sorted { $0.name < $1.name }
-        }
-        for row in rows + sinkRows {
-            let entry = values.entry(row)
+        let fields = SectionForm.all.flatMap { values.entries(of: $0) }.flatMap(\.fields)
+        let all = rows.map { ($0, values.entry($0)) } + fields.map { ($0.row, $0.entry) }
+        for (row, entry) in all {
             lines.append([row.name, shown(entry.text, of: row), entry.origin.description])
         }
         let widths = (0..<2).map { column in lines.map { $0[column].count }.max() ?? 0 }

@@ -3,8 +3,8 @@ struct SettingsResolver {
     private let rows = Settings.table.rows
     private var sources: [SettingSource] = []
     private var entries: [String: ResolvedSettings.Entry] = [:]
-    var problems: [String] = []
-    var sinks: [SinkDeclaration] = []
+    private var problems: [String] = []
+    private var sections: [String: [SectionEntry]] = [:]
 
     /// - Parameters:
     ///   - flags: texts by the names of the settings.
@@ -19,21 +19,20 @@ struct SettingsResolver {
         try resolver.addFile()
         resolver.takeValues()
         guard resolver.problems.isEmpty else { throw ConfigurationError(resolver.problems) }
-        return ResolvedSettings(resolver.entries, sinks: resolver.sinks)
+        return ResolvedSettings(resolver.entries, sections: resolver.sections)
     }
 
     /// Opens the file that the sources so far name. Without one YAML costs nothing.
     private mutating func addFile() throws(ConfigurationError) {
         let row = Settings.table.config.row
         for source in sources {
-            guard let path = (try? source.text(for: row)).flatMap({ $0 }) else { continue }
+            guard let path = (try? source.text(for: row)) ?? nil else { continue }
             guard !path.isEmpty else { return }
             do {
                 let file = try ConfigurationFile(path: path, readBy: source.origin(row))
                 refuseUnknown(keysOf: file)
-                let fileSource = SettingSource.file(file)
-                sources.append(fileSource)
-                takeSinks(of: file, from: fileSource)
+                sources.append(.file(file))
+                takeSections(of: file)
             } catch {
                 throw ConfigurationError(problems + error.problems)
             }
@@ -50,23 +49,22 @@ struct SettingsResolver {
     }
 
     /// - Returns: whether the source says something about the row, be it wrong.
-    mutating func take(_ row: SettingRow, from source: SettingSource) -> Bool {
-        let text: String?
-        do { text = try source.text(for: row) } catch {
-            problems.append(
-                "\(row.name): what is set in \(source.origin(row)) is not \(row.expectation)")
-            return true
-        }
-        guard let text else { return false }
-        let origin = source.origin(row)
-        if row.accepts(text) {
-            entries[row.name] = ResolvedSettings.Entry(text: text, origin: origin)
-        } else {
-            let fault = row.explain?(text).map { "; what is wrong: \($0)" } ?? ""
-            problems.append(
-                "\(row.name): \(row.quote(text)) (\(origin)) is not \(row.expectation)\(fault)")
+    private mutating func take(_ row: SettingRow, from source: SettingSource) -> Bool {
+        switch SettingReading.of(row, from: source) {
+        case .nothing: return false
+        case .value(let entry): entries[row.name] = entry
+        case .problem(let problem): problems.append(problem)
         }
         return true
+    }
+
+    private mutating func takeSections(of file: ConfigurationFile) {
+        for (form, tree) in file.sections {
+            var reader = SectionReader(form, path: file.path)
+            reader.read(tree)
+            problems += reader.problems
+            sections[form.name] = reader.entries
+        }
     }
 
     private mutating func refuseUnknown(variables: [String: String]) {
@@ -97,12 +95,11 @@ struct SettingsResolver {
     private mutating func refuseUnknown(keysOf file: ConfigurationFile) {
         // A file cannot name the file to read.
         let known = rows.map(\.name).filter { $0 != Settings.table.config.row.name }
-        let ofSinks = file.keys(of: SinkDeclaration.section).map { $0.joined(separator: "-") }
-        for name in file.settingNames where !known.contains(name) && !ofSinks.contains(name) {
-            let origin = SettingOrigin.file(file.path, line: file.line(ofSetting: name))
-            let key = file.key(ofSetting: name)?.joined(separator: ".") ?? name
-            var problem = "\(key) (\(origin)): there is no such setting"
-            if let nearest = Suggestion.nearest(to: name, among: known) {
+        let candidates = known + SectionForm.all.map(\.name)
+        for (name, value) in file.values where !known.contains(name) {
+            let origin = SettingOrigin.file(file.path, line: value.line)
+            var problem = "\(value.key) (\(origin)): there is no such setting"
+            if let nearest = Suggestion.nearest(to: name, among: candidates) {
                 problem += "; did you mean \(nearest)?"
             }
             problems.append(problem)
