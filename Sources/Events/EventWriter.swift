@@ -51,7 +51,6 @@ package final class EventWriter: Sendable {
 
     let journal: Journal
     let store: EventStore
-    private let retention: Duration?
     let log: Logger
     /// Nil without Redis: then everything comes from the journal.
     let streams: EventStreams?
@@ -60,8 +59,6 @@ package final class EventWriter: Sendable {
     private let pressure: Locked<StorePressure>
     private let lastBatch = Locked(StoreBatch())
     private let window = Locked(GatherWindow())
-    /// What the journal was last told; nil before.
-    private let released: Locked<UInt64?> = Locked(nil)
     /// Events stored, and events that were there already, since start.
     package var stored: Counter { store.inserted }
     package var duplicates: Counter { store.duplicates }
@@ -82,8 +79,9 @@ package final class EventWriter: Sendable {
         pressure = Locked(StorePressure(journalMaxBytes: journalMaxBytes))
         self.journal = journal
         self.store = store
-        self.retention = retention
         self.log = log
+        if let retention { store.add(.retention(retention)) }
+        store.add(EventWriter.release(journal))
     }
 
     package func start() {
@@ -121,13 +119,12 @@ package final class EventWriter: Sendable {
     private func run(_ turn: Turn) {
         var delay = RetryDelay()
         var reader: JournalReader?
-        var schedule = RetentionSchedule(retention: retention)
         while true {
             if handsOver(turn) { return }
             if shouldEnd { break }
             do throws(EventWriterError) {
                 let isIdle = try writeNext(&reader)
-                try maintain(isIdle: isIdle, &schedule)
+                try maintain(isIdle: isIdle)
                 succeeded()
                 delay = RetryDelay()
                 if isIdle, reader != nil { waitForMore() }
@@ -262,24 +259,23 @@ package final class EventWriter: Sendable {
         inserter.quarantine(entry)
     }
 
-    private func maintain(
-        isIdle: Bool, _ schedule: inout RetentionSchedule
-    ) throws(EventWriterError) {
-        do throws(StorageError) {
-            try store.maintain(now: .now(), isIdle: isIdle)
-            if let cutoff = schedule.dueCutoff(now: .now(), wall: WallClock.nowMilliseconds()) {
-                let step = try store.retain(after: cutoff)
-                schedule.ran(isDone: step.isDone, now: .now())
-            }
-        } catch {
+    private func maintain(isIdle: Bool) throws(EventWriterError) {
+        do throws(StorageError) { try store.maintain(now: .now(), isIdle: isIdle) } catch {
             throw .store(error)
         }
-        let durable = store.durablePosition
-        let isNews = released.withLock { released in
-            defer { released = durable }
-            return released != durable
+    }
+
+    /// Lets the journal go of what a checkpoint has made durable.
+    private static func release(_ journal: Journal) -> StoreChore {
+        let released: Locked<UInt64?> = Locked(nil)
+        return StoreChore("journal") { (store, _) in
+            let durable = store.durablePosition
+            let isNews = released.withLock { released in
+                defer { released = durable }
+                return released != durable
+            }
+            if isNews { journal.release(upTo: durable, by: EventWriter.consumer) }
         }
-        if isNews { journal.release(upTo: durable, by: EventWriter.consumer) }
     }
 
     private var shouldEnd: Bool {
@@ -326,8 +322,8 @@ package final class EventWriter: Sendable {
         }
     }
 
-    /// Has an idle writer look at quarantine at once; a busy one comes by after its batch. Any thread.
-    package func attendToQuarantine() {
+    /// Has an idle writer look at its inboxes at once; a busy one comes by after its batch. Any thread.
+    package func attend() {
         beUrgent(upTo: 0)
         journal.ring()
         streams?.queue.ring()
@@ -337,7 +333,7 @@ package final class EventWriter: Sendable {
         guard !state.withLock({ $0.isStopping }), !journal.isClosed else { return }
         _ = journal.waitForCommitted(
             after: store.position, until: .after(EventWriter.idleWait),
-            or: { !store.quarantine.isEmpty })
+            or: { store.hasUrgentChore })
     }
 
     /// Waits before the next try, though not for long when the service stops.

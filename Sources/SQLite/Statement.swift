@@ -145,6 +145,11 @@ package final class Statement {
             start: count == 0 ? nil : start, count: start == nil ? 0 : count)
     }
 
+    /// As `bytes`; nil if the column is null.
+    package func bytesOrNil(_ index: Int) -> UnsafeRawBufferPointer? {
+        isNull(index) ? nil : bytes(index)
+    }
+
     package func key(_ index: Int) -> Key128? {
         let bytes = bytes(index)
         guard bytes.count == 16 else { return nil }

@@ -138,7 +138,7 @@ enum Wiring {
                 streamedWaiters: try ifStreaming(parts, configuration, name: "streamed"),
                 quarantineWaiters: try parts.resolve(name: "quarantine"),
                 hurry: { writer.hurry() },
-                attendToQuarantine: { writer.attendToQuarantine() },
+                attendToQuarantine: { writer.attend() },
                 options: configuration.intakeOptions)
         }
         container.register(QuarantineReplay.self) { parts in

@@ -15,7 +15,7 @@ package final class EventInserter {
     private let generated: Statement
     private let types: NameDictionary
     private let sources: NameDictionary
-    private var generations = GenerationTally()
+    private var tally = RowTally()
     private var identity = ByteBuffer(capacity: 512)
     /// Where the bound keys lie while a statement runs.
     private let keys: UnsafeMutableRawBufferPointer
@@ -188,9 +188,12 @@ package final class EventInserter {
     }
 
     private func count(_ row: PendingRow) {
-        generations.add(type: row.type, time: row.row.time)
         inserted += 1
         lastSeq += 1
+        tally.inserted(
+            TalliedRow(
+                seq: lastSeq, time: row.row.time, typeID: row.type, sourceID: row.source,
+                subject: row.row.subject, data: row.row.data))
     }
 
     /// Sets a refused event aside in the same transaction as the rest of its batch.
@@ -203,13 +206,13 @@ package final class EventInserter {
         pending.removeAll(keepingCapacity: true)
         rejected.removeAll()
         refused.removeAll()
-        generations.removeAll()
+        tally.removeAll()
     }
 
     /// Writes what was added up and says so in `counters`.
     func finish(_ counters: inout StoreCounters) throws(SQLiteError) {
         precondition(pending.isEmpty && rejected.isEmpty, "rows were added and not flushed")
-        try generations.write(connection)
+        try tally.write(connection)
         counters.lastSeq = lastSeq
         counters.rows += Int64(inserted)
     }
@@ -225,7 +228,7 @@ package final class EventInserter {
         rejected.removeAll()
         types.rollback()
         sources.rollback()
-        generations.removeAll()
+        tally.removeAll()
     }
 
     /// Whether a client gives an event back under the id that it was given here. A UUID of version 7

@@ -11,24 +11,53 @@ extension EventStore {
     /// How long a checkpoint may wait for readers once the log has grown over its limit.
     private static let readerWaitMilliseconds: Int32 = 100
 
-    /// What has to be done between batches: refused events, what sinks hand over, checkpoints,
-    /// giving back space.
-    /// The writer's thread only. Takes some tens of milliseconds when a checkpoint is due, next to
-    /// nothing otherwise. Call it after each batch, and about every 100 ms without any.
-    /// - Parameter isIdle: nothing is waiting to be written.
-    /// - Throws: as `write`; what failed is tried again by the next call.
-    package func maintain(now: MonotonicTime, isIdle: Bool) throws(StorageError) {
+    /// The chores of this room, in the order in which they run.
+    static let ownChores: [StoreChore] = [
+        StoreChore("quarantine") { (store, _) throws(StorageError) in
+            try store.drainQuarantine(try store.writer())
+        },
+        StoreChore("sinks") { (store, moment) throws(StorageError) in
+            try store.attendToSinks(try store.writer(), moment)
+        },
+        StoreChore("checkpoints") { (store, moment) throws(StorageError) in
+            try store.checkpointIfDue(try store.writer(), moment)
+        },
+        StoreChore("free space") { (store, moment) throws(StorageError) in
+            if moment.isIdle { try store.vacuumStep(try store.writer()) }
+        },
+    ]
+
+    /// Has `chore` done between batches from now on, after those that are there. Any thread; before
+    /// the writer's thread starts.
+    package func add(_ chore: StoreChore) { chores.withLock { $0.append(chore) } }
+
+    /// Somebody waits for a chore: an idle writer should not rest. Any thread.
+    package var hasUrgentChore: Bool {
+        !quarantine.isEmpty || sinks.isUrgent
+            || chores.withLock { $0 }.contains { $0.isUrgent() }
+    }
+
+    /// Does what has to be done between batches. The writer's thread only. Takes some tens of
+    /// milliseconds when a checkpoint is due, next to nothing otherwise. Call it after each batch,
+    /// and about every 100 ms without any.
+    /// - Parameters:
+    ///   - wall: milliseconds since 1970.
+    ///   - isIdle: nothing is waiting to be written.
+    /// - Throws: what the first chore that failed met, as `write`; the others have run all the same.
+    ///   What failed is tried again by the next call.
+    package func maintain(
+        now: MonotonicTime, wall: Int64 = WallClock.nowMilliseconds(), isIdle: Bool
+    ) throws(StorageError) {
         let writer = try writer()
         defer { publish(writer) }
-        if !quarantine.isEmpty { try drainQuarantine(writer) }
-        if isSinkWriteDue(writer, now: now, isIdle: isIdle) {
-            try drainSinks(writer)
-            writer.lastSinkWrite = now
+        let moment = ChoreMoment(now: now, wall: wall, isIdle: isIdle)
+        var failure: StorageError?
+        for chore in chores.withLock({ $0 }) {
+            do throws(StorageError) { try chore.run(self, moment) } catch {
+                failure = failure ?? error
+            }
         }
-        if let mode = dueCheckpoint(writer, now: now, isIdle: isIdle) {
-            try checkpoint(writer, mode, now: now)
-        }
-        if isIdle { try vacuumStep(writer) }
+        if let failure { throw failure }
     }
 
     /// Moves the whole log into the file if no reader is in the way, so that `durablePosition`
@@ -56,14 +85,21 @@ extension EventStore {
             writer.checkpointedFrames = max(result.logFrames, 0)
             guard result.isComplete else { return false }
             writer.durablePosition = writer.counters.position
-            sinks.becomeDurable()
-            quarantine.becomeDurable()
+            for observer in durableObservers.withLock({ $0 }) { observer() }
             if let now { writer.lastCompleteCheckpoint = now }
             return true
         } catch {
             let error = StorageError(error, path)
             writer.note(error)
             throw error
+        }
+    }
+
+    private func checkpointIfDue(
+        _ writer: StoreWriter, _ moment: ChoreMoment
+    ) throws(StorageError) {
+        if let mode = dueCheckpoint(writer, now: moment.now, isIdle: moment.isIdle) {
+            try checkpoint(writer, mode, now: moment.now)
         }
     }
 

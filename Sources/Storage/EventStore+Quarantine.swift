@@ -42,17 +42,12 @@ extension EventStore {
 
     /// Carries out what other threads asked for. What fails stays in the inbox for the next time.
     func drainQuarantine(_ writer: StoreWriter) throws(StorageError) {
-        let changes = quarantine.pending()
-        guard !changes.isEmpty else { return }
         let table = QuarantineTable(connection: writer.connection)
-        try writer.transact { (counters) throws(StorageError) in
-            do throws(SQLiteError) {
+        try quarantine.inbox.drain(writer) { (changes, counters) throws(StorageError) in
+            try attempt(path) { () throws(SQLiteError) in
                 for change in changes { try table.apply(change, &counters) }
                 try table.trim(to: options.quarantine, &counters)
-            } catch {
-                throw StorageError(error, path)
             }
         }
-        quarantine.discard(changes.count)
     }
 }

@@ -26,14 +26,14 @@ extension EventStore {
         let writer = try writer()
         let cutoff = min(max(cutoff, Timestamp.range.lowerBound), Timestamp.range.upperBound)
         let minute = Generations.minute(of: cutoff)
-        let expired = try attempt(path) { () throws(SQLiteError) in
-            try Retention(connection: writer.connection).expired(before: minute, limit: limit)
+        let isDue = try attempt(path) { () throws(SQLiteError) in
+            try Retention(connection: writer.connection).hasExpired(before: minute)
         }
-        guard !expired.isEmpty || writer.foldedTo < minute else { return RetentionStep() }
+        guard isDue || writer.foldedTo < minute else { return RetentionStep() }
         let step = try writer.transact { (counters) throws(StorageError) in
             do throws(SQLiteError) {
                 return try Retention(connection: writer.connection)
-                    .run(expired, before: minute, limit: limit, &counters)
+                    .run(before: minute, limit: limit, &counters)
             } catch {
                 throw StorageError(error, path)
             }
@@ -48,43 +48,30 @@ extension EventStore {
 private struct Retention {
     let connection: Connection
 
-    struct Row {
-        var seq: Int64
-        var time: Int64
-        var type: Int64
+    func hasExpired(before minute: Int64) throws(SQLiteError) -> Bool {
+        let select = try connection.cached(
+            "SELECT 1 FROM event_rows INDEXED BY event_time WHERE time < ?1 LIMIT 1")
+        defer { select.reset() }
+        select.bind(1, minute * 60_000)
+        return try select.step()
     }
 
-    func expired(before minute: Int64, limit: Int) throws(SQLiteError) -> [Row] {
+    func run(
+        before minute: Int64, limit: Int, _ counters: inout StoreCounters
+    ) throws(SQLiteError) -> RetentionStep {
+        var step = RetentionStep()
+        var deletion = RowDeletion(connection)
         let select = try connection.cached(
             """
-            SELECT seq, time, type_id FROM event_rows INDEXED BY event_time
+            SELECT \(RowDeletion.columns) FROM event_rows INDEXED BY event_time
             WHERE time < ?1 ORDER BY time LIMIT ?2
             """)
         select.bind(1, minute * 60_000)
         select.bind(2, Int64(limit))
-        var rows: [Row] = []
-        while try select.step() {
-            rows.append(
-                Row(seq: select.integer(0), time: select.integer(1), type: select.integer(2)))
-        }
-        return rows
-    }
-
-    func run(
-        _ expired: [Row], before minute: Int64, limit: Int, _ counters: inout StoreCounters
-    ) throws(SQLiteError) -> RetentionStep {
-        var step = RetentionStep()
-        let delete = try connection.cached("DELETE FROM event_rows WHERE seq = ?1")
-        var tally = GenerationTally()
-        for row in expired {
-            delete.bind(1, row.seq)
-            try delete.run()
-            tally.add(type: row.type, time: row.time)
-        }
-        try tally.write(connection)
-        counters.rows -= Int64(expired.count)
-        step.deleted = expired.count
-        step.isDone = expired.count < limit
+        while try select.step() { deletion.add(select) }
+        step.deleted = deletion.count
+        try deletion.run(&counters)
+        step.isDone = step.deleted < limit
         guard step.isDone else { return step }
         counters.generationHorizon = max(counters.generationHorizon, minute)
         step.folded = try fold(before: minute, limit: limit)

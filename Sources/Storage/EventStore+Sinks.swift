@@ -3,7 +3,7 @@ import SQLite
 
 extension EventStore {
     /// Positions alone are written this seldom: more often would double the transactions.
-    static let sinkPositionInterval = Duration.milliseconds(200)
+    private static let sinkPositionInterval = Duration.milliseconds(200)
     /// Rows looked at for one call of `read(after:through:)`: some milliseconds.
     private static let sinkExaminedLimit: Int64 = 10_000
 
@@ -116,31 +116,38 @@ extension EventStore {
         }
     }
 
-    /// Writes down what sinks have handed over. What fails stays in the inbox for the next time.
-    func drainSinks(_ writer: StoreWriter) throws(StorageError) {
-        let pending = sinks.pending()
-        guard !pending.isEmpty else { return }
-        let table = DeadLetterTable(connection: writer.connection)
-        try writer.transact { (counters) throws(StorageError) in
-            do throws(SQLiteError) {
-                for letter in pending.letters { try table.insert(letter, &counters) }
-                for (seqs, time) in pending.replayed { try table.markReplayed(seqs, at: time) }
-                try table.trim(to: options.deadLetters, &counters)
-                for (sink, position) in pending.positions {
-                    try table.setPosition(position, of: sink)
-                }
-            } catch {
-                throw StorageError(error, path)
-            }
-        }
-        sinks.discard(pending)
+    /// Writes down what sinks have handed over, when that is due. What fails stays in the inbox for
+    /// the next time.
+    func attendToSinks(_ writer: StoreWriter, _ moment: ChoreMoment) throws(StorageError) {
+        guard !sinks.isEmpty, isSinkWriteDue(writer, moment) else { return }
+        try drainSinks(writer)
+        writer.lastSinkWrite = moment.now
     }
 
-    /// Whether what waits in the inbox is to be written now.
-    func isSinkWriteDue(_ writer: StoreWriter, now: MonotonicTime, isIdle: Bool) -> Bool {
-        guard !sinks.isEmpty else { return false }
-        guard !sinks.isUrgent, !isIdle else { return true }
+    /// Writes down what sinks have handed over: of each sink's positions only the last one.
+    func drainSinks(_ writer: StoreWriter) throws(StorageError) {
+        let table = DeadLetterTable(connection: writer.connection)
+        try sinks.inbox.drain(writer) { (changes, counters) throws(StorageError) in
+            try attempt(path) { () throws(SQLiteError) in
+                var positions: [String: Int64] = [:]
+                for change in changes {
+                    switch change {
+                    case .settle(let letters, let sink, let position):
+                        for letter in letters { try table.insert(letter, &counters) }
+                        if let position { positions[sink] = position }
+                    case .replayed(let seqs, let time):
+                        try table.markReplayed(seqs, at: time)
+                    }
+                }
+                try table.trim(to: options.deadLetters, &counters)
+                for (sink, position) in positions { try table.setPosition(position, of: sink) }
+            }
+        }
+    }
+
+    private func isSinkWriteDue(_ writer: StoreWriter, _ moment: ChoreMoment) -> Bool {
+        guard !sinks.isUrgent, !moment.isIdle else { return true }
         guard let last = writer.lastSinkWrite else { return true }
-        return now.since(last) >= EventStore.sinkPositionInterval
+        return moment.now.since(last) >= EventStore.sinkPositionInterval
     }
 }

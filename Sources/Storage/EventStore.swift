@@ -32,6 +32,10 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     let log: Logger
     private var openWriter: StoreWriter?
     private let observers = CommitObservers()
+    /// What is done between batches, in order.
+    let chores: Locked<[StoreChore]> = Locked(EventStore.ownChores)
+    /// Called after each complete checkpoint, on the writer's thread.
+    let durableObservers: Locked<[@Sendable () -> Void]>
     private let published = Locked(StoreStatus())
     /// Events stored, and events that were there already, since it was opened. They count before
     /// anybody is told of the commit.
@@ -50,6 +54,10 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
         let damage = DamageMarker(database: path)
         let writer = try StoreWriter(path: path, options: options, now: now, damage: damage)
         openWriter = writer
+        durableObservers = Locked([
+            { [quarantine] in quarantine.inbox.becomeDurable() },
+            { [sinks] in sinks.inbox.becomeDurable() },
+        ])
         readers = ReaderPool(
             path: path, damage: damage, limit: options.readerCount,
             cacheKiB: options.readerCacheKiB)
@@ -120,6 +128,12 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     }
 
     package func removeObserver(_ token: Int) { observers.remove(token) }
+
+    /// Calls `observer` after each complete checkpoint, when everything committed before it is safe
+    /// from a power failure: what an inbox needs for its tickets. On the writer's thread: be quick.
+    package func onDurable(_ observer: @escaping @Sendable () -> Void) {
+        durableObservers.withLock { $0.append(observer) }
+    }
 
     /// Waits until the journal up to `position` is stored.
     /// - Returns: false if the deadline passed first.

@@ -100,11 +100,12 @@ struct GenerationTally {
     private var current = Pair(type: 0, minute: 0)
     private var currentCount: Int64 = 0
 
-    mutating func add(type: Int64, time: Int64) {
-        let minute = Generations.minute(of: time)
-        if current.minute != minute || current.type != type {
+    /// Counts a row that came or went.
+    mutating func changed(_ row: TalliedRow) {
+        let minute = Generations.minute(of: row.time)
+        if current.minute != minute || current.type != row.typeID {
             settle()
-            current = Pair(type: type, minute: minute)
+            current = Pair(type: row.typeID, minute: minute)
         }
         currentCount += 1
     }

@@ -11,7 +11,7 @@ struct QuarantineTable {
         _ change: QuarantineInbox.Change, _ counters: inout StoreCounters
     ) throws(SQLiteError) {
         switch change {
-        case .add(let entry), .settle(let entry): try insert(entry, &counters)
+        case .add(let entry): try insert(entry, &counters)
         case .replayed(let seqs, let time):
             let update = try connection.cached(
                 "UPDATE quarantine SET replayed = ?2 WHERE seq = ?1")

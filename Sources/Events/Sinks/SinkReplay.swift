@@ -45,8 +45,9 @@ package struct SinkReplay: Sendable {
             for letter in letters { run.append(json: letter.event.span) }
             let taken = send(run, 0..<run.count, target, deadline)
             if !taken.isEmpty {
-                ticket = store.sinks.markReplayed(
-                    taken.map { letters[$0].seq }, at: WallClock.nowMilliseconds())
+                ticket =
+                    store.sinks.markReplayed(
+                        taken.map { letters[$0].seq }, at: WallClock.nowMilliseconds()) ?? ticket
             }
         }
         if let ticket {

@@ -1,0 +1,66 @@
+import Primitives
+
+/// When a chore runs.
+package struct ChoreMoment: Sendable {
+    package let now: MonotonicTime
+    /// Milliseconds since 1970.
+    package let wall: Int64
+    /// Nothing is waiting to be written.
+    package let isIdle: Bool
+}
+
+/// Something that the writer's thread does between two batches: what waits in an inbox, a checkpoint,
+/// a step of retention.
+///
+///     store.add(StoreChore("rollups") { store, moment throws(StorageError) in … })
+///
+/// It runs after each batch and about every 200 ms without any, so it looks cheaply whether it is due
+/// and takes some tens of milliseconds at most: more is left for the next time.
+package struct StoreChore: Sendable {
+    package typealias Work = @Sendable (EventStore, ChoreMoment) throws(StorageError) -> Void
+
+    /// For messages.
+    let name: String
+    /// Asked while the writer has nothing to do: true wakes it at once. Must become false by `run`.
+    let isUrgent: @Sendable () -> Bool
+    let run: Work
+
+    package init(
+        _ name: String, isUrgent: @escaping @Sendable () -> Bool = { false }, run: @escaping Work
+    ) {
+        self.name = name
+        self.isUrgent = isUrgent
+        self.run = run
+    }
+
+    /// Deletes events that are older than `retention`: a step at a time while there is something,
+    /// else once a minute.
+    package static func retention(_ retention: Duration) -> StoreChore {
+        let schedule = Locked(RetentionSchedule(retention: retention))
+        return StoreChore("retention") { (store, moment) throws(StorageError) in
+            let cutoff = schedule.withLock { $0.dueCutoff(now: moment.now, wall: moment.wall) }
+            guard let cutoff else { return }
+            let step = try store.retain(after: cutoff)
+            schedule.withLock { $0.ran(isDone: step.isDone, now: moment.now) }
+        }
+    }
+}
+
+/// When old events are deleted.
+private struct RetentionSchedule {
+    private static let interval = Duration.seconds(60)
+
+    private let retention: Duration
+    private var next = MonotonicTime(nanoseconds: 0)
+
+    init(retention: Duration) { self.retention = retention }
+
+    /// The time, in milliseconds since 1970, before which events go; nil if nothing is due.
+    func dueCutoff(now: MonotonicTime, wall: Int64) -> Int64? {
+        now >= next ? wall - retention.wholeMilliseconds : nil
+    }
+
+    mutating func ran(isDone: Bool, now: MonotonicTime) {
+        if isDone { next = now + RetentionSchedule.interval }
+    }
+}
