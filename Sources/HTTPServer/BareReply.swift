@@ -14,30 +14,48 @@ enum BareReply {
 
     /// Does not block: what the socket does not take at once is dropped.
     static func send(_ problem: Problem, for request: Request, to descriptor: Int32) {
-        let reply = bytes(problem, for: request)
+        send(problem.response(for: request), for: request, to: descriptor)
+    }
+
+    /// Does not block either. A stream has no body here.
+    static func send(_ response: Response, for request: Request, to descriptor: Int32) {
+        let reply = bytes(response, for: request)
         _ = Glibc.send(
             descriptor, reply.base, reply.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
     }
 
     /// - Parameter request: with its id, and its target where that has come.
     static func bytes(_ problem: Problem, for request: Request) -> Bytes {
-        let body = problem.body(for: request)
+        bytes(problem.response(for: request), for: request)
+    }
+
+    private static func bytes(_ response: Response, for request: Request) -> Bytes {
         var reply = ByteBuffer(capacity: 768)
         reply.append("HTTP/1.1 ")
-        reply.append(decimal: problem.status)
+        reply.append(decimal: response.status)
         reply.append(" ")
-        reply.append(Problem.title(problem.status))
-        reply.append("\r\nContent-Type: application/problem+json\r\n")
-        reply.append("X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nX-Request-Id: ")
-        reply.append(request.id.span)
-        if let seconds = problem.retryAfterSeconds {
-            reply.append("\r\nRetry-After: ")
-            reply.append(decimal: seconds)
+        reply.append(response.status < 300 ? "OK" : Problem.title(response.status))
+        if let type = response.contentType {
+            reply.append("\r\nContent-Type: ")
+            reply.append(type)
         }
-        reply.append("\r\nConnection: close\r\nContent-Length: ")
-        reply.append(decimal: body.count)
-        reply.append("\r\n\r\n")
-        reply.append(body.span)
+        reply.append("\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store")
+        reply.append("\r\nX-Request-Id: ")
+        reply.append(request.id.span)
+        for (name, value) in response.headers {
+            reply.append("\r\n")
+            reply.append(name)
+            reply.append(": ")
+            reply.append(value)
+        }
+        reply.append("\r\nConnection: close\r\n")
+        if response.status != 204 {
+            reply.append("Content-Length: ")
+            reply.append(decimal: response.bodyText.utf8.count)
+            reply.append("\r\n")
+        }
+        reply.append("\r\n")
+        reply.append(response.bodyText)
         return reply.freeze()
     }
 }

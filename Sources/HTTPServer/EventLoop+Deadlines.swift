@@ -14,6 +14,7 @@ extension EventLoop {
         for connection in connections.values where !connection.isCut { judge(connection) }
         if isStopping { cutIdle() }
         noticeLeavers()
+        lingering.look(at: now)
     }
 
     private func judge(_ connection: HTTPConnection) {

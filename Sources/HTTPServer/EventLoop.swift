@@ -47,6 +47,8 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     var hasReplies = false
     let openConnections: ConnectionCount
 
+    /// What requests are answered with.
+    private var application: Application
     private let server: ServerContext
     private let inbox = Locked(Inbox())
     private let wakeDescriptor: Int32
@@ -56,6 +58,8 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     private var descriptors: [pollfd] = []
     /// Passes without a wait, one after the other, that brought nothing.
     private var fruitless = 0
+    /// Sockets of clients that may still send what nobody reads.
+    var lingering = LingeringSockets()
     private(set) var connections: [ObjectIdentifier: HTTPConnection] = [:]
     /// The `pthread_t` of the loop's thread; 0 while it does not run.
     private let thread = Atomic<UInt>(0)
@@ -63,10 +67,14 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     private(set) var isStopping = false
     private var ids = UUIDv7Generator()
 
-    init(index: Int, options: HTTPServerOptions, server: ServerContext, count: ConnectionCount) {
+    init(
+        index: Int, options: HTTPServerOptions, server: ServerContext, count: ConnectionCount,
+        application: Application
+    ) {
         self.index = index
         self.options = options
         self.server = server
+        self.application = application
         openConnections = count
         wakeDescriptor = millrace_wake_descriptor()
     }
@@ -138,7 +146,7 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
             hasProgress = false
             hasActivity = false
             MHD_run(daemon)
-            server.onPassEnd(index)
+            application.onPassEnd(self)
             if now.since(lastReap) >= reapInterval { reap() }
         }
         shutDown()
@@ -200,6 +208,7 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
         MHD_run(daemon)
         MHD_stop_daemon(daemon)
         daemon = nil
+        lingering.closeAll()
         let rest = inbox.withLock { inbox in
             defer { inbox = Inbox(hasEnded: true) }
             return inbox
@@ -218,6 +227,7 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     }
 
     func closed(_ connection: HTTPConnection) {
+        if connection.leavesUnread { lingering.add(connection.socket, at: now) }
         connection.closed()
         connections[ObjectIdentifier(connection)] = nil
         openConnections.leave()
@@ -225,7 +235,11 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
 
     var bodyBudget: BodyBudget { server.bodyBudget }
 
-    func handle(_ request: Request, _ responder: Responder) { server.handle(request, responder) }
+    func match(_ request: Request) -> Router.Match { application.router.match(request) }
+
+    func authorize(_ request: Request, _ access: Access) throws(Problem) -> Principal {
+        try application.authorize(request, access)
+    }
 
     /// Gives the request its id and its place in a trace.
     func correlate(_ request: Request) {

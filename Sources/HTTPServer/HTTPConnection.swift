@@ -34,10 +34,13 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     private(set) var since: MonotonicTime
     /// When the client last took a piece of a streaming reply.
     private(set) var moved: MonotonicTime
-    /// Bytes of the body, as they came, chunk framing left out.
-    private(set) var bodyBytes = 0
-    /// Why the body is not kept: what comes of it is counted and thrown away.
-    private var bodyRefusal: Problem?
+    private var body: BodyIntake
+    /// What answers the request once its body is there.
+    private var endpoint: Endpoint?
+    /// What was answered when the header was complete; sent once libmicrohttpd takes it.
+    private var early: Response?
+    /// The client was answered before its body was read.
+    private(set) var leavesUnread = false
     /// libmicrohttpd keeps this connection out of its sets until it is resumed.
     private(set) var isSuspended = false
     /// It waits in libmicrohttpd's ready list.
@@ -65,6 +68,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         self.loop = loop
         self.handle = handle
         request = Request(budget: loop.bodyBudget)
+        body = BodyIntake(limitBytes: loop.options.bodyLimitBytes)
         since = loop.now
         moved = loop.now
         request.loopIndex = loop.index
@@ -79,8 +83,9 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         request.target.append(target)
         request.received = .now()
         enter(.header)
-        bodyBytes = 0
-        bodyRefusal = nil
+        body = BodyIntake(limitBytes: loop.options.bodyLimitBytes)
+        endpoint = nil
+        early = nil
         halfClosedAt = nil
         bytesAtEnd = nil
         status = 0
@@ -111,16 +116,46 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
                 isWhole: walk?.isWhole(headerEnd: start + headerBytes) ?? false,
                 headerLimitBytes: loop.options.headerLimitBytes)
         } catch {
-            return queue(Problem(error).response(for: request))
+            return turnAway(Problem(error).response(for: request))
         }
-        if let length = announcedLength, length > loop.options.bodyLimitBytes {
-            return queue(bodyTooLarge().response(for: request))
+        return route()
+    }
+
+    /// Finds what answers the request, and whether this client may ask it with this body.
+    private func route() -> Bool {
+        switch loop.match(request) {
+        case .answer(let response): return turnAway(response)
+        case .endpoint(let endpoint):
+            do throws(Problem) {
+                request.principal = try loop.authorize(request, endpoint.access)
+                try body.expect(
+                    endpoint.bodyLimit, serverLimit: loop.options.bodyLimitBytes,
+                    BodyIntake.announcement(request.headers), loop.bodyBudget)
+            } catch {
+                return turnAway(error.response(for: request))
+            }
+            self.endpoint = endpoint
+            return true
         }
-        if let length = announcedLength, !loop.bodyBudget.hasRoom(for: length) {
-            loop.bodyBudget.refused.add()
-            return queue(Problem.bodyBudget.response(for: request))
+    }
+
+    /// Answers by the header alone. Where a body follows, the connection ends with the answer, and
+    /// none of the body is read.
+    private func turnAway(_ response: Response) -> Bool {
+        guard BodyIntake.announcement(request.headers) != .nothing || response.closesConnection
+        else {
+            early = response
+            return true
         }
-        return true
+        leavesUnread = true
+        // Of other methods libmicrohttpd would read the whole body before it sends the reply.
+        guard request.method == .post || request.method == .put else {
+            refuse(response)
+            return false
+        }
+        var response = response
+        response.closesConnection = true
+        return queue(response)
     }
 
     /// The next field of the header.
@@ -144,22 +179,11 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
 
     func received(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard !isCut else { return false }
-        bodyBytes += bytes.count
-        let limit = loop.options.bodyLimitBytes
-        if bodyRefusal == nil, bodyBytes > limit {
-            refuseBody(bodyTooLarge())
-        } else if bodyRefusal == nil, !request.appendBody(bytes, limitBytes: limit) {
-            refuseBody(.bodyBudget)
-        }
-        // libmicrohttpd takes no reply while a body comes, so a little more is read and thrown
-        // away; whoever goes on for ever is cut off.
-        return bodyRefusal == nil || bodyBytes <= 2 * limit + (1 << 20)
+        return body.take(bytes, into: request)
     }
 
-    private func refuseBody(_ problem: Problem) {
-        bodyRefusal = problem
-        request.dropBody()
-    }
+    /// Bytes of the body, as they came, chunk framing left out.
+    var bodyBytes: Int { body.bytes }
 
     /// The request is complete, or libmicrohttpd asks again because it has had no reply.
     func proceed() -> Bool {
@@ -171,8 +195,16 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         }
         guard phase == .body else { return stillWaiting() }
         enter(.waiting)
-        if let bodyRefusal { return queue(bodyRefusal.response(for: request)) }
-        loop.handle(request, Responder(self, number: number.load(ordering: .relaxed)))
+        if let early {
+            self.early = nil
+            return queue(early)
+        }
+        if let refusal = body.refusal {
+            leavesUnread = true
+            return queue(refusal.response(for: request))
+        }
+        guard let endpoint else { return false }
+        endpoint.handler(request, Responder(self, number: number.load(ordering: .relaxed)))
         if let response = pending {
             pending = nil
             return queue(response)
@@ -291,7 +323,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         millrace_each_header(handle, Unmanaged.passUnretained(self).toOpaque(), appendHeader)
         loop.correlate(request)
         switch status {
-        case 413: refuse(bodyTooLarge())
+        case 413: refuse(.bodyTooLarge(loop.options.bodyLimitBytes))
         case 431: refuse(BareReply.headerTooLarge)
         default: refuse(Problem(RequestGuard.invalidLength))
         }
@@ -300,10 +332,12 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         shutdown(socket, Int32(SHUT_WR))
     }
 
-    private func refuse(_ problem: Problem) {
-        status = problem.status
-        problemCode = problem.code
-        BareReply.send(problem, for: request, to: socket)
+    private func refuse(_ problem: Problem) { refuse(problem.response(for: request)) }
+
+    private func refuse(_ response: Response) {
+        status = response.status
+        problemCode = response.problemCode
+        BareReply.send(response, for: request, to: socket)
     }
 
     /// A streaming reply that had nothing to send is asked again.
@@ -346,21 +380,6 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     private static let heartbeatBytes = Bytes(":\n\n")
     /// Of a buffer, kept for the next request: making it anew for each would cost page faults.
     private static let keptBodyBytes = 256 << 10
-
-    private var announcedLength: Int? {
-        guard let value = request.headers.first("content-length") else { return nil }
-        // The guard has seen that there are only digits; too many of them are too much.
-        guard value.count <= 18 else { return .max }
-        return value.reduce(0) { $0 * 10 + Int($1 &- UInt8(ascii: "0")) }
-    }
-
-    private func bodyTooLarge() -> Problem {
-        let limit = loop.options.bodyLimitBytes
-        var problem = Problem(
-            413, "body_too_large", "A body is limited to \(limit) bytes.", limit: limit)
-        problem.closesConnection = true
-        return problem
-    }
 
     private func enter(_ phase: Phase) {
         self.phase = phase

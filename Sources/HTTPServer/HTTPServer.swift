@@ -5,8 +5,6 @@ import Telemetry
 /// What the loops of one server share.
 final class ServerContext: Sendable {
     let log: Logger
-    let onPassEnd: @Sendable (Int) -> Void
-    let handle: Handler
     let bodyBudget: BodyBudget
     /// Requests that libmicrohttpd answered by itself.
     let malformed = Counter()
@@ -16,14 +14,9 @@ final class ServerContext: Sendable {
     private let draining = Atomic<Bool>(false)
     private let deadline = Locked(Deadline.never)
 
-    init(
-        log: Logger, bodyBudget: BodyBudget, onPassEnd: @escaping @Sendable (Int) -> Void,
-        handle: @escaping Handler
-    ) {
+    init(log: Logger, bodyBudget: BodyBudget) {
         self.log = log
         self.bodyBudget = bodyBudget
-        self.onPassEnd = onPassEnd
-        self.handle = handle
     }
 
     var isDraining: Bool { draining.load(ordering: .acquiring) }
@@ -35,8 +28,12 @@ final class ServerContext: Sendable {
     }
 }
 
-/// The HTTP front: an acceptor and its event loops. It knows no feature: every request goes to one
-/// handler, usually a router's.
+/// The HTTP front: an acceptor and its event loops. It knows no feature: what it serves is its
+/// `Application`.
+///
+///     let server = try HTTPServer(options: options, log: log, Application(router))
+///     server.start()
+///     server.stop(until: .after(.seconds(30)))
 package final class HTTPServer: Sendable {
     private let context: ServerContext
     private let loops: [EventLoop]
@@ -47,23 +44,20 @@ package final class HTTPServer: Sendable {
     package let port: UInt16
 
     /// Opens the socket; connections wait in its backlog until `start`.
-    /// - Parameters:
-    ///   - onPassEnd: called by each loop, with its index, after each pass over its connections:
-    ///     the place to hand on what handlers gathered.
     package init(
-        options: HTTPServerOptions, log: Logger,
-        onPassEnd: @escaping @Sendable (Int) -> Void = { _ in }, handler: @escaping Handler
+        options: HTTPServerOptions, log: Logger, _ application: Application
     ) throws(ListenError) {
         let listener: Int32
         (listener, port) = try ListenSocket.open(host: options.host, port: options.port)
         context = ServerContext(
             log: log,
             bodyBudget: BodyBudget(
-                limitBytes: options.bodyMemoryBytes, inflatingBytes: options.inflatingBytes),
-            onPassEnd: onPassEnd, handle: handler)
+                limitBytes: options.bodyMemoryBytes, inflatingBytes: options.inflatingBytes))
         let (context, count) = (context, count)
         loops = (0..<options.loops).map {
-            EventLoop(index: $0, options: options, server: context, count: count)
+            EventLoop(
+                index: $0, options: options, server: context, count: count,
+                application: application)
         }
         acceptor = Acceptor(
             listener: listener, loops: loops, limit: options.maxConnections, count: count, log: log)

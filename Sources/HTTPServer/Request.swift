@@ -12,6 +12,8 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     package var body = ByteBuffer(capacity: 1024)
     /// What the body has taken of the server's budget.
     var charge: BodyCharge
+    /// Who asks; anonymous until the authorizer has judged the header.
+    package var principal = Principal.anonymous
     /// Values of the template's `{name}` segments, in their order.
     package var pathParameters: [String] = []
     /// What correlates the records of this request; a sane `X-Request-Id` or one made here.
@@ -70,6 +72,7 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
         headers.removeAll()
         body.removeAll()
         pathParameters.removeAll()
+        principal = .anonymous
         id.removeAll()
         route = nil
         routeIndex = -1

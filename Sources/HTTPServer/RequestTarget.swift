@@ -113,6 +113,34 @@ package enum RequestTarget {
         return text
     }
 
+    /// `path` with each escape of an unreserved character (letters, digits, `-`, `.`, `_`, `~`) undone.
+    /// All other escapes stay, so what is undone afterwards is undone once. Escapes are well formed.
+    static func unescapingUnreserved(_ path: UnsafeRawBufferPointer) -> ByteBuffer {
+        var plain = ByteBuffer(capacity: path.count)
+        var index = 0
+        while index < path.count {
+            var byte = path[index]
+            if byte == UInt8(ascii: "%"), index + 2 < path.count,
+                let high = hexValue(path[index + 1]), let low = hexValue(path[index + 2]),
+                isUnreserved(high << 4 | low)
+            {
+                byte = high << 4 | low
+                index += 2
+            }
+            plain.append(byte)
+            index += 1
+        }
+        return plain
+    }
+
+    /// RFC 3986, section 2.3.
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "-._~".utf8.contains(byte)
+        }
+    }
+
     private static func hexValue(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 0x30...0x39: byte - 0x30

@@ -1,57 +1,27 @@
 internal import Glibc
 import Primitives
 
-/// Answers a request through its responder: at once, or later from any thread.
-package typealias Handler = @Sendable (Request, Responder) -> Void
-
-/// A path template and what answers each of its methods.
-package struct Route: Sendable {
-    enum Segment: Equatable, Sendable {
-        case literal(String)
-        case parameter
-    }
-
-    package let template: String
-    package let index: Int
-    let segments: [Segment]
-    /// The whole template, if it has no parameter.
-    let literal: [UInt8]?
-    /// By the method's raw value: a Dictionary would hash for every request.
-    private var handlers: [Handler?] = HTTPMethod.allCases.map { _ in nil }
-
-    init(template: String, index: Int, segments: [Segment], literal: [UInt8]?) {
-        self.template = template
-        self.index = index
-        self.segments = segments
-        self.literal = literal
-    }
-
-    var methods: [HTTPMethod] { HTTPMethod.allCases.filter { self[$0] != nil } }
-
-    package var allow: String { Route.allow(methods) }
-
-    /// What `Allow` says: HEAD comes with GET, OPTIONS always.
-    static func allow(_ methods: some Sequence<HTTPMethod>) -> String {
-        var all = Set(methods)
-        if all.contains(.get) { all.insert(.head) }
-        all.insert(.options)
-        return all.map(\.name).sorted().joined(separator: ", ")
-    }
-
-    subscript(method: HTTPMethod) -> Handler? {
-        get { handlers[Int(method.rawValue)] }
-        set { handlers[Int(method.rawValue)] = newValue }
-    }
-}
-
-/// Finds the handler of a request by method and path template (`/query/named/{name}`).
+/// Finds what answers a request by method and path template (`/query/named/{name}`).
 ///
-/// Built before the server starts and not changed afterwards. A dozen routes are compared one after
+///     var router = Router()
+///     router.on(.post, "/events", access: .scope("events:write"), bodyLimit: .standard) {
+///         request, responder in …
+///     }
+///
+/// A request is matched when its header is complete, before any byte of its body is read. The router
+/// is built before a server gets it and not changed afterwards. A dozen routes are compared one after
 /// the other, those without parameters byte by byte.
 package struct Router: Sendable {
+    /// What becomes of a request.
+    package enum Match: Sendable {
+        case endpoint(Endpoint)
+        /// The router answers itself: 404, 405, or OPTIONS.
+        case answer(Response)
+    }
+
     private var routes: [Route] = []
-    /// What a 404 says.
-    package var absence = "There is nothing here."
+    /// What is answered where no template matches.
+    package var absence = Problem(404, "not_found", "There is nothing here.")
 
     package init() {}
 
@@ -63,42 +33,41 @@ package struct Router: Sendable {
         Dictionary(uniqueKeysWithValues: routes.map { ($0.template, $0.methods) })
     }
 
+    /// Has `handler` answer a method of a template.
+    /// - Parameters:
+    ///   - access: what the authorizer is asked, before any byte of the body is read.
+    ///   - bodyLimit: judged by what the header announces, and again while the body comes.
     package mutating func on(
-        _ method: HTTPMethod, _ template: String, _ handler: @escaping Handler
+        _ method: HTTPMethod, _ template: String, access: Access, bodyLimit: BodyLimit,
+        _ handler: @escaping Handler
     ) {
+        let endpoint = Endpoint(access: access, bodyLimit: bodyLimit, handler: handler)
         if let index = routes.firstIndex(where: { $0.template == template }) {
             precondition(routes[index][method] == nil, "\(method) \(template) twice")
-            return routes[index][method] = handler
+            return routes[index][method] = endpoint
         }
-        let segments = template.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-            .map { $0.hasPrefix("{") ? Route.Segment.parameter : .literal(String($0)) }
-        var route = Route(
-            template: template, index: routes.count, segments: segments,
-            literal: segments.contains(.parameter) ? nil : Array(template.utf8))
-        route[method] = handler
+        var route = Route(template: template, index: routes.count)
+        route[method] = endpoint
         routes.append(route)
     }
 
-    /// Hands `request` to its handler, or answers 404, 405 or OPTIONS.
-    package func handle(_ request: Request, _ responder: Responder) {
+    /// Says what answers `request`, and notes the route and its parameters there.
+    package func match(_ request: Request) -> Match {
         if request.method == .options, RequestTarget.isServer(request.target.span) {
-            let methods = routes.flatMap(\.methods)
-            return responder.respond(Router.options(allow: Route.allow(methods)))
+            return .answer(Router.options(allow: Route.allow(routes.flatMap(\.methods))))
         }
         guard let index = matchingIndex(request) else {
-            return responder.respond(Problem(404, "not_found", absence), request)
+            return .answer(problem(for: request).response(for: request))
         }
         request.route = routes[index].template
         request.routeIndex = index
         let method = request.method == .head ? .get : request.method
-        if let handler = routes[index][method] { return handler(request, responder) }
+        if let endpoint = routes[index][method] { return .endpoint(endpoint) }
         let allow = routes[index].allow
-        if request.method == .options {
-            return responder.respond(Router.options(allow: allow))
-        }
+        if request.method == .options { return .answer(Router.options(allow: allow)) }
         var problem = Problem(405, "method_not_allowed", "Allowed here: \(allow).")
         problem.headers.append(("Allow", allow))
-        responder.respond(problem, request)
+        return .answer(problem.response(for: request))
     }
 
     private static func options(allow: String) -> Response {
@@ -107,51 +76,41 @@ package struct Router: Sendable {
         return response
     }
 
-    /// The route of `request`; nil if there is none.
-    package func match(_ request: Request) -> Route? { matchingIndex(request).map { routes[$0] } }
+    /// `absence`; a 404 also names the path that was probably meant.
+    private func problem(for request: Request) -> Problem {
+        var problem = absence
+        let path = request.rawPath
+        guard problem.status == 404, path.count > 2, path.last == UInt8(ascii: "/") else {
+            return problem
+        }
+        let shorter = Request(.get, "")
+        shorter.target.append(UnsafeRawBufferPointer(rebasing: path.dropLast()))
+        if let index = matchingIndex(shorter) {
+            problem.detail += " The path without its last slash is \(routes[index].template)."
+        }
+        return problem
+    }
 
-    // By index: a copy of each route on the way would be counted, up and down.
+    /// Percent-encoded unreserved characters are the characters themselves (RFC 3986, section
+    /// 6.2.2.2).
     private func matchingIndex(_ request: Request) -> Int? {
         let path = request.rawPath
-        guard path.first == UInt8(ascii: "/") else { return nil }
-        for index in routes.indices where matches(index, path, request) { return index }
+        guard path.first == UInt8(ascii: "/"), let start = path.baseAddress else { return nil }
+        guard memchr(start, Int32(UInt8(ascii: "%")), path.count) != nil else {
+            return matchingIndex(of: path, request)
+        }
+        let plain = RequestTarget.unescapingUnreserved(path)
+        return withExtendedLifetime(plain) { matchingIndex(of: plain.span, request) }
+    }
+
+    // By index: a copy of each route on the way would be counted, up and down.
+    private func matchingIndex(
+        of path: UnsafeRawBufferPointer, _ request: Request
+    ) -> Int? {
+        for index in routes.indices
+        where routes[index].matches(path, &request.pathParameters) {
+            return index
+        }
         return nil
-    }
-
-    private func matches(
-        _ index: Int, _ path: UnsafeRawBufferPointer, _ request: Request
-    ) -> Bool {
-        if let literal = routes[index].literal { return path.isEqual(to: literal) }
-        let route = routes[index]
-        var values: [String] = []
-        var start = 1
-        for (index, segment) in route.segments.enumerated() {
-            guard start <= path.count else { return false }
-            let end = path[start...].firstIndex(of: UInt8(ascii: "/")) ?? path.count
-            let isLast = index == route.segments.count - 1
-            guard isLast == (end == path.count) else { return false }
-            let bytes = UnsafeRawBufferPointer(rebasing: path[start..<end])
-            switch segment {
-            case .literal(let text):
-                guard bytes.elementsEqual(text.utf8) else { return false }
-            case .parameter:
-                guard !bytes.isEmpty, let value = try? RequestTarget.decode(bytes, plus: false)
-                else { return false }
-                values.append(value)
-            }
-            start = end + 1
-        }
-        request.pathParameters = values
-        return true
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    fileprivate func isEqual(to bytes: [UInt8]) -> Bool {
-        guard count == bytes.count else { return false }
-        return bytes.withUnsafeBytes { other in
-            guard let a = baseAddress, let b = other.baseAddress else { return true }
-            return memcmp(a, b, count) == 0
-        }
     }
 }

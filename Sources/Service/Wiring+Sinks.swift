@@ -29,8 +29,8 @@ extension Wiring {
         container.register(DeadLetterRoutes.self) { parts in
             DeadLetterRoutes(
                 store: try parts.resolve(), sinks: try parts.resolve(),
-                workers: try parts.resolve(name: "query"),
-                queryTimeout: configuration.queryTimeout, replayTimeout: .seconds(30))
+                readers: try parts.resolve(name: "query"),
+                replays: try parts.resolve(name: "replay"))
         }
     }
 }

@@ -15,6 +15,8 @@ enum Wiring {
     private static let intakeQueueLimit = 64
     /// Queries that may wait for a reader; at 4 readers and 10 ms each the last waits 0.6 s.
     private static let queryQueueLimit = 256
+    /// Time for replays of the quarantine and of dead letters.
+    private static let replayTimeout = Duration.seconds(30)
 
     static func container(
         _ configuration: Configuration, log: Logger, shutdown: Locked<Deadline>
@@ -130,22 +132,19 @@ enum Wiring {
             return waiters
         }
         container.register(EventIntake.self) { parts in
-            let writer: EventWriter = try parts.resolve()
-            return EventIntake(
+            EventIntake(
                 journal: try parts.resolve(), store: try parts.resolve(),
                 workers: try parts.resolve(name: "intake"),
                 storedWaiters: try parts.resolve(name: "stored"),
                 streamedWaiters: try ifStreaming(parts, configuration, name: "streamed"),
                 quarantineWaiters: try parts.resolve(name: "quarantine"),
-                hurry: { writer.hurry() },
-                attendToQuarantine: { writer.attend() },
+                writer: try parts.resolve(),
                 options: configuration.intakeOptions)
         }
         container.register(QuarantineReplay.self) { parts in
             QuarantineReplay(
                 journal: try parts.resolve(), store: try parts.resolve(),
-                workers: try parts.resolve(name: "query"),
-                limits: configuration.intakeOptions.limits, timeout: .seconds(30))
+                limits: configuration.intakeOptions.limits)
         }
     }
 
@@ -154,17 +153,24 @@ enum Wiring {
             WorkerPool(
                 name: "query", threads: configuration.readers, queueLimit: queryQueueLimit)
         }
+        container.register(WorkerRoute.self, name: "query") { parts in
+            WorkerRoute(
+                workers: try parts.resolve(name: "query"), timeout: configuration.queryTimeout)
+        }
+        container.register(WorkerRoute.self, name: "replay") { parts in
+            WorkerRoute(workers: try parts.resolve(name: "query"), timeout: replayTimeout)
+        }
         container.register(Histogram.self, name: "query") { _ in Histogram() }
         container.register(QueryRoutes.self) { parts in
             QueryRoutes(
-                store: try parts.resolve(), workers: try parts.resolve(name: "query"),
-                timeout: configuration.queryTimeout, log: try parts.resolve(),
+                store: try parts.resolve(), readers: try parts.resolve(name: "query"),
+                log: try parts.resolve(),
                 duration: try parts.resolve(name: "query"))
         }
         container.register(EventRoutes.self) { parts in
             EventRoutes(
-                store: try parts.resolve(), workers: try parts.resolve(name: "query"),
-                queryTimeout: configuration.queryTimeout, log: try parts.resolve())
+                store: try parts.resolve(), readers: try parts.resolve(name: "query"),
+                log: try parts.resolve())
         }
         container.register(TailHub.self, start: { $0.start() }, stop: { $0.close() }) { parts in
             TailHub(store: try parts.resolve(), log: try parts.resolve())
@@ -243,10 +249,8 @@ enum Wiring {
             let slot: ServerSlot = try parts.resolve()
             let server = try HTTPServer(
                 options: configuration.serverOptions, log: try parts.resolve(),
-                onPassEnd: { intake.passEnded(loop: $0) },
-                handler: { router.handle($0, $1) })
+                Application(router, onPassEnd: { intake.passEnded($0) }))
             slot.fill(server, templates: router.templates)
-            intake.attach(to: server)
             return server
         }
     }

@@ -38,9 +38,10 @@ import Testing
             written.change { $0 += String(decoding: line, as: UTF8.self) }
         }
         let held = Monitor<[Responder]>([])
-        let server = try HTTPServer(options: HTTPServerOptions(), log: log) { _, responder in
+        let router = Router.everything("/held") { _, responder in
             held.change { $0.append(responder) }
         }
+        let server = try HTTPServer(options: HTTPServerOptions(), log: log, Application(router))
         server.start()
         let wires = try (0..<3).map { _ in try ClientConnection(port: server.port) }
         for wire in wires { try wire.send("GET", "/held") }
@@ -164,7 +165,8 @@ import Testing
         let server = try TestServer()
         server.server.stop(until: .after(.seconds(5)))
         server.server.stop(until: .after(.seconds(5)))
-        let never = try HTTPServer(options: HTTPServerOptions(), log: .silent) { _, _ in }
+        let never = try HTTPServer(
+            options: HTTPServerOptions(), log: .silent, Application(Router()))
         never.stop(until: .after(.seconds(5)))
         #expect(throws: TestError.self) { try ClientConnection(port: never.port) }
     }
@@ -174,7 +176,7 @@ import Testing
         var options = HTTPServerOptions()
         options.port = server.port
         #expect(throws: ListenError.self) {
-            _ = try HTTPServer(options: options, log: .silent) { _, _ in }
+            _ = try HTTPServer(options: options, log: .silent, Application(Router()))
         }
     }
 }

@@ -54,9 +54,10 @@ import Testing
         let log = Logger(level: .info) { line in
             written.change { $0 += String(decoding: line, as: UTF8.self) }
         }
-        let server = try HTTPServer(options: HTTPServerOptions(), log: log) { _, responder in
+        let router = Router.everything("/echo") { _, responder in
             responder.respond(.text(200, "answered"))
         }
+        let server = try HTTPServer(options: HTTPServerOptions(), log: log, Application(router))
         server.start()
         defer {
             server.stop(until: .after(.seconds(1)))
@@ -87,7 +88,7 @@ import Testing
         let log = Logger(level: .info) { line in
             written.change { $0 += String(decoding: line, as: UTF8.self) }
         }
-        let server = try HTTPServer(options: HTTPServerOptions(), log: log) { _, _ in }
+        let server = try HTTPServer(options: HTTPServerOptions(), log: log, Application(Router()))
         server.start()
         defer {
             server.stop(until: .after(.seconds(1)))

@@ -7,25 +7,39 @@ import Testing
 @Suite struct RouterTests {
     private let router: Router = {
         var router = Router()
-        router.on(.get, "/") { _, responder in responder.respond(.text(200, "root")) }
-        router.on(.get, "/events") { _, responder in responder.respond(.text(200, "list")) }
-        router.on(.post, "/events") { _, responder in responder.respond(.text(202, "new")) }
-        router.on(.get, "/events/tail") { _, responder in responder.respond(.text(200, "tail")) }
-        router.on(.get, "/a/{x}/b/{y}") { request, responder in
+        router.on(.get, "/", access: .public, bodyLimit: .none) { _, responder in
+            responder.respond(.text(200, "root"))
+        }
+        router.on(.get, "/events", access: .public, bodyLimit: .none) { _, responder in
+            responder.respond(.text(200, "list"))
+        }
+        router.on(.post, "/events", access: .public, bodyLimit: .none) { _, responder in
+            responder.respond(.text(202, "new"))
+        }
+        router.on(.get, "/events/tail", access: .public, bodyLimit: .none) { _, responder in
+            responder.respond(.text(200, "tail"))
+        }
+        router.on(.get, "/a/{x}/b/{y}", access: .public, bodyLimit: .none) { request, responder in
             responder.respond(.text(200, request.pathParameters.joined(separator: "|")))
         }
-        router.on(.get, "/named/{name}") { request, responder in
+        router.on(.get, "/named/{name}", access: .public, bodyLimit: .none) { request, responder in
             responder.respond(.text(200, request.pathParameters[0]))
         }
-        router.on(.delete, "/named/{name}") { _, responder in responder.respond(Response(204)) }
+        router.on(.delete, "/named/{name}", access: .public, bodyLimit: .none) { _, responder in
+            responder.respond(Response(204))
+        }
         return router
     }()
 
     private func ask(_ method: HTTPMethod, _ target: String) throws -> (Request, Response) {
         let request = Request(method, target)
-        let responder = Responder()
-        router.handle(request, responder)
-        return (request, try #require(responder.captured()))
+        switch router.match(request) {
+        case .answer(let response): return (request, response)
+        case .endpoint(let endpoint):
+            let responder = Responder()
+            endpoint.handler(request, responder)
+            return (request, try #require(responder.captured()))
+        }
     }
 
     @Test(arguments: [
@@ -33,6 +47,8 @@ import Testing
         ("/events?x=/y/z", "list"), ("/events/tail", "tail"), ("/a/1/b/2", "1|2"),
         ("/a/%2F/b/%20", "/| "), ("/named/x+y", "x+y"), ("/named/%C3%A4", "ä"),
         ("/named/{name}", "{name}"), ("http://a/events", "list"), ("HTTPS://a:1/named/x?y", "x"),
+        ("/%65vents", "list"), ("/%65vent%73/t%61il", "tail"),
+        ("/n%61med/%2525", "%25"), ("/named/%41%2F", "A/"), ("/a/1/%62/2", "1|2"),
         ("http://a", "root"), ("http://a?b=/events", "root"),
     ])
     func `finds the handler of a path`(_ target: String, _ body: String) throws {
@@ -42,7 +58,7 @@ import Testing
     @Test(arguments: [
         "/Events", "/events/", "//events", "/events//tail", "/event", "/eventss", "/events/tail/x",
         "/a/1/b", "/a/1/b/", "/a//b/2", "/a/1/c/2", "/named/", "/named", "/named/x/y", "//",
-        "/%65vents", "*", "",
+        "/events%2Ftail", "/%2565vents", "*", "",
     ])
     func `answers 404 where no template matches`(_ target: String) throws {
         let (request, response) = try ask(.get, target)
@@ -50,6 +66,14 @@ import Testing
         #expect(response.problemCode == "not_found")
         #expect(request.route == nil)
         #expect(request.routeIndex == -1)
+    }
+
+    @Test func `names the path without its last slash where that is one`() throws {
+        func detail(_ target: String) throws -> String { try ask(.get, target).1.bodyText }
+        #expect(try detail("/events/").contains("without its last slash is /events."))
+        #expect(try detail("/named/x/").contains("without its last slash is /named/{name}."))
+        #expect(try !detail("/nothing/").contains("slash"))
+        #expect(try !detail("//").contains("slash"))
     }
 
     @Test func `answers 405 with what is allowed`() throws {
@@ -77,10 +101,14 @@ import Testing
     @Test func `gives HEAD to the handler of GET`() throws {
         #expect(try ask(.head, "/events").1.status == 200)
         var router = Router()
-        router.on(.post, "/only") { _, responder in responder.respond(Response(204)) }
-        let responder = Responder()
-        router.handle(Request(.head, "/only"), responder)
-        #expect(responder.captured()?.status == 405)
+        router.on(.post, "/only", access: .public, bodyLimit: .none) { _, responder in
+            responder.respond(Response(204))
+        }
+        guard case .answer(let response) = router.match(Request(.head, "/only")) else {
+            Issue.record("an endpoint answers")
+            return
+        }
+        #expect(response.status == 405)
     }
 
     @Test func `says which template matched`() throws {

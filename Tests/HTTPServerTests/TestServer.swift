@@ -19,18 +19,24 @@ final class TestServer: Sendable {
     private static let huge = Bytes(String(repeating: "x", count: 10_000_000))
     private let workers = WorkerPool(name: "test", threads: 4, queueLimit: 100_000)
 
-    init(_ change: (inout HTTPServerOptions) -> Void = { _ in }) throws {
+    init(
+        _ change: (inout HTTPServerOptions) -> Void = { _ in },
+        authorize: @escaping Authorizer = { _, _ in .anonymous }
+    ) throws {
         var options = HTTPServerOptions()
         options.accessLog = .off
         change(&options)
-        let router = Locked(Router())
-        server = try HTTPServer(options: options, log: .silent) { request, responder in
-            router.withLock { $0 }.handle(request, responder)
+        var router = Router()
+        TestServer.addPlain(to: &router, seen)
+        TestServer.addLate(to: &router, workers, held)
+        router.on(.get, "/stream", access: .public, bodyLimit: .none) { [streams] _, responder in
+            let stream = EventStream()
+            streams.change { $0.append(stream) }
+            responder.respond(
+                Response(200, contentType: "text/event-stream", body: .stream(stream)))
         }
-        var routes = Router()
-        addPlain(to: &routes)
-        addLate(to: &routes)
-        router.withLock { $0 = routes }
+        server = try HTTPServer(
+            options: options, log: .silent, Application(router, authorize: authorize))
         server.start()
     }
 
@@ -70,26 +76,30 @@ final class TestServer: Sendable {
         return try wire.receive()
     }
 
-    private func addPlain(to routes: inout Router) {
-        routes.on(.get, "/hello") { _, responder in responder.respond(.text(200, "hello")) }
-        routes.on(.get, "/items/{id}") { request, responder in
+    private static func addPlain(to routes: inout Router, _ seen: Monitor<[String]>) {
+        routes.on(.get, "/hello", access: .public, bodyLimit: .none) { _, responder in
+            responder.respond(.text(200, "hello"))
+        }
+        routes.on(.get, "/items/{id}", access: .public, bodyLimit: .none) { request, responder in
             responder.respond(.text(200, request.pathParameters[0]))
         }
-        routes.on(.get, "/big") { request, responder in
+        routes.on(.get, "/big", access: .public, bodyLimit: .none) { request, responder in
             let count = (try? request.parameters())?.first.flatMap { Int($0.value) } ?? 0
             responder.respond(
                 Response(
                     200, contentType: "text/plain",
                     body: .bytes(Bytes(String(repeating: "x", count: count)))))
         }
-        routes.on(.get, "/huge") { _, responder in
+        routes.on(.get, "/huge", access: .public, bodyLimit: .none) { _, responder in
             responder.respond(Response(200, body: .bytes(TestServer.huge)))
         }
-        routes.on(.get, "/fixed") { _, responder in
+        routes.on(.get, "/fixed", access: .public, bodyLimit: .none) { _, responder in
             responder.respond(Response(200, contentType: "text/plain", body: .fixed("fixed")))
         }
-        routes.on(.get, "/empty") { _, responder in responder.respond(Response(204)) }
-        routes.on(.get, "/ids") { request, responder in
+        routes.on(.get, "/empty", access: .public, bodyLimit: .none) { _, responder in
+            responder.respond(Response(204))
+        }
+        routes.on(.get, "/ids", access: .public, bodyLimit: .none) { request, responder in
             var text = ByteBuffer()
             text.append(hex: request.trace.traceID.high, digits: 16)
             text.append(hex: request.trace.traceID.low, digits: 16)
@@ -97,33 +107,43 @@ final class TestServer: Sendable {
             text.append(hex: request.trace.parentID, digits: 16)
             responder.respond(.text(200, text.text))
         }
-        routes.on(.post, "/echo") { [seen] request, responder in
+        routes.on(.post, "/echo", access: .public, bodyLimit: .standard) { request, responder in
             let body = request.body.text
             seen.change { $0.append(body) }
             responder.respond(.text(200, body))
         }
     }
 
-    private func addLate(to routes: inout Router) {
-        routes.on(.post, "/later") { [workers] request, responder in
+    private static func addLate(
+        to routes: inout Router, _ workers: WorkerPool, _ held: Monitor<[Responder]>
+    ) {
+        routes.on(.post, "/later", access: .public, bodyLimit: .standard) { request, responder in
             let body = request.body.text
             _ = workers.submit { responder.respond(.text(200, body)) }
         }
-        routes.on(.get, "/slow") { [workers] request, responder in
+        routes.on(.get, "/slow", access: .public, bodyLimit: .none) { request, responder in
             let wait = (try? request.parameters())?.first.flatMap { UInt32($0.value) } ?? 0
             _ = workers.submit {
                 usleep(wait * 1000)
                 responder.respond(.text(200, "\(wait)"))
             }
         }
-        routes.on(.get, "/held") { [held] _, responder in held.change { $0.append(responder) } }
-        routes.on(.post, "/kept") { [held] _, responder in held.change { $0.append(responder) } }
-        routes.on(.get, "/stream") { [streams] _, responder in
-            let stream = EventStream()
-            streams.change { $0.append(stream) }
-            responder.respond(
-                Response(200, contentType: "text/event-stream", body: .stream(stream)))
+        routes.on(.get, "/held", access: .public, bodyLimit: .none) { _, responder in
+            held.change { $0.append(responder) }
         }
+        routes.on(.post, "/kept", access: .public, bodyLimit: .standard) { _, responder in
+            held.change { $0.append(responder) }
+        }
+    }
+}
+
+extension Router {
+    /// One handler for a path of any method that tests use.
+    static func everything(_ path: String, _ handler: @escaping Handler) -> Router {
+        var router = Router()
+        router.on(.get, path, access: .public, bodyLimit: .none, handler)
+        router.on(.post, path, access: .public, bodyLimit: .standard, handler)
+        return router
     }
 }
 

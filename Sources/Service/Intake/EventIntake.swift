@@ -29,27 +29,18 @@ final class EventIntake: Sendable {
     private let streamedWaiters: PositionWaiters?
     /// Of quarantine's changes, for answers that speak of refused events.
     private let quarantineWaiters: PositionWaiters
-    private let hurry: @Sendable () -> Void
-    private let attendToQuarantine: @Sendable () -> Void
-    /// Runs a task on an event loop; set once the server exists.
-    private let loops: Locked<HTTPServer?> = Locked(nil)
+    private let writer: EventWriter
 
-    /// - Parameters:
-    ///   - hurry: has what is journaled stored without delay.
-    ///   - attendToQuarantine: has what is refused stored soon.
     init(
         journal: Journal, store: EventStore, workers: WorkerPool, storedWaiters: PositionWaiters,
         streamedWaiters: PositionWaiters? = nil, quarantineWaiters: PositionWaiters,
-        hurry: @escaping @Sendable () -> Void,
-        attendToQuarantine: @escaping @Sendable () -> Void,
-        options: EventIntakeOptions
+        writer: EventWriter, options: EventIntakeOptions
     ) {
         self.journal = journal
         self.workers = workers
         self.storedWaiters = storedWaiters
         self.quarantineWaiters = quarantineWaiters
-        self.hurry = hurry
-        self.attendToQuarantine = attendToQuarantine
+        self.writer = writer
         self.streamedWaiters = streamedWaiters
         limits = options.limits
         decompressedLimitBytes = options.decompressedLimitBytes
@@ -61,9 +52,6 @@ final class EventIntake: Sendable {
             IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
         }
     }
-
-    /// Tells where answers of loops go. Before the server starts.
-    func attach(to server: HTTPServer) { loops.withLock { $0 = server } }
 
     /// The handler of `POST /events`. On the request's event loop.
     func handle(_ request: Request, _ responder: Responder) {
@@ -85,11 +73,11 @@ final class EventIntake: Sendable {
     }
 
     /// Called by each event loop after each pass.
-    func passEnded(loop index: Int) {
-        let lane = lanes[index]
+    func passEnded(_ loop: EventLoop) {
+        let lane = lanes[loop.index]
         guard let batch = lane.handOver() else { return }
         journal.submit(batch.records) { [self] _, outcome in
-            loops.withLock { $0 }?.enqueue(on: index) { [self] in
+            loop.enqueue { [self] in
                 complete(batch, outcome)
                 lane.giveBack(batch)
             }
@@ -169,7 +157,7 @@ final class EventIntake: Sendable {
         let refused = waiting.receipt.refused
         guard !refused.isEmpty else { return acknowledge(waiting, last) }
         let position = quarantine.add(held: refused)
-        attendToQuarantine()
+        writer.attend()
         quarantineWaiters.add(position, waiting.receipt.quarantineDeadline) { [self] isKept in
             var waiting = waiting
             waiting.receipt.refused = []
@@ -182,7 +170,7 @@ final class EventIntake: Sendable {
         let deadline = waiting.receipt.ackDeadline
         switch (waiting.receipt.parameters.ack, streamedWaiters) {
         case (.stored, _):
-            hurry()
+            writer.hurry()
             storedWaiters.add(last, deadline) { [self] isStored in
                 let reached: AckLevel =
                     isStored

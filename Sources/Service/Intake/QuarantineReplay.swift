@@ -22,37 +22,21 @@ final class QuarantineReplay: Sendable {
 
     private let journal: Journal
     private let store: EventStore
-    private let workers: WorkerPool
     private let limits: EventLimits
-    private let timeout: Duration
     /// Where the next call goes on after one that could not try all.
     private let resumption: Locked<Int64> = Locked(0)
 
-    init(
-        journal: Journal, store: EventStore, workers: WorkerPool, limits: EventLimits,
-        timeout: Duration
-    ) {
+    init(journal: Journal, store: EventStore, limits: EventLimits) {
         self.journal = journal
         self.store = store
-        self.workers = workers
         self.limits = limits
-        self.timeout = timeout
     }
 
-    func handle(_ request: Request, _ responder: Responder) {
-        do throws(Problem) {
-            _ = try request.checkedParameters([])
-            guard workers.submit({ [self] in answer(request, responder) }) else {
-                throw .overloaded
-            }
-        } catch {
-            responder.respond(error, request)
-        }
-    }
-
-    private func answer(_ request: Request, _ responder: Responder) {
-        do throws(Problem) {
-            let tally = try replay()
+    /// What answers `POST /events/quarantine/replay`.
+    func job(_ request: Request) throws(Problem) -> WorkerRoute.Job {
+        _ = try request.checkedParameters([])
+        return { [self] call throws(Problem) in
+            let tally = try replay(until: call.deadline)
             var body = ByteBuffer(capacity: 96)
             body.append(#"{"replayed":"#)
             body.append(decimal: tally.replayed)
@@ -60,14 +44,11 @@ final class QuarantineReplay: Sendable {
             body.append(decimal: tally.rejected)
             body.append(#","complete":"#)
             body.append(tally.isComplete ? "true}\n" : "false}\n")
-            responder.respond(.json(200, body))
-        } catch {
-            responder.respond(error, request)
+            return .json(200, body)
         }
     }
 
-    private func replay() throws(Problem) -> Tally {
-        let deadline = Deadline.after(timeout)
+    private func replay(until deadline: Deadline) throws(Problem) -> Tally {
         let decoder = EventDecoder(limits: limits)
         var tally = Tally(lastSeq: resumption.withLock { $0 })
         while tally.replayed + tally.rejected < QuarantineReplay.callLimit {

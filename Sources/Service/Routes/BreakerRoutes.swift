@@ -15,7 +15,10 @@ struct BreakerRoutes: Sendable {
     let log: Logger
 
     func register(on router: inout Router) {
-        router.on(.put, "/admin/breakers/{name}") { request, responder in
+        router.on(
+            .put, "/admin/breakers/{name}", access: .admin,
+            bodyLimit: .bytes(BreakerRoutes.limitBytes)
+        ) { request, responder in
             do throws(Problem) {
                 responder.respond(try put(request))
             } catch {
@@ -54,11 +57,6 @@ struct BreakerRoutes: Sendable {
                 415, "unsupported_media_type", "Content-Type must be application/json.")
         }
         try IntakeCoding.undo(request, limitBytes: limitBytes)
-        guard request.body.count <= limitBytes else {
-            throw Problem(
-                413, "body_too_large", "The body is limited to \(limitBytes) bytes.",
-                limit: limitBytes)
-        }
         guard let value = try? JSONValue.parse(request.body.span, maxDepth: 2) else {
             throw Problem(400, "invalid_json", "The body is not valid JSON.")
         }

@@ -10,44 +10,21 @@ struct DeadLetterRoutes: Sendable {
 
     let store: EventStore
     let sinks: Sinks
-    let workers: WorkerPool
-    let queryTimeout: Duration
-    let replayTimeout: Duration
+    let readers: WorkerRoute
+    let replays: WorkerRoute
 
     func register(on router: inout Router) {
-        router.on(.get, "/events/dead-letters") { request, responder in
-            work(request, responder) { () throws(Problem) in try list(request) }
-        }
-        router.on(.post, "/events/dead-letters/replay") { request, responder in
-            work(request, responder) { () throws(Problem) in try replay(request) }
-        }
-    }
-
-    /// Reads the parameters on the event loop, then answers on a worker.
-    private func work(
-        _ request: Request, _ responder: Responder,
-        _ prepare: () throws(Problem) -> @Sendable () throws(Problem) -> Response
-    ) {
-        do throws(Problem) {
-            let answer = try prepare()
-            let isQueued = workers.submit {
-                do throws(Problem) {
-                    responder.respond(try answer())
-                } catch {
-                    responder.respond(error, request)
-                }
-            }
-            guard isQueued else { throw .overloaded }
-        } catch {
-            responder.respond(error, request)
-        }
+        router.on(
+            .get, "/events/dead-letters", access: .admin, bodyLimit: .none,
+            readers.handler { (request) throws(Problem) in try list(request) })
+        router.on(
+            .post, "/events/dead-letters/replay", access: .admin, bodyLimit: .none,
+            replays.handler { (request) throws(Problem) in try replay(request) })
     }
 
     // MARK: GET /events/dead-letters
 
-    private func list(
-        _ request: Request
-    ) throws(Problem) -> @Sendable () throws(Problem) -> Response {
+    private func list(_ request: Request) throws(Problem) -> WorkerRoute.Job {
         var limit = DeadLetterRoutes.defaultLimit
         var before: Int64?
         var sink: String?
@@ -62,11 +39,10 @@ struct DeadLetterRoutes: Sendable {
             }
         }
         let (wanted, start, count, store) = (sink, before, limit, store)
-        let deadline = Deadline.after(queryTimeout)
-        return { () throws(Problem) in
+        return { call throws(Problem) in
             do throws(StorageError) {
                 let page = try store.deadLetters(
-                    sink: wanted, before: start, limit: count, deadline: deadline)
+                    sink: wanted, before: start, limit: count, deadline: call.deadline)
                 return .page(
                     "dead_letters", page.letters, next: page.next.map { "\($0)" },
                     DeadLetterRoutes.append)
@@ -107,18 +83,15 @@ struct DeadLetterRoutes: Sendable {
 
     // MARK: POST /events/dead-letters/replay
 
-    private func replay(
-        _ request: Request
-    ) throws(Problem) -> @Sendable () throws(Problem) -> Response {
+    private func replay(_ request: Request) throws(Problem) -> WorkerRoute.Job {
         var sink: String?
         for parameter in try request.checkedParameters(["sink"]) {
             sink = try DeadLetterRoutes.sink(parameter.value)
         }
         guard let sink else { throw .parameter("sink", "sink is required: the name of a sink.") }
-        let (sinks, timeout) = (sinks, replayTimeout)
-        return { () throws(Problem) in
+        return { [sinks] call throws(Problem) in
             do throws(SinkReplayError) {
-                let replay = try sinks.replay(sink, deadline: .after(timeout))
+                let replay = try sinks.replay(sink, deadline: call.deadline)
                 return try DeadLetterRoutes.response(replay)
             } catch {
                 throw Problem(error)

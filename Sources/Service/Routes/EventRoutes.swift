@@ -11,55 +11,44 @@ struct EventRoutes: Sendable {
     private static let defaultLimit = 100
 
     let store: EventStore
-    let workers: WorkerPool
-    let queryTimeout: Duration
+    let readers: WorkerRoute
     let log: Logger
 
     func register(on router: inout Router) {
-        router.on(.get, "/events") { request, responder in
-            answer(request, responder) { () throws(Problem) in try list(request) }
-        }
+        router.on(
+            .get, "/events", access: .eventsRead, bodyLimit: .none,
+            readers.handler { (request) throws(Problem) in try list(request) })
         registerQuarantine(on: &router)
     }
 
     /// The quarantine alone: what a worker answers too, whose store sets aside what the streams
     /// bring and is no event.
     func registerQuarantine(on router: inout Router) {
-        router.on(.get, "/events/quarantine") { request, responder in
-            answer(request, responder) { () throws(Problem) in try listQuarantine(request) }
-        }
+        router.on(
+            .get, "/events/quarantine", access: .admin, bodyLimit: .none,
+            readers.handler { (request) throws(Problem) in try listQuarantine(request) })
     }
 
-    /// Reads the parameters on the event loop, then asks the store on a worker.
-    private func answer(
-        _ request: Request, _ responder: Responder,
-        _ prepare: () throws(Problem) -> @Sendable (Deadline) throws(StorageError) -> Response
-    ) {
-        do throws(Problem) {
-            let ask = try prepare()
-            let deadline = Deadline.after(queryTimeout)
-            let isQueued = workers.submit {
-                do throws(StorageError) {
-                    responder.respond(try ask(deadline))
-                } catch {
-                    let problem = Problem(error)
-                    if problem.code == "store_unavailable", let cause = error.cause {
-                        request.log("events cannot be read", cause, to: log)
-                    }
-                    responder.respond(problem, request)
+    /// Asks the store, and logs what it failed with.
+    private func job(
+        _ ask: @escaping @Sendable (Deadline) throws(StorageError) -> Response
+    ) -> WorkerRoute.Job {
+        { call throws(Problem) in
+            do throws(StorageError) {
+                return try ask(call.deadline)
+            } catch {
+                let problem = Problem(error)
+                if problem.code == "store_unavailable", let cause = error.cause {
+                    call.request.log("events cannot be read", cause, to: log)
                 }
+                throw problem
             }
-            guard isQueued else { throw .overloaded }
-        } catch {
-            responder.respond(error, request)
         }
     }
 
     // MARK: GET /events
 
-    private func list(
-        _ request: Request
-    ) throws(Problem) -> @Sendable (Deadline) throws(StorageError) -> Response {
+    private func list(_ request: Request) throws(Problem) -> WorkerRoute.Job {
         var filter = EventFilter()
         var limit = EventRoutes.defaultLimit
         var cursor: EventCursor?
@@ -84,7 +73,7 @@ struct EventRoutes: Sendable {
             throw .parameter("from", "from must be before to.")
         }
         let (wanted, start, count, store) = (filter, cursor, limit, store)
-        return { deadline throws(StorageError) in
+        return job { deadline throws(StorageError) in
             let page = try store.events(wanted, before: start, limit: count, deadline: deadline)
             return .page("events", page.events, next: page.next?.text) { event, body in
                 body.append(cloudEvent: event)
@@ -94,9 +83,7 @@ struct EventRoutes: Sendable {
 
     // MARK: GET /events/quarantine
 
-    private func listQuarantine(
-        _ request: Request
-    ) throws(Problem) -> @Sendable (Deadline) throws(StorageError) -> Response {
+    private func listQuarantine(_ request: Request) throws(Problem) -> WorkerRoute.Job {
         var limit = EventRoutes.defaultLimit
         var before: Int64?
         for parameter in try request.checkedParameters(["limit", "cursor"]) {
@@ -108,7 +95,7 @@ struct EventRoutes: Sendable {
             }
         }
         let (start, count, store) = (before, limit, store)
-        return { deadline throws(StorageError) in
+        return job { deadline throws(StorageError) in
             let rows = try store.quarantined(before: start, limit: count + 1, deadline: deadline)
             return .page(
                 "events", rows, limit: count, number: { $0.seq }, EventRoutes.append)
@@ -169,7 +156,6 @@ struct EventRoutes: Sendable {
 }
 
 extension Problem {
-    static let overloaded = Problem(503, "overloaded", "Too many requests wait for the store.")
     static let badCursor = Problem.parameter(
         "cursor", "cursor is not one that this endpoint gave out.")
 

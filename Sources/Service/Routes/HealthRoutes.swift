@@ -9,18 +9,19 @@ struct HealthRoutes: Sendable {
     let metrics: MetricsReport
 
     func register(on router: inout Router) {
-        on("/healthz", &router) {
+        on("/healthz", .public, &router) {
             Response(200, contentType: "application/json", body: .fixed("{\"status\":\"ok\"}\n"))
         }
-        on("/readyz", &router) { ready() }
-        on("/status", &router) { .json(200, status.json()) }
-        on("/metrics", &router) {
+        on("/readyz", .public, &router) { ready() }
+        on("/status", .admin, &router) { .json(200, status.json()) }
+        // A scraper needs a key, but none that could change or read anything.
+        on("/metrics", .authenticated, &router) {
             Response(
                 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
                 body: .bytes(metrics.text()))
         }
         let document = Bytes(PackageResources.openapi_yaml)
-        on("/openapi.yaml", &router) {
+        on("/openapi.yaml", .public, &router) {
             var response = Response(200, contentType: "application/yaml", body: .bytes(document))
             response.cacheControl = "no-cache"
             return response
@@ -29,9 +30,10 @@ struct HealthRoutes: Sendable {
 
     /// A route without parameters.
     private func on(
-        _ template: String, _ router: inout Router, _ answer: @escaping @Sendable () -> Response
+        _ template: String, _ access: Access, _ router: inout Router,
+        _ answer: @escaping @Sendable () -> Response
     ) {
-        router.on(.get, template) { request, responder in
+        router.on(.get, template, access: access, bodyLimit: .none) { request, responder in
             do throws(Problem) {
                 if request.hasQuery { _ = try request.checkedParameters([]) }
                 responder.respond(answer())

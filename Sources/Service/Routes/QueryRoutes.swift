@@ -7,35 +7,29 @@ import Telemetry
 /// `GET /query` and `POST /query`.
 struct QueryRoutes: Sendable {
     let store: EventStore
-    let workers: WorkerPool
-    let timeout: Duration
+    let readers: WorkerRoute
     let log: Logger
     let duration: Histogram
 
     func register(on router: inout Router) {
-        router.on(.get, "/query") { request, responder in
-            answer(request, responder) { (request) throws(Problem) in try request.queryPairs() }
-        }
-        router.on(.post, "/query") { request, responder in
-            answer(request, responder) { (request) throws(Problem) in try QueryBody.pairs(request) }
-        }
+        router.on(
+            .get, "/query", access: .query, bodyLimit: .none,
+            handler { (request) throws(Problem) in try request.queryPairs() })
+        router.on(
+            .post, "/query", access: .query, bodyLimit: .bytes(QueryBody.limitBytes),
+            handler { (request) throws(Problem) in try QueryBody.pairs(request) })
     }
 
     /// Reading a query may unpack a body, open a zone's file and lay out 100,000 buckets, so the
     /// event loop does none of it.
-    private func answer(
-        _ request: Request, _ responder: Responder,
+    private func handler(
         _ pairs: @escaping @Sendable (Request) throws(Problem) -> [(name: String, value: String)]
-    ) {
-        let deadline = Deadline.after(timeout)
-        let isQueued = workers.submit {
-            do throws(Problem) {
-                run(try parse(try pairs(request), request), deadline, request, responder)
-            } catch {
-                responder.respond(error, request)
+    ) -> Handler {
+        readers.handler { _ in
+            { call throws(Problem) in
+                try run(try parse(try pairs(call.request), call.request), call)
             }
         }
-        if !isQueued { responder.respond(.overloaded, request) }
     }
 
     private func parse(
@@ -51,26 +45,24 @@ struct QueryRoutes: Sendable {
         }
     }
 
-    private func run(
-        _ query: QueryRequest, _ deadline: Deadline, _ request: Request, _ responder: Responder
-    ) {
+    private func run(_ query: QueryRequest, _ call: WorkerCall) throws(Problem) -> Response {
         let start = MonotonicTime.now()
         defer { duration.observe(MonotonicTime.now().since(start)) }
         do throws(QueryError) {
             let result = try store.readers.withReader(
-                until: deadline, isCancelled: { responder.isAbandoned }, mapping: QueryError.init
+                until: call.deadline, isCancelled: { call.isAbandoned }, mapping: QueryError.init
             ) { connection throws(QueryError) in
                 try QueryExecutor.run(
-                    query, on: connection, deadline: deadline,
-                    isCancelled: { responder.isAbandoned })
+                    query, on: connection, deadline: call.deadline,
+                    isCancelled: { call.isAbandoned })
             }
-            responder.respond(QueryRoutes.response(result, query.explain ? .json : query.format))
+            return QueryRoutes.response(result, query.explain ? .json : query.format)
         } catch {
             if let cause = error.cause {
                 store.readers.noteDamage(cause)
-                if error.kind == .unavailable { request.log("query failed", cause, to: log) }
+                if error.kind == .unavailable { call.request.log("query failed", cause, to: log) }
             }
-            responder.respond(Problem(error), request)
+            throw Problem(error)
         }
     }
 

@@ -21,7 +21,7 @@ enum Routes {
         health.register(on: &router)
         breakers.register(on: &router)
         if role == .worker {
-            router.absence =
+            router.absence.detail =
                 "This is a worker: it takes no events and answers no queries. It serves "
                 + router.templates.joined(separator: ", ") + "."
         }
@@ -32,10 +32,17 @@ enum Routes {
         let intake: EventIntake = try parts.resolve()
         let replay: QuarantineReplay = try parts.resolve()
         let tail: TailHub = try parts.resolve()
+        let replays: WorkerRoute = try parts.resolve(name: "replay")
         let queries: QueryRoutes = try parts.resolve()
-        router.on(.post, "/events") { intake.handle($0, $1) }
-        router.on(.get, "/events/tail") { tail.handle($0, $1) }
-        router.on(.post, "/events/quarantine/replay") { replay.handle($0, $1) }
+        router.on(.post, "/events", access: .eventsWrite, bodyLimit: .standard) {
+            intake.handle($0, $1)
+        }
+        router.on(.get, "/events/tail", access: .eventsRead, bodyLimit: .none) {
+            tail.handle($0, $1)
+        }
+        router.on(
+            .post, "/events/quarantine/replay", access: .admin, bodyLimit: .none,
+            replays.handler { (request) throws(Problem) in try replay.job(request) })
         queries.register(on: &router)
     }
 }
