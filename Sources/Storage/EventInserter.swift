@@ -16,6 +16,7 @@ package final class EventInserter {
     private let types: NameDictionary
     private let sources: NameDictionary
     private var tally = RowTally()
+    private let identityHash = IdentityHash()
     private var identity = ByteBuffer(capacity: 512)
     /// Where the bound keys lie while a statement runs.
     private let keys: UnsafeMutableRawBufferPointer
@@ -193,7 +194,14 @@ package final class EventInserter {
         tally.inserted(
             TalliedRow(
                 seq: lastSeq, time: row.row.time, typeID: row.type, sourceID: row.source,
-                subject: row.row.subject, data: row.row.data))
+                identity: hash(of: row.row), subject: row.row.subject, data: row.row.data))
+    }
+
+    private func hash(of row: EventRow) -> UInt64 {
+        switch row.identity {
+        case .generated(let uuid): identityHash(source: row.source, generated: uuid)
+        case .client(let id): identityHash(source: row.source, id: id)
+        }
     }
 
     /// Sets a refused event aside in the same transaction as the rest of its batch.
@@ -236,7 +244,7 @@ package final class EventInserter {
     private func isReturned(
         _ id: UnsafeRawBufferPointer, source: Int64
     ) throws(StorageError) -> Bool {
-        guard let uuid = Key128(uuid: id), uuid.high >> 12 & 0xF == 7 else { return false }
+        guard let uuid = Key128(uuidV7: id) else { return false }
         if pending.contains(where: { $0.key == uuid }) { try insertPending() }
         return try attempt("event") { () throws(SQLiteError) in
             defer { generated.reset() }

@@ -22,6 +22,9 @@ extension EventStore {
         StoreChore("checkpoints") { (store, moment) throws(StorageError) in
             try store.checkpointIfDue(try store.writer(), moment)
         },
+        StoreChore("set hashes") { (store, _) throws(StorageError) in
+            try store.fillSetHashes(try store.writer())
+        },
         StoreChore("free space") { (store, moment) throws(StorageError) in
             if moment.isIdle { try store.vacuumStep(try store.writer()) }
         },
@@ -33,7 +36,7 @@ extension EventStore {
 
     /// Somebody waits for a chore: an idle writer should not rest. Any thread.
     package var hasUrgentChore: Bool {
-        !quarantine.isEmpty || sinks.isUrgent
+        !quarantine.isEmpty || sinks.isUrgent || !published.withLock { $0.areSetHashesKnown }
             || chores.withLock { $0 }.contains { $0.isUrgent() }
     }
 

@@ -60,15 +60,15 @@ private struct Retention {
         before minute: Int64, limit: Int, _ counters: inout StoreCounters
     ) throws(SQLiteError) -> RetentionStep {
         var step = RetentionStep()
-        var deletion = RowDeletion(connection)
+        var deletion = RowDeletion(connection, counters)
         let select = try connection.cached(
             """
-            SELECT \(RowDeletion.columns) FROM event_rows INDEXED BY event_time
+            SELECT \(RowReader.columns) FROM event_rows INDEXED BY event_time
             WHERE time < ?1 ORDER BY time LIMIT ?2
             """)
         select.bind(1, minute * 60_000)
         select.bind(2, Int64(limit))
-        while try select.step() { deletion.add(select) }
+        while try select.step() { try deletion.add(select) }
         step.deleted = deletion.count
         try deletion.run(&counters)
         step.isDone = step.deleted < limit
@@ -91,19 +91,20 @@ private struct Retention {
     private func fold(_ type: Int64, before minute: Int64, limit: Int) throws(SQLiteError) -> Int {
         let select = try connection.cached(
             """
-            SELECT minute, count FROM generations
+            SELECT minute, count, set_hash FROM generations
             WHERE type_id = ?1 AND minute > ?2 AND minute < ?3 ORDER BY minute LIMIT ?4
             """)
         select.bind(1, type)
         select.bind(2, Generations.foldedMinute)
         select.bind(3, minute)
         select.bind(4, Int64(limit))
-        var sum: Int64 = 0
+        var sum = GenerationChange()
         var last: Int64?
         var folded = 0
         while try select.step() {
             last = select.integer(0)
-            sum &+= select.integer(1)
+            sum.changes &+= select.integer(1)
+            sum.hash &+= UInt64(bitPattern: select.integer(2))
             folded += 1
         }
         guard let last else { return 0 }
@@ -113,11 +114,7 @@ private struct Retention {
         delete.bind(2, Generations.foldedMinute)
         delete.bind(3, last)
         try delete.run()
-        let upsert = try connection.cached(GenerationTally.upsert)
-        upsert.bind(1, type)
-        upsert.bind(2, Generations.foldedMinute)
-        upsert.bind(3, sum)
-        try upsert.run()
+        try sum.write(connection, type: type, minute: Generations.foldedMinute)
         return folded
     }
 }

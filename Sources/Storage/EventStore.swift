@@ -36,7 +36,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     let chores: Locked<[StoreChore]> = Locked(EventStore.ownChores)
     /// Called after each complete checkpoint, on the writer's thread.
     let durableObservers: Locked<[@Sendable () -> Void]>
-    private let published = Locked(StoreStatus())
+    let published = Locked(StoreStatus())
     /// Events stored, and events that were there already, since it was opened. They count before
     /// anybody is told of the commit.
     package let inserted = Counter()
@@ -181,6 +181,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             status.quarantineTrimmed = counters.quarantineTrimmed
             status.deadLetters = counters.deadLetterRows
             status.deadLettersTrimmed = counters.deadLetterTrimmed
+            status.areSetHashesKnown = counters.areSetHashesKnown
             status.freePages = writer.freePages
             status.isSyncFailed = writer.isSyncFailed
         }

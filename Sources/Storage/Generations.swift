@@ -1,13 +1,27 @@
 import Primitives
 import SQLite
 
+/// What an answer was computed from, as far as the store knows: see `Generations`.
+package struct GenerationState: Sendable, Equatable {
+    /// How often rows came or went. On one node, equal counts mean equal answers.
+    package var count: Int64 = 0
+    /// The wrapping sum of `IdentityHash` of the rows that are there. Between nodes, equal hashes mean
+    /// the same rows. Nil while it is unknown: a store of an earlier version is still being read.
+    package var setHash: UInt64? = 0
+
+    package init() {}
+}
+
 /// What a cached answer was computed from: a number for each event type and minute of event time.
 ///
 /// DESIGN. `generations.count` grows by one for every event that is stored with that type in that
 /// minute, and once more when retention deletes it, in the transaction that does it. The sum over a
 /// range of minutes therefore never goes down, and grows whenever an answer over that range may
-/// change: an answer is valid exactly as long as the sum is what it was. Nodes that hold the same
-/// events have the same sums.
+/// change: an answer is valid exactly as long as the sum is what it was.
+///
+/// Between nodes a count is no identity: a node that holds {x, y} and one that holds {x, z} count the
+/// same while both events are on their way. So beside it lies a *set hash*, the wrapping sum of the
+/// hashes of the identities that are there; a deletion subtracts. Sums over ranges keep its meaning.
 ///
 /// Minutes whose events retention has deleted would pile up for ever. They are *folded*: their
 /// counts move to one row of the type, `foldedMinute`. The *horizon* is the minute below which that
@@ -26,35 +40,61 @@ package enum Generations {
         time / 60_000 - (time % 60_000 < 0 ? 1 : 0)
     }
 
-    /// The sum over `types` (all, if empty) and the minutes that `[from, to)` touches.
-    ///
-    /// Read it in the same `withReader` as the rows, which is one snapshot.
-    /// - Parameters: `from`, `to`: milliseconds since 1970; nil is without end.
+    /// The sum of counts over `types` and the minutes that `[from, to)` touches, as `state`.
     package static func sum(
         _ connection: Connection, types: [String], from: Int64?, to: Int64?
     ) throws(SQLiteError) -> Int64 {
+        try state(connection, types: types, from: from, to: to).count
+    }
+
+    /// The sums over `types` (all, if empty) and the minutes that `[from, to)` touches.
+    ///
+    /// Read it in the same `withReader` as the rows, which is one snapshot.
+    /// - Parameters: `from`, `to`: milliseconds since 1970; nil is without end.
+    package static func state(
+        _ connection: Connection, types: [String], from: Int64?, to: Int64?
+    ) throws(SQLiteError) -> GenerationState {
+        var state = GenerationState()
+        if try !areSetHashesKnown(connection) { state.setHash = nil }
         let first = from.map(minute) ?? firstMinute
         let last = to.map { minute(of: $0 &- 1) } ?? Int64.max
-        guard first <= last, to != Int64.min else { return 0 }
+        guard first <= last, to != Int64.min else { return state }
         let horizon =
             try connection.integer("SELECT value FROM meta WHERE key = 'generation_horizon'")
             ?? firstMinute
+        // SQL's sum fails where 64 bits overflow; halves of 32 bits cannot.
         let statement = try connection.cached(
             """
-            SELECT coalesce(sum(count), 0) FROM generations
+            SELECT coalesce(sum(count), 0), coalesce(sum(set_hash >> 32), 0),
+                coalesce(sum(set_hash & 4294967295), 0)
+            FROM generations
             WHERE type_id = ?1 AND (minute BETWEEN ?2 AND ?3 OR (?4 AND minute = ?5))
             """)
-        var sum: Int64 = 0
         for type in try typeIDs(connection, types) {
             statement.bind(1, type)
             statement.bind(2, first)
             statement.bind(3, last)
             statement.bind(4, Int64(first < horizon ? 1 : 0))
             statement.bind(5, foldedMinute)
-            if try statement.step() { sum &+= statement.integer(0) }
+            if try statement.step() {
+                state.count &+= statement.integer(0)
+                let hash = (statement.integer(1) << 32) &+ statement.integer(2)
+                state.setHash = state.setHash.map { $0 &+ UInt64(bitPattern: hash) }
+            }
             statement.rewind()
         }
-        return sum
+        return state
+    }
+
+    private static func areSetHashesKnown(_ connection: Connection) throws(SQLiteError) -> Bool {
+        let select = try connection.cached("SELECT value FROM meta WHERE key = ?1")
+        defer { select.reset() }
+        func number(_ name: String) throws(SQLiteError) -> Int64 {
+            select.bind(1, name)
+            defer { select.rewind() }
+            return try select.step() ? select.integer(0) : 0
+        }
+        return try number("set_hash_filled") >= number("set_hash_end")
     }
 
     /// The numbers of `names`, unknown ones left out; of all types if `names` is empty.
@@ -80,57 +120,5 @@ package enum Generations {
             one.reset()
         }
         return ids
-    }
-}
-
-/// The changes of one transaction, added up before they are written: one upsert a touched pair.
-struct GenerationTally {
-    private struct Pair: Hashable {
-        var type: Int64
-        var minute: Int64
-    }
-
-    static let upsert = """
-        INSERT INTO generations(type_id, minute, count) VALUES(?1, ?2, ?3)
-        ON CONFLICT(type_id, minute) DO UPDATE SET count = count + excluded.count
-        """
-
-    private var counts: [Pair: Int64] = [:]
-    /// The pair counted last, kept out of the dictionary: neighbours mostly share it.
-    private var current = Pair(type: 0, minute: 0)
-    private var currentCount: Int64 = 0
-
-    /// Counts a row that came or went.
-    mutating func changed(_ row: TalliedRow) {
-        let minute = Generations.minute(of: row.time)
-        if current.minute != minute || current.type != row.typeID {
-            settle()
-            current = Pair(type: row.typeID, minute: minute)
-        }
-        currentCount += 1
-    }
-
-    mutating func removeAll() {
-        counts.removeAll(keepingCapacity: counts.capacity < 4096)
-        currentCount = 0
-    }
-
-    /// Writes the sums and starts anew.
-    mutating func write(_ connection: Connection) throws(SQLiteError) {
-        settle()
-        guard !counts.isEmpty else { return }
-        let upsert = try connection.cached(GenerationTally.upsert)
-        for (pair, count) in counts {
-            upsert.bind(1, pair.type)
-            upsert.bind(2, pair.minute)
-            upsert.bind(3, count)
-            try upsert.run()
-        }
-        removeAll()
-    }
-
-    private mutating func settle() {
-        if currentCount > 0 { counts[current, default: 0] += currentCount }
-        currentCount = 0
     }
 }

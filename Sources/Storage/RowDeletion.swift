@@ -1,29 +1,29 @@
+import Primitives
 import SQLite
 
 /// Deletes rows within a transaction, and counts them: the one way in which an event leaves the
 /// store. The writer's thread only.
 struct RowDeletion {
     private let connection: Connection
+    private let counters: StoreCounters
+    private let reader: RowReader
     private var tally = RowTally()
     private var seqs: [Int64] = []
 
-    init(_ connection: Connection) { self.connection = connection }
-
-    /// Columns that `add` reads, for a `SELECT … FROM event_rows`.
-    static let columns =
-        "seq, time, type_id, source_id" + (RowTally.readsContent ? ", subject, data" : "")
+    /// - Parameter counters: of the transaction so far.
+    init(_ connection: Connection, _ counters: StoreCounters) {
+        self.connection = connection
+        self.counters = counters
+        reader = RowReader(connection)
+    }
 
     var count: Int { seqs.count }
 
-    /// Takes the row on which `select`, which has `columns`, stands.
-    mutating func add(_ select: Statement) {
-        seqs.append(select.integer(0))
-        tally.deleted(
-            TalliedRow(
-                seq: select.integer(0), time: select.integer(1), typeID: select.integer(2),
-                sourceID: select.integer(3),
-                subject: RowTally.readsContent ? select.bytesOrNil(4) : nil,
-                data: RowTally.readsContent ? select.bytesOrNil(5) : nil))
+    /// Takes the row on which `select`, which has `RowReader.columns`, stands.
+    mutating func add(_ select: Statement) throws(SQLiteError) {
+        let row = try reader.row(select)
+        seqs.append(row.seq)
+        tally.deleted(row, isHashed: counters.isSetHashed(row.seq))
     }
 
     /// Deletes what was added.
@@ -36,5 +36,32 @@ struct RowDeletion {
         try tally.write(connection)
         counters.rows -= Int64(seqs.count)
         seqs.removeAll()
+    }
+}
+
+/// Reads rows in the form in which `RowTally` takes them.
+struct RowReader {
+    private let names: EventNames
+    private let hash = IdentityHash()
+
+    init(_ connection: Connection) { names = EventNames(connection) }
+
+    /// For a `SELECT … FROM event_rows`.
+    static let columns =
+        "seq, time, type_id, source_id, key, id" + (RowTally.readsContent ? ", subject, data" : "")
+
+    /// The row on which `select` stands; its bytes are valid until the next step.
+    func row(_ select: Statement) throws(SQLiteError) -> TalliedRow {
+        var source = try names.source(select.integer(3))
+        let identity = source.withUTF8 { source in
+            let source = UnsafeRawBufferPointer(source)
+            if let id = select.bytesOrNil(5) { return hash(source: source, id: id) }
+            return hash(source: source, generated: select.key(4) ?? Key128(high: 0, low: 0))
+        }
+        return TalliedRow(
+            seq: select.integer(0), time: select.integer(1), typeID: select.integer(2),
+            sourceID: select.integer(3), identity: identity,
+            subject: RowTally.readsContent ? select.bytesOrNil(6) : nil,
+            data: RowTally.readsContent ? select.bytesOrNil(7) : nil)
     }
 }

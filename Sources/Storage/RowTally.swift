@@ -7,6 +7,8 @@ package struct TalliedRow {
     package var time: Int64
     package var typeID: Int64
     package var sourceID: Int64
+    /// See `IdentityHash`.
+    package var identity: UInt64
     package var subject: UnsafeRawBufferPointer?
     /// JSON text.
     package var data: UnsafeRawBufferPointer?
@@ -24,9 +26,15 @@ struct RowTally {
     /// Whether `deleted` needs `subject` and `data`, which cost a deletion the reading of the row.
     static let readsContent = false
 
-    mutating func inserted(_ row: TalliedRow) { generations.changed(row) }
+    mutating func inserted(_ row: TalliedRow) {
+        generations.add(type: row.typeID, time: row.time, changes: 1, hash: row.identity)
+    }
 
-    mutating func deleted(_ row: TalliedRow) { generations.changed(row) }
+    /// - Parameter isHashed: the row is in its generation's set hash, see `SetHashFill`.
+    mutating func deleted(_ row: TalliedRow, isHashed: Bool) {
+        generations.add(
+            type: row.typeID, time: row.time, changes: 1, hash: isHashed ? 0 &- row.identity : 0)
+    }
 
     /// Forgets what was counted: the transaction was rolled back, or has not begun.
     mutating func removeAll() { generations.removeAll() }

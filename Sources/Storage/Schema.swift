@@ -11,7 +11,7 @@ package struct Schema: Sendable {
 
     package init(steps: [String]) { self.steps = steps }
 
-    package static let current = Schema(steps: [version1, version2, version3])
+    package static let current = Schema(steps: [version1, version2, version3, version4])
 
     package var version: Int { steps.count }
 
@@ -131,5 +131,13 @@ package struct Schema: Sendable {
         ALTER TABLE quarantine ADD COLUMN stream_entry TEXT;
         CREATE INDEX quarantine_stream_entry ON quarantine(stream_entry)
             WHERE stream_entry IS NOT NULL;
+        """
+
+    /// The set hashes of generations. Rows that are there already are added step by step, up to the
+    /// last of them: see `SetHashFill`.
+    package static let version4 = """
+        ALTER TABLE generations ADD COLUMN set_hash INTEGER NOT NULL DEFAULT 0;
+        INSERT INTO meta(key, value)
+            SELECT 'set_hash_end', value FROM meta WHERE key = 'last_seq';
         """
 }

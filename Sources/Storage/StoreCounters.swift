@@ -12,6 +12,10 @@ struct StoreCounters: Equatable {
     var rows: Int64 = 0
     /// Minutes below it may have been folded, see `Generations`.
     var generationHorizon: Int64 = Generations.firstMinute
+    /// Rows up to `setHashFilled`, and rows after `setHashEnd`, are in the set hashes of their
+    /// generations, see `SetHashFill`.
+    var setHashFilled: Int64 = 0
+    var setHashEnd: Int64 = 0
     var quarantineRows: Int64 = 0
     /// Bytes of `raw` in quarantine.
     var quarantineBytes: Int64 = 0
@@ -29,11 +33,16 @@ struct StoreCounters: Equatable {
     )
     private static let fields: [Field] = [
         ("journal_position", \.position), ("last_seq", \.lastSeq), ("event_count", \.rows),
-        ("generation_horizon", \.generationHorizon), ("quarantine_count", \.quarantineRows),
+        ("generation_horizon", \.generationHorizon), ("set_hash_filled", \.setHashFilled),
+        ("set_hash_end", \.setHashEnd), ("quarantine_count", \.quarantineRows),
         ("quarantine_bytes", \.quarantineBytes), ("quarantine_trimmed", \.quarantineTrimmed),
         ("dead_letter_count", \.deadLetterRows), ("dead_letter_bytes", \.deadLetterBytes),
         ("dead_letter_trimmed", \.deadLetterTrimmed),
     ]
+
+    var areSetHashesKnown: Bool { setHashFilled >= setHashEnd }
+
+    func isSetHashed(_ seq: Int64) -> Bool { seq <= setHashFilled || seq > setHashEnd }
 
     init() {}
 

@@ -17,6 +17,8 @@ package struct StoreStatus: Sendable, Equatable {
     package var deadLetters: Int64 = 0
     /// Dead letters that went to make room, ever.
     package var deadLettersTrimmed: Int64 = 0
+    /// Generations have set hashes; false while a store of an earlier version is being read.
+    package var areSetHashesKnown = false
     /// Of the database file.
     package var fileBytes: Int64 = 0
     /// Of the write-ahead log.
