@@ -53,6 +53,13 @@ let package = Package(
 
         room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
         room("Container", []),
+        .target(
+            name: "CRE2",
+            cxxSettings: [.unsafeFlags(["-O2"])],
+            linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]),
+        room(
+            "Masking",
+            ["Primitives", "CRE2", .product(name: "Crypto", package: "swift-crypto")]),
         room("Telemetry", ["Primitives"]),
         room("Resilience", ["Primitives"]),
         room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
@@ -88,6 +95,7 @@ let package = Package(
 
         tests("PrimitivesTests", ["Primitives", "TestSupport"]),
         tests("ContainerTests", ["Container"]),
+        tests("MaskingTests", ["Masking", "Primitives"]),
         tests("TelemetryTests", ["Telemetry", "Primitives", "TestSupport"]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
         .target(

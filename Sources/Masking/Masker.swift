@@ -1,0 +1,148 @@
+import Primitives
+internal import Synchronization
+
+/// Masks personal and secret text.
+///
+///     let masker = try Masker(MaskingPolicy())
+///     var clean = ByteBuffer()
+///     masker.mask(line.span, as: .line, into: &clean)
+///
+/// Any thread may use it, many at the same time. Masking what it has masked changes nothing, and
+/// JSON stays JSON. Cost: linear in the text; a text without matches is copied once and nothing is
+/// allocated.
+package final class Masker: Sendable {
+    /// How bytes are to be read.
+    package enum Reading: Sendable {
+        /// Plain text.
+        case text
+        /// One JSON text; what is no JSON is read as text.
+        case line
+    }
+
+    let replacement: Replacement
+    let patterns: [RulePattern]
+    private let counters: MatchCounters
+
+    /// - Throws: what is wrong with a rule, or that the `hash` form has no key.
+    package init(_ policy: MaskingPolicy) throws(MaskingError) {
+        let wantsHash =
+            policy.forms.values.contains(.hash) || policy.rules.contains { $0.form == .hash }
+        guard !wantsHash || policy.hashKey != nil else {
+            throw MaskingError("the form `hash` needs a key")
+        }
+        var patterns: [RulePattern] = []
+        for rule in policy.rules { patterns.append(try RulePattern(rule)) }
+        self.patterns = patterns
+        replacement = Replacement(policy)
+        counters = MatchCounters(count: PIIClass.allCases.count + policy.rules.count)
+    }
+
+    /// With the default policy, which cannot fail.
+    package static let standard: Masker = {
+        guard let masker = try? Masker(MaskingPolicy()) else {
+            preconditionFailure("the default policy has no rule that could be wrong")
+        }
+        return masker
+    }()
+
+    /// Appends `bytes` to `output`, masked.
+    /// - Returns: whether anything was replaced.
+    @discardableResult
+    package func mask(
+        _ bytes: UnsafeRawBufferPointer, as reading: Reading, into output: inout ByteBuffer
+    ) -> Bool {
+        let start = output.count
+        var run = MaskRun(self)
+        guard run.mask(bytes, as: reading, into: &output) else { return false }
+        if run.wantsAnotherPass { maskAgain(from: start, as: reading, &output) }
+        return true
+    }
+
+    /// Passes over a text until one changes nothing: this many, with the first.
+    private static let passLimit = 5
+
+    /// A placeholder is another neighbour than the match was, so what stood beside it may be a match
+    /// now: `x6::1` is none and `[IBAN]::1` may be one.
+    private func maskAgain(from start: Int, as reading: Reading, _ output: inout ByteBuffer) {
+        for _ in 1..<Masker.passLimit {
+            var again = ByteBuffer(capacity: output.count - start + 64)
+            let bytes = UnsafeRawBufferPointer(rebasing: output.span[start...])
+            var run = MaskRun(self)
+            run.counts = false
+            guard run.mask(bytes, as: reading, into: &again),
+                !again.span.elementsEqual(bytes)
+            else { return }
+            output.truncate(to: start)
+            output.append(again.span)
+        }
+    }
+
+    /// Appends the value that stands under `name` in a record, masked: a secret name masks all of it.
+    @discardableResult
+    package func mask(
+        _ value: UnsafeRawBufferPointer, named name: UnsafeRawBufferPointer,
+        into output: inout ByteBuffer
+    ) -> Bool {
+        if !value.isEmpty, masksNames, SecretName.strength(name) != .none {
+            let finding = Finding(.key, 0, value.count, "name of the value")
+            count(finding)
+            guard replacement.form(of: finding) != .detect else {
+                output.append(value)
+                return false
+            }
+            replacement.append(finding, value, to: &output)
+            return true
+        }
+        return mask(value, as: .line, into: &output)
+    }
+
+    /// What would be masked in `bytes`, in the order of the text; offsets count in `bytes`.
+    package func explain(
+        _ bytes: UnsafeRawBufferPointer, as reading: Reading,
+        _ report: (_ finding: Finding, _ path: String, _ form: MaskForm) -> Void
+    ) {
+        var output = ByteBuffer()
+        var run = MaskRun(self, keepsReport: true)
+        run.mask(bytes, as: reading, into: &output)
+        for entry in run.report {
+            report(entry.finding, entry.path, replacement.form(of: entry.finding))
+        }
+    }
+
+    /// The name of a finding's class or rule.
+    package func name(of finding: Finding) -> String {
+        finding.kind?.name
+            ?? replacement.policy.rules[finding.rule - PIIClass.allCases.count].name
+    }
+
+    /// Matches since start, by the name of the class or rule.
+    package var counts: [(name: String, count: UInt64)] {
+        let names =
+            PIIClass.allCases.map(\.name) + replacement.policy.rules.map(\.name)
+        return names.enumerated().map { ($1, counters[$0]) }
+    }
+
+    func count(_ finding: Finding) { counters.add(finding.rule) }
+
+    var masksNames: Bool { replacement.masksNames }
+}
+
+/// One counter a rule, in memory of their own that lives as long as this.
+private final class MatchCounters: @unchecked Sendable {  // Atomics at fixed places.
+    private let base: UnsafeMutablePointer<Atomic<UInt64>>
+    private let count: Int
+
+    init(count: Int) {
+        self.count = count
+        base = .allocate(capacity: count)
+        for index in 0..<count { (base + index).initialize(to: Atomic(0)) }
+    }
+
+    deinit {
+        base.deinitialize(count: count)
+        base.deallocate()
+    }
+
+    func add(_ index: Int) { base[index].add(1, ordering: .relaxed) }
+    subscript(index: Int) -> UInt64 { base[index].load(ordering: .relaxed) }
+}

@@ -1,0 +1,89 @@
+/// Finds personal and secret text in bytes, in one pass.
+///
+/// DESIGN. The loop steps over bytes until one is a trigger: a byte that some class cannot do
+/// without and that is rare elsewhere (`@`, the first digit of a run, the `J` of `eyJ`, …). The check
+/// behind a trigger looks a bounded way back and ahead, or consumes what it looked at; none goes back
+/// over text that another has consumed. So the time is linear in the text, whatever the text is.
+///
+/// Text can hide: `%40`, `\u0040`, full-width letters, zero-width spaces. At the first such byte the
+/// scan stops and starts anew on a *folded* copy (`FoldedText`), whose map leads back to the original
+/// bytes. That happens once a text.
+struct Scanner {
+    let text: ScanText
+    /// True: weak shapes count without context.
+    let isStrict: Bool
+    /// In the order in which they were found; they may overlap until `finish`.
+    private(set) var findings: [Finding] = []
+    /// The text hides bytes; the findings are not complete.
+    private(set) var needsFolding = false
+    /// A shape was left alone for what stands, or does not stand, before it. Once a match between is
+    /// replaced and the text has become shorter, it may look different.
+    var hasDoubt = false
+    /// A folded copy is not folded again.
+    let isFolded: Bool
+
+    init(_ text: ScanText, isStrict: Bool, isFolded: Bool = false) {
+        self.text = text
+        self.isStrict = isStrict
+        self.isFolded = isFolded
+    }
+
+    mutating func add(_ kind: PIIClass, _ start: Int, _ end: Int, _ reason: StaticString) {
+        findings.append(Finding(kind, start, end, reason))
+    }
+
+    /// Gives up: the text must be scanned without its disguises.
+    mutating func foldFirst() { needsFolding = true }
+
+    /// Scans all of it. Cost: linear.
+    mutating func run() {
+        let classes = text.classes
+        let base = text.base
+        let count = text.count
+        var index = 0
+        while index < count {
+            if classes[Int(base[index])] & ByteClass.trigger == 0 {
+                index += 1
+                continue
+            }
+            let next = look(at: index)
+            if needsFolding { return }
+            index = next
+        }
+    }
+
+    /// - Returns: where to go on; always beyond `index`.
+    private mutating func look(at index: Int) -> Int {
+        let byte = text[index]
+        switch byte {
+        case 0x30...0x39: return lookAtDigits(index)
+        case UInt8(ascii: "@"): return lookAtAt(index)
+        case UInt8(ascii: ":"): return lookAtColon(index)
+        case UInt8(ascii: "="): return lookAtAssignment(index)
+        case UInt8(ascii: "J"): return lookAtJWT(index)
+        case UInt8(ascii: "I"): return lookAtKeyID(index)
+        case UInt8(ascii: "_"), UInt8(ascii: "."): return lookAtPrefix(index)
+        case UInt8(ascii: "-"): return lookAtHyphen(index)
+        case UInt8(ascii: "B"), UInt8(ascii: "b"): return lookAtScheme(index)
+        default:
+            needsFolding = !isFolded && FoldedText.hides(text, index)
+            return index + 1
+        }
+    }
+
+    /// Whether one of `words` stands within 30 bytes before `index`, as a whole word. A placeholder
+    /// that an earlier pass left (`[PHONE]`) is no word.
+    mutating func hasContext(_ words: [StaticString], before index: Int) -> Bool {
+        let first = max(0, index - 30)
+        for start in first..<max(first, index) {
+            guard text.isIn(ByteClass.letter, start), !text.isIn(ByteClass.letter, start - 1),
+                text[start - 1] != UInt8(ascii: "[")
+            else { continue }
+            for word in words where text.hasFolded(word, at: start) {
+                if !text.isIn(ByteClass.letter, start + word.utf8CodeUnitCount) { return true }
+            }
+        }
+        hasDoubt = true
+        return false
+    }
+}
