@@ -17,6 +17,7 @@ struct MetricsReport: Sendable {
     let queryDuration: Histogram
     let server: ServerSlot
     let redis: RedisMetrics
+    let keys: KeyReport
     let log: Logger
 
     func text() -> Bytes {
@@ -26,6 +27,7 @@ struct MetricsReport: Sendable {
         addJournal(&text)
         addStore(&text)
         redis.add(to: &text)
+        keys.add(to: &text)
         addSinks(&text)
         addProcess(&text)
         return text.finish()

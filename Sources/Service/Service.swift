@@ -15,7 +15,7 @@ package enum Service {
     /// Runs until SIGTERM or SIGINT, on the calling thread.
     /// - Returns: the process's exit code.
     package static func run(_ configuration: Configuration) -> Int32 {
-        TerminationSignal.block()
+        TerminationSignal.block(readsHangups: configuration.keysFile != nil)
         let output = StandardStream.output
         let isHumanReadable = configuration.logFormat.isHumanReadable(on: output)
         let log = Logger(level: configuration.logLevel, isHumanReadable: isHumanReadable) {
@@ -40,7 +40,8 @@ package enum Service {
         }
         StartBanner(configuration, port: Int(port))
             .announce(to: output, logger: log, isHumanReadable: isHumanReadable)
-        TerminationSignal.wait()
+        let keeper = configuration.keysFile == nil ? nil : try? parts.resolve(KeyKeeper.self)
+        TerminationSignal.wait(onHangup: keeper.map { keeper in { keeper.reload() } })
         return stop(parts, configuration, log, shutdown)
     }
 

@@ -17,6 +17,7 @@ struct StatusReport: Sendable {
     let tail: TailHub
     let server: ServerSlot
     let redis: RedisReport
+    let keys: KeyReport
     let log: Logger
 
     func json() -> ByteBuffer {
@@ -55,6 +56,7 @@ struct StatusReport: Sendable {
             logger.object("dropped") { $0.add("queue_full", log.dropped) }
         }
         redis.add(to: &body)
+        keys.add(to: &body)
         return body.finish()
     }
 

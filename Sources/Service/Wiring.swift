@@ -24,6 +24,7 @@ enum Wiring {
         let container = Container()
         container.register(Logger.self) { _ in log }
         addStorage(to: container, configuration)
+        addKeys(to: container, configuration)
         addStreams(to: container, configuration, shutdown)
         addWriter(to: container, configuration, shutdown)
         addSinks(to: container, configuration, shutdown)
@@ -173,7 +174,10 @@ enum Wiring {
                 log: try parts.resolve())
         }
         container.register(TailHub.self, start: { $0.start() }, stop: { $0.close() }) { parts in
-            TailHub(store: try parts.resolve(), log: try parts.resolve())
+            let authorizer = try keyAuthorizer(parts, configuration)
+            return TailHub(
+                store: try parts.resolve(), log: try parts.resolve(),
+                isValid: { authorizer?.isValid($0) ?? true })
         }
     }
 
@@ -221,6 +225,7 @@ enum Wiring {
                 intake: try parts.resolve(), tail: try parts.resolve(),
                 server: try parts.resolve(),
                 redis: RedisReport(clients: try parts.resolve()),
+                keys: try keyReport(parts, configuration),
                 log: try parts.resolve())
         }
         container.register(MetricsReport.self) { parts in
@@ -230,6 +235,7 @@ enum Wiring {
                 sinks: try parts.resolve(), intake: try parts.resolve(), tail: try parts.resolve(),
                 queryDuration: try parts.resolve(name: "query"), server: try parts.resolve(),
                 redis: RedisMetrics(clients: try parts.resolve()),
+                keys: try keyReport(parts, configuration),
                 log: try parts.resolve())
         }
     }
@@ -247,9 +253,15 @@ enum Wiring {
             let router: Router = try parts.resolve()
             let intake: EventIntake = try parts.resolve()
             let slot: ServerSlot = try parts.resolve()
+            let authorizer = try keyAuthorizer(parts, configuration)
             let server = try HTTPServer(
                 options: configuration.serverOptions, log: try parts.resolve(),
-                Application(router, onPassEnd: { intake.passEnded($0) }))
+                Application(
+                    router,
+                    authorize: { (request, access) throws(Problem) in
+                        try authorizer?.authorize(request, access) ?? .anonymous
+                    },
+                    onPassEnd: { intake.passEnded($0) }))
             slot.fill(server, templates: router.templates)
             return server
         }

@@ -23,6 +23,7 @@ struct SettingOptions: ParsableArguments {
 struct NetworkOptions: ParsableArguments {
     @Option(\.host) var host: SettingFlag?
     @Option(\.port) var port: SettingFlag?
+    @Option(\.keysFile) var keysFile: SettingFlag?
     @Flag(\.insecureNoAuth) var insecureNoAuth = false
     @Option(\.corsOrigins) var corsOrigins: SettingFlag?
     @Option(\.maxConnections) var maxConnections: SettingFlag?

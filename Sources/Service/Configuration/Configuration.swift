@@ -10,6 +10,8 @@ package struct Configuration: Sendable {
     package let host: String
     /// 0: any free port.
     package let port: Int
+    /// Nil: nobody needs a key.
+    package let keysFile: String?
     package let insecureNoAuth: Bool
     /// Empty: CORS is off. `*` alone: any origin.
     package let corsOrigins: [String]
@@ -66,6 +68,7 @@ package struct Configuration: Sendable {
         self.role = role
         host = values[\.host]
         port = values[\.port]
+        keysFile = values[\.keysFile]
         insecureNoAuth = values[\.insecureNoAuth]
         corsOrigins = values[\.corsOrigins]
         maxConnections = values[\.maxConnections]

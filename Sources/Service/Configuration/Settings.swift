@@ -15,6 +15,9 @@ struct Settings: Sendable {
     let host = Setting("host", .host, default: "127.0.0.1", "Address to listen on")
     let port = Setting(
         "port", .integer(0...65_535), default: "8080", "Port to listen on; 0 takes any free one")
+    let keysFile = Setting(
+        "keys-file", .optionalFile, default: "",
+        "File of the keys that clients need, kept by `millrace keys`; without it nobody needs one")
     let insecureNoAuth = Setting(
         "insecure-no-auth", .switched, default: "false",
         "Listen beyond this machine although no keys are configured")
