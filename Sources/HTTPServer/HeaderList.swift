@@ -69,6 +69,16 @@ package struct HeaderList: ~Copyable {
         return count
     }
 
+    /// The value of the field if there is exactly one of that name.
+    package func only(_ name: StaticString) -> UnsafeRawBufferPointer? {
+        var found: UnsafeRawBufferPointer?
+        for index in fields.indices where self[index].name.isEqualIgnoringCase(to: name) {
+            guard found == nil else { return nil }
+            found = self[index].value
+        }
+        return found
+    }
+
     package func text(_ name: StaticString) -> String? {
         first(name).map { String(decoding: $0, as: UTF8.self) }
     }
