@@ -1,4 +1,5 @@
 internal import Glibc
+import Primitives
 
 /// SIGTERM, SIGINT and SIGHUP, taken by waiting for them: no handler, so nothing runs at a bad
 /// moment.
@@ -23,6 +24,17 @@ package enum TerminationSignal {
             guard sigwait(&signals, &received) == 0 else { continue }
             guard received == SIGHUP, let onHangup else { return }
             onHangup()
+        }
+    }
+
+    /// Waits for SIGTERM or SIGINT until `deadline`, on the calling thread.
+    package static func wait(until deadline: Deadline) {
+        var signals = set()
+        while !deadline.hasPassed {
+            let milliseconds = deadline.remaining.wholeMilliseconds
+            var time = timespec(
+                tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
+            if [SIGTERM, SIGINT].contains(sigtimedwait(&signals, nil, &time)) { return }
         }
     }
 

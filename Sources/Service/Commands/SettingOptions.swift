@@ -26,6 +26,7 @@ struct NetworkOptions: ParsableArguments {
     @Option(\.keysFile) var keysFile: SettingFlag?
     @Flag(\.insecureNoAuth) var insecureNoAuth = false
     @Option(\.corsOrigins) var corsOrigins: SettingFlag?
+    @Option(\.allowedHosts) var allowedHosts: SettingFlag?
     @Option(\.maxConnections) var maxConnections: SettingFlag?
     @Option(\.loops) var loops: SettingFlag?
 }
@@ -75,5 +76,6 @@ struct LoggingOptions: ParsableArguments {
 
 struct ProcessOptions: ParsableArguments {
     @Option(\.config) var config: SettingFlag?
+    @Option(\.drainDelay) var drainDelay: SettingFlag?
     @Option(\.shutdownTimeout) var shutdownTimeout: SettingFlag?
 }

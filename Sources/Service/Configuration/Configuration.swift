@@ -15,6 +15,8 @@ package struct Configuration: Sendable {
     package let insecureNoAuth: Bool
     /// Empty: CORS is off. `*` alone: any origin.
     package let corsOrigins: [String]
+    /// In lower case, without ports.
+    package let allowedHosts: [String]
     package let maxConnections: Int
     package let loops: Int
 
@@ -60,6 +62,7 @@ package struct Configuration: Sendable {
     package let logFormat: LogFormat
     package let accessLog: AccessLog.Mode
 
+    package let drainDelay: Duration
     package let shutdownTimeout: Duration
     /// In the order of their names.
     package let sinks: [SinkOptions]
@@ -71,6 +74,7 @@ package struct Configuration: Sendable {
         keysFile = values[\.keysFile]
         insecureNoAuth = values[\.insecureNoAuth]
         corsOrigins = values[\.corsOrigins]
+        allowedHosts = values[\.allowedHosts]
         maxConnections = values[\.maxConnections]
         loops = values[\.loops]
         bodyLimitBytes = values[\.bodyLimit]
@@ -107,6 +111,7 @@ package struct Configuration: Sendable {
         logLevel = values[\.logLevel]
         logFormat = values[\.logFormat]
         accessLog = values[\.accessLog]
+        drainDelay = values[\.drainDelay]
         shutdownTimeout = values[\.shutdownTimeout]
         sinks = values.entries(of: SinkDeclaration.form).map(SinkDeclaration.options)
     }

@@ -23,6 +23,9 @@ struct Settings: Sendable {
         "Listen beyond this machine although no keys are configured")
     let corsOrigins = Setting(
         "cors-origins", .origins, default: "", "Origins whose pages may call this service")
+    let allowedHosts = Setting(
+        "allowed-hosts", .hosts, default: "",
+        "Names that clients on this machine may call a service without keys by, beside localhost")
     let maxConnections = Setting(
         "max-connections", .integer(1...1_000_000), default: "4096",
         "Connections at the same time; more are refused")
@@ -126,6 +129,9 @@ struct Settings: Sendable {
     // Process
     let config = Setting(
         "config", .optionalFile, default: "", "YAML file with settings; flags and variables win")
+    let drainDelay = Setting(
+        "drain-delay", .duration(.zero...(.seconds(3600))), default: "0s",
+        "Time to serve on after SIGTERM with /readyz at 503, for load balancers to notice")
     let shutdownTimeout = Setting(
         "shutdown-timeout", .duration(.milliseconds(100)...(.seconds(3600))), default: "30s",
         "Time for requests in flight to finish after SIGTERM")
