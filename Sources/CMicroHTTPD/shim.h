@@ -56,6 +56,11 @@ static inline void millrace_each_header(
     enum MHD_Result (*each)(void *, enum MHD_ValueKind, const char *, size_t, const char *, size_t)) {
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, each, context);
 }
+static inline void millrace_each_trailer(
+    struct MHD_Connection *connection, void *context,
+    enum MHD_Result (*each)(void *, enum MHD_ValueKind, const char *, size_t, const char *, size_t)) {
+    MHD_get_connection_values_n(connection, MHD_FOOTER_KIND, each, context);
+}
 static inline int millrace_queue_response(struct MHD_Connection *connection, unsigned int status,
                                           struct MHD_Response *response) {
     return MHD_queue_response(connection, status, response) == MHD_YES;

@@ -16,6 +16,7 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
     case missingSource = "missing_source"
     case unsupportedSpecversion = "unsupported_specversion"
     case invalidType = "invalid_type"
+    case typeNotAllowed = "type_not_allowed"
     case invalidID = "invalid_id"
     case invalidSource = "invalid_source"
     case invalidSubject = "invalid_subject"
@@ -41,6 +42,7 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
         case .missingSource: "A CloudEvent needs a source."
         case .unsupportedSpecversion: "A CloudEvent needs the specversion \"1.0\"."
         case .invalidType: "type is a string of 1 to 255 bytes without control characters."
+        case .typeNotAllowed: "The key is bound to other types."
         case .invalidID: "id is a string of 1 to 255 bytes without control characters."
         case .invalidSource: "source is a string of 1 to 1024 bytes without control characters."
         case .invalidSubject:

@@ -24,11 +24,17 @@ package struct EventDefaults {
     package var now: Int64
     /// The id of an event without one, for a body of one event; nil makes a new one.
     package var id: Key128?
+    /// The types that the sender is bound to; nil takes all.
+    package var types: EventTypePatterns?
 
-    package init(source: UnsafeRawBufferPointer, now: Int64, id: Key128? = nil) {
+    package init(
+        source: UnsafeRawBufferPointer, now: Int64, id: Key128? = nil,
+        types: EventTypePatterns? = nil
+    ) {
         self.source = source
         self.now = now
         self.id = id
+        self.types = types
     }
 }
 

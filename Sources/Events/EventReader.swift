@@ -68,6 +68,7 @@ struct EventReader: ~Copyable {
         _ draft: Draft, isCloudEvent: Bool, _ defaults: EventDefaults
     ) throws(EventFault) -> EventRow {
         guard let type = draft.type else { throw .missingType }
+        if let types = defaults.types, !types.match(type) { throw .typeNotAllowed }
         let others = others.isEmpty ? nil : others.span
         // The flat form: members of a plain event without `data` are its data.
         let isFlat = !isCloudEvent && draft.data == nil

@@ -17,6 +17,8 @@ struct BodyIntake {
     private(set) var refusal: Problem?
     private var limitBytes: Int
     private var isKept = true
+    /// Of a chunked body.
+    private var chunks: ChunkWalk?
 
     init(limitBytes: Int) { self.limitBytes = limitBytes }
 
@@ -46,11 +48,35 @@ struct BodyIntake {
         }
     }
 
+    /// The body is chunked, and what follows the header lies at `bodyStart`.
+    mutating func watchChunks(from bodyStart: UnsafeRawPointer, memoryBytes: Int) {
+        chunks = ChunkWalk(bodyStart: bodyStart, memoryBytes: memoryBytes)
+    }
+
+    var isChunked: Bool { chunks != nil }
+
+    /// Nobody knows for sure where the body ended, so the connection must end with the reply.
+    var isEndUncertain: Bool { chunks?.isBlind ?? false }
+
+    /// The body is whole.
+    /// - Parameter areTrailersSound: the fields after it are of the grammar.
+    mutating func finish(areTrailersSound: Bool, _ request: Request) {
+        guard refusal == nil else { return }
+        if chunks?.finish() == .malformed {
+            refuse(Problem(RequestGuard.invalidChunk), request)
+        } else if !areTrailersSound {
+            refuse(Problem(RequestGuard.invalidTrailer), request)
+        }
+    }
+
     /// Takes a piece of the body into `request`.
     /// - Returns: false when so much came of a refused body that the connection is to be cut:
     ///   libmicrohttpd takes no reply while a body comes, so a little more is read.
     mutating func take(_ piece: UnsafeRawBufferPointer, into request: Request) -> Bool {
         bytes += piece.count
+        if refusal == nil, chunks?.piece(piece) == .malformed {
+            refuse(Problem(RequestGuard.invalidChunk), request)
+        }
         if refusal == nil {
             if bytes > limitBytes {
                 refuse(.bodyTooLarge(limitBytes), request)

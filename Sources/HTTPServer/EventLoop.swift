@@ -235,6 +235,9 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
 
     var bodyBudget: BodyBudget { server.bodyBudget }
 
+    /// On the loop's thread.
+    func serve(_ application: Application) { self.application = application }
+
     func match(_ request: Request) -> Router.Match { application.router.match(request) }
 
     func authorize(_ request: Request, _ access: Access) throws(Problem) -> Principal {
@@ -244,7 +247,8 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     /// Gives the request its id and its place in a trace.
     func correlate(_ request: Request) {
         let made = ids.next(milliseconds: 0)
-        if let traceparent = request.headers.first("traceparent"),
+        // Two of them are nobody's trace (W3C Trace Context, section 3.2.1).
+        if let traceparent = request.headers.only("traceparent"),
             let trace = TraceContext(traceparent: traceparent.trimmed, spanID: made.low)
         {
             request.trace = trace

@@ -109,8 +109,8 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
             refuse(BareReply.headerTooLarge)
             return false
         }
+        let start = method.baseAddress ?? UnsafeRawPointer(handle)
         do {
-            let start = method.baseAddress ?? UnsafeRawPointer(handle)
             try RequestGuard.check(
                 request, method: method,
                 isWhole: walk?.isWhole(headerEnd: start + headerBytes) ?? false,
@@ -118,11 +118,16 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         } catch {
             return turnAway(Problem(error).response(for: request))
         }
-        return route()
+        return route(start + headerBytes)
     }
 
     /// Finds what answers the request, and whether this client may ask it with this body.
-    private func route() -> Bool {
+    private func route(_ bodyStart: UnsafeRawPointer) -> Bool {
+        let announcement = BodyIntake.announcement(request.headers)
+        if announcement == .chunked {
+            body.watchChunks(
+                from: bodyStart, memoryBytes: loop.options.connectionMemoryBytes)
+        }
         switch loop.match(request) {
         case .answer(let response): return turnAway(response)
         case .endpoint(let endpoint):
@@ -130,7 +135,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
                 request.principal = try loop.authorize(request, endpoint.access)
                 try body.expect(
                     endpoint.bodyLimit, serverLimit: loop.options.bodyLimitBytes,
-                    BodyIntake.announcement(request.headers), loop.bodyBudget)
+                    announcement, loop.bodyBudget)
             } catch {
                 return turnAway(error.response(for: request))
             }
@@ -195,6 +200,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         }
         guard phase == .body else { return stillWaiting() }
         enter(.waiting)
+        if body.isChunked { finishChunks() }
         if let early {
             self.early = nil
             return queue(early)
@@ -211,6 +217,15 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         }
         isParked = true
         return true
+    }
+
+    private func finishChunks() {
+        guard let handle else { return }
+        var areSound = true
+        withUnsafeMutablePointer(to: &areSound) {
+            millrace_each_trailer(handle, $0, judgeTrailer)
+        }
+        body.finish(areTrailersSound: areSound, request)
     }
 
     /// The reply has been sent or given up.
@@ -231,7 +246,11 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     }
 
     /// Nothing has come for a while: its buffer is worth more to others.
-    func rest() { request.dropBody(above: BodyCharge.freeBytes) }
+    func rest() {
+        request.dropBody(above: BodyCharge.freeBytes)
+        // It may be the last to hold a body that its cache has given up.
+        if prepared?.isShared == true { prepared = nil }
+    }
 
     func closed() {
         ended(well: false)
@@ -411,6 +430,8 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         guard let handle else { return false }
         isParked = false
         if loop.parked > 0 { loop.hasReplies = true }
+        var response = response
+        if body.isEndUncertain { response.closesConnection = true }
         status = response.status
         problemCode = response.problemCode
         if let prepared = prepare(response) {
@@ -431,6 +452,17 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         }
         return millrace_queue_response(handle, UInt32(response.status), reply) != 0
     }
+}
+
+private func judgeTrailer(
+    _ context: UnsafeMutableRawPointer?, _ kind: MHD_ValueKind, _ name: UnsafePointer<CChar>?,
+    _ nameCount: Int, _ value: UnsafePointer<CChar>?, _ valueCount: Int
+) -> MHD_Result {
+    let isSound = RequestGuard.checkTrailer(
+        name: UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : nameCount),
+        value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueCount))
+    if !isSound { context?.storeBytes(of: false, as: Bool.self) }
+    return .YES
 }
 
 private func appendHeader(

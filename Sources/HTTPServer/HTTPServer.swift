@@ -40,6 +40,7 @@ package final class HTTPServer: Sendable {
     private let acceptor: Acceptor
     private let threads: Locked<[Thread]> = Locked([])
     private let count = ConnectionCount()
+    private let paths: Locked<[String]>
     /// The port that clients connect to.
     package let port: UInt16
 
@@ -49,6 +50,7 @@ package final class HTTPServer: Sendable {
     ) throws(ListenError) {
         let listener: Int32
         (listener, port) = try ListenSocket.open(host: options.host, port: options.port)
+        paths = Locked(application.router.templates)
         context = ServerContext(
             log: log,
             bodyBudget: BodyBudget(
@@ -72,6 +74,16 @@ package final class HTTPServer: Sendable {
         }
         acceptor.start()
     }
+
+    /// Serves `application` from now on; its router goes on from the routes of the one before, so that
+    /// metrics know each route by the same index.
+    package func serve(_ application: Application) {
+        paths.withLock { $0 = application.router.templates }
+        for loop in loops { loop.enqueue { loop.serve(application) } }
+    }
+
+    /// The router's path templates, by index.
+    package var templates: [String] { paths.withLock { $0 } }
 
     /// Runs `task` on the thread of loop `index`; drops it if the server has stopped.
     package func enqueue(on index: Int, _ task: @escaping @Sendable () -> Void) {

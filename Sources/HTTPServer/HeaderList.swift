@@ -59,6 +59,26 @@ package struct HeaderList: ~Copyable {
         return nil
     }
 
+    /// How many fields have that name.
+    package func count(of name: StaticString) -> Int {
+        var count = 0
+        for field in fields where field.name.count == name.utf8CodeUnitCount {
+            let candidate = UnsafeRawBufferPointer(rebasing: bytes.span[field.name])
+            if candidate.isEqualIgnoringCase(to: name) { count += 1 }
+        }
+        return count
+    }
+
+    /// The value of the field if there is exactly one of that name.
+    package func only(_ name: StaticString) -> UnsafeRawBufferPointer? {
+        var found: UnsafeRawBufferPointer?
+        for index in fields.indices where self[index].name.isEqualIgnoringCase(to: name) {
+            guard found == nil else { return nil }
+            found = self[index].value
+        }
+        return found
+    }
+
     package func text(_ name: StaticString) -> String? {
         first(name).map { String(decoding: $0, as: UTF8.self) }
     }

@@ -6,7 +6,8 @@ import Primitives
 ///
 /// Building one takes some twenty allocations, and most replies on a connection differ from the one
 /// before in the bytes of their body and in their request id alone: these are written over in place,
-/// which is possible because a connection has one reply under way at a time. On the loop's thread.
+/// which is possible because a connection has one reply under way at a time. Of a `SharedReply` only
+/// the request id is written over; its body is lent. On the loop's thread.
 final class PreparedReply {
     /// Larger bodies are not copied but lent to libmicrohttpd.
     static let bodyLimitBytes = 1024
@@ -14,33 +15,45 @@ final class PreparedReply {
     let handle: OpaquePointer
     private let contentType: StaticString?
     private let cacheControl: StaticString
-    private let body: UnsafeMutableRawPointer
+    /// Of a reply that is shared, nil.
+    private let body: UnsafeMutableRawPointer?
+    private let shared: SharedReply?
     private let bodyCount: Int
     private let requestID: UnsafeMutablePointer<CChar>
     private let requestIDCount: Int
 
+    var isShared: Bool { shared != nil }
+
     /// - Returns: nil for a reply that has more to it, or if there is no memory.
     init?(_ response: Response, _ request: Request) {
-        guard let bytes = PreparedReply.plainBody(response) else { return nil }
-        guard let body = malloc(max(bytes.count, 1)) else { return nil }
-        guard let handle = millrace_response_static(body, bytes.count) else {
+        guard response.headers.isEmpty, !response.closesConnection else { return nil }
+        let made: OpaquePointer?
+        switch response.body {
+        case .shared(let reply):
+            (shared, body, bodyCount) = (reply, nil, reply.body.count)
+            made = ResponseEncoder.lent(reply.body)
+        case .bytes(let bytes) where bytes.count <= PreparedReply.bodyLimitBytes:
+            guard let copy = malloc(max(bytes.count, 1)) else { return nil }
+            memcpy(copy, bytes.base, bytes.count)
+            (shared, body, bodyCount) = (nil, copy, bytes.count)
+            made = millrace_response_static(copy, bytes.count)
+        default: return nil
+        }
+        guard let made else {
             free(body)
             return nil
         }
-        ResponseEncoder.addFields(handle, response, request)
-        guard let requestID = millrace_response_value(handle, "X-Request-Id") else {
-            MHD_destroy_response(handle)
+        ResponseEncoder.addFields(made, response, request)
+        guard let requestID = millrace_response_value(made, "X-Request-Id") else {
+            MHD_destroy_response(made)
             free(body)
             return nil
         }
-        self.handle = handle
-        self.body = body
+        handle = made
         self.requestID = requestID
         contentType = response.contentType
         cacheControl = response.cacheControl
-        bodyCount = bytes.count
         requestIDCount = request.id.count
-        memcpy(body, bytes.base, bodyCount)
     }
 
     deinit {
@@ -51,21 +64,22 @@ final class PreparedReply {
     /// Makes it the reply `response` to `request`.
     /// - Returns: false, with nothing changed, if it cannot be that.
     func take(_ response: Response, _ request: Request) -> Bool {
-        guard let bytes = PreparedReply.plainBody(response), bytes.count == bodyCount,
-            request.id.count == requestIDCount, isSame(response.contentType, contentType),
-            isSame(response.cacheControl, cacheControl)
+        guard response.headers.isEmpty, !response.closesConnection,
+            request.id.count == requestIDCount
         else { return false }
-        memcpy(body, bytes.base, bodyCount)
+        switch response.body {
+        case .shared(let reply): guard reply === shared else { return false }
+        case .bytes(let bytes):
+            guard let body, bytes.count == bodyCount,
+                isSame(response.contentType, contentType),
+                isSame(response.cacheControl, cacheControl)
+            else { return false }
+            memcpy(body, bytes.base, bodyCount)
+        default: return false
+        }
         UnsafeMutableRawBufferPointer(start: requestID, count: requestIDCount)
             .copyMemory(from: request.id.span)
         return true
-    }
-
-    private static func plainBody(_ response: Response) -> Bytes? {
-        guard case .bytes(let bytes) = response.body, bytes.count <= bodyLimitBytes,
-            response.headers.isEmpty, !response.closesConnection
-        else { return nil }
-        return bytes
     }
 }
 

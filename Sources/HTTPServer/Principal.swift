@@ -7,13 +7,18 @@ package final class Principal: Sendable {
     package let scopes: Set<String>
     /// Event types that the caller is bound to, as patterns such as `web.*`. Empty: all.
     package let types: [String]
+    /// Named queries that the caller is bound to. Empty: any question.
+    package let queries: [String]
     /// The source of events that name none: a slash and the caller's name.
     package let source: Bytes
 
-    package init(name: String, scopes: Set<String>, types: [String] = []) {
+    package init(
+        name: String, scopes: Set<String>, types: [String] = [], queries: [String] = []
+    ) {
         self.name = name
         self.scopes = scopes
         self.types = types
+        self.queries = queries
         source = Bytes("/" + name)
     }
 

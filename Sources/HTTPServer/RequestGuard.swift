@@ -81,7 +81,10 @@ package enum RequestGuard {
             for byte in value where byte < 0x20 && byte != 0x09 || byte == 0x7F {
                 throw bad("invalid_header", "A header value has a control character.")
             }
-            if name.isEqualIgnoringCase(to: "host") { hosts += 1 }
+            if name.isEqualIgnoringCase(to: "host") {
+                hosts += 1
+                try checkHost(value.trimmed)
+            }
             if name.isEqualIgnoringCase(to: "content-length") {
                 lengths += 1
                 try checkLength(value)
@@ -109,6 +112,26 @@ package enum RequestGuard {
         }
     }
 
+    /// An empty one is allowed, for targets without an authority.
+    private static func checkHost(_ value: UnsafeRawBufferPointer) throws(Refusal) {
+        guard value.isEmpty || Authority.isValid(value) else {
+            throw bad("invalid_host", "Host must be a host name or address, and perhaps a port.")
+        }
+    }
+
+    static let invalidChunk = bad(
+        "invalid_chunk", "The framing of the chunked body is malformed.")
+
+    /// The fields after the last chunk of a body.
+    static func checkTrailer(
+        name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) -> Bool {
+        isToken(name) && value.allSatisfy { ($0 >= 0x20 || $0 == 0x09) && $0 != 0x7F }
+    }
+
+    static let invalidTrailer = bad(
+        "invalid_trailer", "A field after the chunked body is malformed.")
+
     static let invalidLength = bad("invalid_content_length", "Content-Length is not a number.")
 
     private static func checkLength(_ value: UnsafeRawBufferPointer) throws(Refusal) {
@@ -133,11 +156,13 @@ package enum RequestGuard {
     /// RFC 9110, section 5.6.2.
     private static func isToken(_ text: UnsafeRawBufferPointer) -> Bool {
         guard !text.isEmpty else { return false }
-        for byte in text {
-            let set = byte < 64 ? tokenBelow64 : byte < 128 ? tokenFrom64 : 0
-            guard set >> UInt64(byte & 63) & 1 == 1 else { return false }
-        }
+        for byte in text where !isOfToken(byte) { return false }
         return true
+    }
+
+    static func isOfToken(_ byte: UInt8) -> Bool {
+        let set = byte < 64 ? tokenBelow64 : byte < 128 ? tokenFrom64 : 0
+        return set >> UInt64(byte & 63) & 1 == 1
     }
 
     /// A bit for each byte that a token may have: digits, ``!#$%&'*+-.`` and, from 64 on, letters

@@ -6,6 +6,8 @@ package struct Response: Sendable {
         case empty
         case fixed(StaticString)
         case bytes(Bytes)
+        /// The body of a reply that many requests get, with its media type and fields.
+        case shared(SharedReply)
         /// Sent as it comes, until the stream is finished or the client leaves.
         case stream(EventStream)
     }
@@ -58,6 +60,7 @@ package struct Response: Sendable {
         case .empty, .stream: ""
         case .fixed(let text): "\(text)"
         case .bytes(let bytes): bytes.text
+        case .shared(let shared): shared.body.text
         }
     }
 }

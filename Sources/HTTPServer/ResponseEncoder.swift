@@ -19,6 +19,9 @@ enum ResponseEncoder {
         add(reply, "X-Content-Type-Options", "nosniff")
         add(reply, "Cache-Control", response.cacheControl)
         addRequestID(reply, request)
+        if case .shared(let shared) = response.body {
+            for (name, value) in shared.headers { add(reply, name, value) }
+        }
         for (name, value) in response.headers { add(reply, name, value) }
     }
 
@@ -30,11 +33,8 @@ enum ResponseEncoder {
             return millrace_response_static(text.utf8Start, text.utf8CodeUnitCount)
         case .bytes(let bytes) where bytes.count <= 1024:
             return millrace_response_copy(bytes.base, bytes.count)
-        case .bytes(let bytes):
-            // libmicrohttpd keeps the bytes alive and lets them go when the last reply is out.
-            return MHD_create_response_from_buffer_with_free_callback_cls(
-                bytes.count, UnsafeMutableRawPointer(bytes.base), releaseBytes,
-                Unmanaged.passRetained(bytes).toOpaque())
+        case .bytes(let bytes): return lent(bytes)
+        case .shared(let shared): return lent(shared.body)
         case .stream:
             // The connection outlives its reply: `requestCompleted` comes before it is closed.
             let reply = MHD_create_response_from_callback(
@@ -44,6 +44,14 @@ enum ResponseEncoder {
             }
             return reply
         }
+    }
+
+    /// A reply whose body stays where it is.
+    static func lent(_ bytes: Bytes) -> OpaquePointer? {
+        // libmicrohttpd keeps the bytes alive and lets them go when the last reply is out.
+        MHD_create_response_from_buffer_with_free_callback_cls(
+            bytes.count, UnsafeMutableRawPointer(bytes.base), releaseBytes,
+            Unmanaged.passRetained(bytes).toOpaque())
     }
 
     private static func addRequestID(_ reply: OpaquePointer?, _ request: Request) {

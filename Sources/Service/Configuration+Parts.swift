@@ -11,6 +11,9 @@ extension Configuration {
         redisURL == nil ? 0 : min(128 << 20, journalMaxBytes / 8)
     }
 
+    /// When keys were used last.
+    var keyUsagePath: String { KeyUsage.path(inDataDirectory: dataDirectory) }
+
     /// The database of events.
     var storePath: String { dataDirectory + "/store.db" }
 

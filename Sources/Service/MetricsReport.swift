@@ -7,7 +7,7 @@ import Telemetry
 /// What `GET /metrics` tells, in the Prometheus text format.
 struct MetricsReport: Sendable {
     let started: MonotonicTime
-    let state: ServiceState
+    let readiness: Readiness
     let journal: Journal
     let store: EventStore
     let writer: EventWriter
@@ -15,8 +15,9 @@ struct MetricsReport: Sendable {
     let intake: EventIntake
     let tail: TailHub
     let queryDuration: Histogram
-    let server: ServerSlot
+    let server: HTTPServer
     let redis: RedisMetrics
+    let keys: KeyReport
     let log: Logger
 
     func text() -> Bytes {
@@ -26,15 +27,15 @@ struct MetricsReport: Sendable {
         addJournal(&text)
         addStore(&text)
         redis.add(to: &text)
+        keys.add(to: &text)
         addSinks(&text)
         addProcess(&text)
         return text.finish()
     }
 
     private func addHTTP(_ text: inout MetricsText) {
-        guard let server = self.server.current else { return }
         let duration = "http_server_request_duration_seconds"
-        let templates = self.server.templates
+        let templates = server.templates
         text.family(duration, .histogram, "Duration of HTTP requests.")
         for series in RequestMetrics.merged(server.metrics) {
             let labels: MetricsText.Labels = [
@@ -119,7 +120,7 @@ struct MetricsReport: Sendable {
         gauge(
             &text, "millrace_uptime_seconds", "Time since start.",
             Int(MonotonicTime.now().since(started).inSeconds))
-        gauge(&text, "millrace_draining", "1 while stopping.", state.isDraining ? 1 : 0)
+        gauge(&text, "millrace_draining", "1 while stopping.", readiness.isDraining ? 1 : 0)
         text.family("millrace_log_dropped_total", .counter, "Log records dropped.")
         text.sample("millrace_log_dropped_total", ["reason": "queue_full"], log.dropped)
     }

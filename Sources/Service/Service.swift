@@ -15,7 +15,7 @@ package enum Service {
     /// Runs until SIGTERM or SIGINT, on the calling thread.
     /// - Returns: the process's exit code.
     package static func run(_ configuration: Configuration) -> Int32 {
-        TerminationSignal.block()
+        TerminationSignal.block(readsHangups: configuration.keysFile != nil)
         let output = StandardStream.output
         let isHumanReadable = configuration.logFormat.isHumanReadable(on: output)
         let log = Logger(level: configuration.logLevel, isHumanReadable: isHumanReadable) {
@@ -30,9 +30,7 @@ package enum Service {
         let parts = Wiring.container(configuration, log: log, shutdown: shutdown)
         let port: UInt16
         do throws(ContainerError) {
-            try parts.start()
-            let server: HTTPServer = try parts.resolve()
-            port = server.port
+            port = try start(parts)
         } catch {
             StartRefusal(error.cause ?? error)
                 .announce(to: output, errors: .error, logger: log)
@@ -40,11 +38,39 @@ package enum Service {
         }
         StartBanner(configuration, port: Int(port))
             .announce(to: output, logger: log, isHumanReadable: isHumanReadable)
-        TerminationSignal.wait()
+        let keeper = configuration.keysFile == nil ? nil : try? parts.resolve(KeyKeeper.self)
+        TerminationSignal.wait(onHangup: keeper.map { keeper in { keeper.reload() } })
+        drain(parts, configuration, log)
         return stop(parts, configuration, log, shutdown)
     }
 
-    /// Readiness goes 503, listening stops, requests in flight finish, the journal is flushed and
+    /// The server listens from here on, and answers that it is starting until everything is there.
+    private static func start(_ parts: Container) throws(ContainerError) -> UInt16 {
+        let server: HTTPServer = try parts.resolve()
+        server.start()
+        do throws(ContainerError) {
+            try parts.start()
+        } catch {
+            server.stop(until: .after(.zero))
+            throw error
+        }
+        return server.port
+    }
+
+    /// Readiness goes 503 and all else goes on, until load balancers have noticed. A second signal
+    /// ends the wait.
+    private static func drain(
+        _ parts: Container, _ configuration: Configuration, _ log: Logger
+    ) {
+        if let readiness = try? parts.resolve(Readiness.self) { readiness.beginDrain() }
+        guard configuration.drainDelay > .zero else { return }
+        log.notice("draining") {
+            $0.add("delay_ms", configuration.drainDelay.wholeMilliseconds)
+        }
+        TerminationSignal.wait(until: .after(configuration.drainDelay))
+    }
+
+    /// Listening stops, requests in flight finish, the journal is flushed and
     /// what it holds is stored, all within the shutdown timeout.
     private static func stop(
         _ parts: Container, _ configuration: Configuration, _ log: Logger,
@@ -52,7 +78,6 @@ package enum Service {
     ) -> Int32 {
         log.notice("stopping")
         shutdown.withLock { $0 = .after(configuration.shutdownTimeout) }
-        if let state = try? parts.resolve(ServiceState.self) { state.beginDrain() }
         let failures = parts.stop()
         for failure in failures { log.error("stop failed") { $0.add("error", failure) } }
         log.notice("stopped")

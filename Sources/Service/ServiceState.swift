@@ -1,9 +1,8 @@
 import Events
 import Redis
 import Storage
-import Synchronization
 
-/// Whether the service can do its work, as `/readyz` and `/status` tell.
+/// Whether the parts of the service can do their work, as `/readyz` tells.
 final class ServiceState: Sendable {
     enum Verdict { case ok, degraded, failed }
 
@@ -14,31 +13,33 @@ final class ServiceState: Sendable {
         let verdict: Verdict
     }
 
-    private let draining = Atomic<Bool>(false)
     private let journal: Journal
     private let store: EventStore
     private let writer: EventWriter
     private let redis: RedisClients
+    /// What the journal held at the start is stored up to here when the node has caught up; with
+    /// Redis 0, for then the store has other sources, and lag is theirs.
+    private let caughtUpAt: UInt64
 
     init(journal: Journal, store: EventStore, writer: EventWriter, redis: RedisClients) {
         self.journal = journal
         self.store = store
         self.writer = writer
         self.redis = redis
+        caughtUpAt = redis.streams == nil ? journal.status.committedSequence : 0
     }
-
-    var isDraining: Bool { draining.load(ordering: .acquiring) }
-    func beginDrain() { draining.store(true, ordering: .releasing) }
 
     var components: [Component] {
         let health = journal.status.health
         let failure = writer.failure
+        let isCatchingUp = store.position < caughtUpAt
         return [
             Component(
                 name: "journal", word: health.name, verdict: health == .ok ? .ok : .failed),
             Component(
-                name: "store", word: failure == nil ? "ok" : "failed",
-                verdict: failure == nil ? .ok : .failed),
+                name: "store",
+                word: failure != nil ? "failed" : isCatchingUp ? "catching_up" : "ok",
+                verdict: failure == nil && !isCatchingUp ? .ok : .failed),
             // Open, whatever the breakers say, while the writer does without the streams: a server
             // that answers and refuses is not there either.
             component(

@@ -17,7 +17,7 @@ package struct StartBanner: Sendable {
         """
         \(title) \(Version.current) listens on \(address) \
         (data \(configuration.dataDirectory), journal sync \(configuration.journalSync.rawValue), \
-        retention \(retention), Redis \(redis), sinks \(sinks), keys off, CORS \(cors), access log \
+        retention \(retention), Redis \(redis), sinks \(sinks), keys \(keys), CORS \(cors), access log \
         \(configuration.accessLog.rawValue)). Try: curl \(address)/healthz; \
         all it understands: \(address)/openapi.yaml
         """
@@ -35,7 +35,7 @@ package struct StartBanner: Sendable {
             $0.add("data_dir", configuration.dataDirectory)
             $0.add("journal_sync", configuration.journalSync.rawValue)
             $0.add("retention", retention)
-            $0.add("keys", false)
+            $0.add("keys", configuration.keysFile != nil)
             $0.add("redis", redis)
             $0.add("sinks", sinks)
             $0.add("cors", cors)
@@ -60,6 +60,7 @@ package struct StartBanner: Sendable {
         configuration.sinks.isEmpty
             ? "off" : configuration.sinks.map(\.name).joined(separator: ",")
     }
+    private var keys: String { configuration.keysFile == nil ? "off" : "on" }
     private var cors: String {
         configuration.corsOrigins.isEmpty ? "off" : configuration.corsOrigins.joined(separator: ",")
     }

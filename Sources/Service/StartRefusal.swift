@@ -16,6 +16,9 @@ package struct StartRefusal: Sendable {
             switch error {
             case let error as ListenError: StartRefusal.advice(listening: error.cause)
             case let error as JournalError: StartRefusal.advice(for: error)
+            case is KeysError:
+                "Make a key with `millrace keys add`, or mend the file; `millrace keys list` reads it "
+                    + "as the service does."
             case is StorageError: StartRefusal.directory
             default: ""
             }

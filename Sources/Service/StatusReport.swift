@@ -8,22 +8,23 @@ import Telemetry
 struct StatusReport: Sendable {
     let started: MonotonicTime
     let configuration: Configuration
-    let state: ServiceState
+    let readiness: Readiness
     let journal: Journal
     let opened: EventStore.Opened
     let writer: EventWriter
     let sinks: Sinks
     let intake: EventIntake
     let tail: TailHub
-    let server: ServerSlot
+    let server: HTTPServer
     let redis: RedisReport
+    let keys: KeyReport
     let log: Logger
 
     func json() -> ByteBuffer {
         var body = JSONObjectWriter()
         body.add("version", Version.current)
         body.add("uptime_seconds", MonotonicTime.now().since(started).inSeconds)
-        body.add("draining", state.isDraining)
+        body.add("draining", readiness.isDraining)
         let journalStatus = journal.status
         let storeStatus = opened.store.status
         body.object("durability") { durability(&$0, journalStatus) }
@@ -40,13 +41,12 @@ struct StatusReport: Sendable {
         }
         body.object("sinks") { addSinks(&$0) }
         body.object("http") { http in
-            let server = self.server.current
-            http.add("connections", server?.openConnections ?? 0)
-            http.add("refused_connections", server?.refusedConnections ?? 0)
-            http.add("malformed_requests", server?.malformedRequests ?? 0)
-            http.add("body_bytes", server?.bodyBudget.usedBytes ?? 0)
+            http.add("connections", server.openConnections)
+            http.add("refused_connections", server.refusedConnections)
+            http.add("malformed_requests", server.malformedRequests)
+            http.add("body_bytes", server.bodyBudget.usedBytes)
             http.add("max_body_bytes", configuration.bodyMemoryBytes)
-            http.add("refused_bodies", server?.bodyBudget.refused.count ?? 0)
+            http.add("refused_bodies", server.bodyBudget.refused.count)
             http.add("event_loops", configuration.loops)
         }
         body.object("logger") { logger in
@@ -55,6 +55,7 @@ struct StatusReport: Sendable {
             logger.object("dropped") { $0.add("queue_full", log.dropped) }
         }
         redis.add(to: &body)
+        keys.add(to: &body)
         return body.finish()
     }
 

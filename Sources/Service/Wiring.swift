@@ -24,6 +24,7 @@ enum Wiring {
         let container = Container()
         container.register(Logger.self) { _ in log }
         addStorage(to: container, configuration)
+        addKeys(to: container, configuration)
         addStreams(to: container, configuration, shutdown)
         addWriter(to: container, configuration, shutdown)
         addSinks(to: container, configuration, shutdown)
@@ -173,7 +174,10 @@ enum Wiring {
                 log: try parts.resolve())
         }
         container.register(TailHub.self, start: { $0.start() }, stop: { $0.close() }) { parts in
-            TailHub(store: try parts.resolve(), log: try parts.resolve())
+            let authorizer = try keyAuthorizer(parts, configuration)
+            return TailHub(
+                store: try parts.resolve(), log: try parts.resolve(),
+                isValid: { authorizer?.isValid($0) ?? true })
         }
     }
 
@@ -212,24 +216,25 @@ enum Wiring {
             BreakerRoutes(
                 redis: try parts.resolve(), sinks: try parts.resolve(), log: try parts.resolve())
         }
-        container.register(ServerSlot.self) { _ in ServerSlot() }
         container.register(StatusReport.self) { parts in
             StatusReport(
-                started: .now(), configuration: configuration, state: try parts.resolve(),
+                started: .now(), configuration: configuration, readiness: try parts.resolve(),
                 journal: try parts.resolve(), opened: try parts.resolve(),
                 writer: try parts.resolve(), sinks: try parts.resolve(),
                 intake: try parts.resolve(), tail: try parts.resolve(),
                 server: try parts.resolve(),
                 redis: RedisReport(clients: try parts.resolve()),
+                keys: try keyReport(parts, configuration),
                 log: try parts.resolve())
         }
         container.register(MetricsReport.self) { parts in
             MetricsReport(
-                started: .now(), state: try parts.resolve(), journal: try parts.resolve(),
+                started: .now(), readiness: try parts.resolve(), journal: try parts.resolve(),
                 store: try parts.resolve(), writer: try parts.resolve(),
                 sinks: try parts.resolve(), intake: try parts.resolve(), tail: try parts.resolve(),
                 queryDuration: try parts.resolve(name: "query"), server: try parts.resolve(),
                 redis: RedisMetrics(clients: try parts.resolve()),
+                keys: try keyReport(parts, configuration),
                 log: try parts.resolve())
         }
     }
@@ -237,36 +242,49 @@ enum Wiring {
     private static func addServer(
         to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
     ) {
+        container.register(Readiness.self) { _ in Readiness() }
+        container.register(ReadinessRoutes.self) { parts in
+            ReadinessRoutes(readiness: try parts.resolve())
+        }
+        // Made and started before everything else, so that whoever asks is told to wait; `Serving`
+        // gives it its routes and stops it.
+        container.register(HTTPServer.self) { parts in
+            // Two services on one directory are told apart by that, and not by their port.
+            let _: DataDirectoryLock = try parts.resolve()
+            let readiness: ReadinessRoutes = try parts.resolve()
+            return try HTTPServer(
+                options: configuration.serverOptions, log: try parts.resolve(),
+                Application(
+                    readiness.router, authorize: try authorizer(parts, configuration)))
+        }
         container.register(Router.self) { parts in
             try Routes.router(parts, role: configuration.role)
         }
         container.register(
-            HTTPServer.self, start: { $0.start() },
-            stop: { $0.stop(until: shutdown.withLock { $0 }) }
+            Serving.self, start: { $0.start() }, stop: { $0.stop(until: shutdown.withLock { $0 }) }
         ) { parts in
-            let router: Router = try parts.resolve()
             let intake: EventIntake = try parts.resolve()
-            let slot: ServerSlot = try parts.resolve()
-            let server = try HTTPServer(
-                options: configuration.serverOptions, log: try parts.resolve(),
-                Application(router, onPassEnd: { intake.passEnded($0) }))
-            slot.fill(server, templates: router.templates)
-            return server
+            let application = Application(
+                try parts.resolve(), authorize: try authorizer(parts, configuration),
+                onPassEnd: { intake.passEnded($0) })
+            return Serving(
+                try parts.resolve(), application, readiness: try parts.resolve(),
+                state: try parts.resolve())
         }
     }
-}
 
-/// Where parts that are made before the server find it later.
-final class ServerSlot: Sendable {
-    private let server: Locked<HTTPServer?> = Locked(nil)
-    private let paths: Locked<[String]> = Locked([])
-
-    /// The router's path templates, by index.
-    var templates: [String] { paths.withLock { $0 } }
-    var current: HTTPServer? { server.withLock { $0 } }
-
-    func fill(_ server: HTTPServer, templates: [String]) {
-        self.server.withLock { $0 = server }
-        paths.withLock { $0 = templates }
+    /// Keys say who may do what. Without keys everybody may do everything, but for pages of other
+    /// sites.
+    private static func authorizer(
+        _ parts: Container, _ configuration: Configuration
+    ) throws -> Authorizer {
+        if let keys = try keyAuthorizer(parts, configuration) {
+            return { (request, access) throws(Problem) in try keys.authorize(request, access) }
+        }
+        let browsers = BrowserGuard(configuration)
+        return { (request, _) throws(Problem) in
+            try browsers.check(request)
+            return .anonymous
+        }
     }
 }

@@ -15,24 +15,28 @@ import Testing
     @Test func `takes a chunked body however it is cut`() throws {
         let text = "5\r\nhello\r\n1;x=y\r\n \r\n00A\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n"
         let bytes = Array((chunkedHead + text).utf8)
-        let wire = try server.connect()
+        var wire = try server.connect()
         for cut in stride(from: chunkedHead.utf8.count - 2, to: bytes.count, by: 1) {
             try wire.send(Array(bytes[..<cut]))
             // Long enough for the server to see the parts apart, mostly.
             usleep(300)
             try wire.send(Array(bytes[cut...]))
-            #expect(try wire.receive().text == "hello 0123456789", "cut at \(cut)")
+            let reply = try wire.receive()
+            #expect(reply.text == "hello 0123456789", "cut at \(cut)")
+            // Where a cut hides how the body was framed, nothing may follow it.
+            if reply.closesConnection { wire = try server.connect() }
         }
     }
 
     @Test func `takes requests byte by byte`() throws {
-        let wire = try server.connect()
+        var wire = try server.connect()
         for body in ["5\r\nhello\r\n0\r\n\r\n", "0\r\n\r\n"] {
             for byte in (chunkedHead + body).utf8 {
                 try wire.send([byte])
                 usleep(100)
             }
             #expect(try wire.receive().text == (body.count > 5 ? "hello" : ""))
+            wire = try server.connect()
         }
         for byte in "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello".utf8 {
             try wire.send([byte])
@@ -52,6 +56,63 @@ import Testing
         #expect((400...413).contains(reply.status))
         #expect(wire.isClosed())
         #expect(server.seen.withLock { $0 }.isEmpty)
+    }
+
+    @Test(arguments: [
+        "5\nhello\r\n0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5;\r\nhello\r\n0\r\n\r\n",
+        "5;bad[=x\r\nhello\r\n0\r\n\r\n", "5;a=\0b\r\nhello\r\n0\r\n\r\n",
+        "5;a=b\rc\r\nhello\r\n0\r\n\r\n", "5;a=\"b\r\nhello\r\n0\r\n\r\n",
+        "5;a=\r\nhello\r\n0\r\n\r\n", "5;a b\r\nhello\r\n0\r\n\r\n",
+        "2\r\nhe\n3\r\nllo\r\n0\r\n\r\n", "2\r\nhe\r\n3\nllo\r\n0\r\n\r\n",
+        "2\r\nhe\r\n3;[\r\nllo\r\n0\r\n\r\n", "5\r\nhello\r\n0\r\nBad[: x\r\n\r\n",
+        "5\r\nhello\r\n0;[\r\n\r\n", "5\r\nhello\r\n0\r\nA: b\u{1}c\r\n\r\n",
+        "5\r\nhello\r\n0\n\r\n",
+    ])
+    func `refuses a framing in which two parsers could disagree`(_ body: String) throws {
+        let wire = try server.connect()
+        try wire.send(chunkedHead + body)
+        let reply = try wire.receive()
+        #expect(reply.status == 400)
+        #expect(["invalid_chunk", "invalid_trailer"].contains(reply.problemCode), "\(reply.text)")
+        #expect(reply.closesConnection && wire.isClosed())
+        #expect(server.seen.withLock { $0 }.isEmpty)
+    }
+
+    @Test(arguments: [
+        "5\r\nhello\r\n0\r\n\r\n", "05;a\r\nhello\r\n0;b=c\r\n\r\n",
+        "5;a=\"b \\\" c\";d=e\r\nhello\r\n0\r\nGood: x\r\n\r\n",
+        "2; a = b\r\nhe\r\n3\r\nllo\r\n000\r\n\r\n", "1\r\nh\r\n4\r\nello\r\n0\r\n\r\n",
+    ])
+    func `takes a sound chunked body and keeps its connection`(_ body: String) throws {
+        let wire = try server.connect()
+        for _ in 0..<3 {
+            try wire.send(chunkedHead + body)
+            let reply = try wire.receive()
+            #expect(reply.text == "hello" && !reply.closesConnection)
+        }
+    }
+
+    @Test func `takes many chunks that come in many parts`() throws {
+        var seed: UInt64 = 12
+        for _ in 0..<30 {
+            var (text, wanted) = ("", "")
+            for _ in 0..<20 {
+                seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                let piece = String(repeating: "x", count: Int(seed >> 33) % 40 + 1)
+                text += String(piece.count, radix: 16) + "\r\n\(piece)\r\n"
+                wanted += piece
+            }
+            let wire = try server.connect()
+            var bytes = Array((chunkedHead + text + "0\r\n\r\n").utf8)[...]
+            while !bytes.isEmpty {
+                seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                let count = Int(seed >> 33) % 90 + 1
+                try wire.send(Array(bytes.prefix(count)))
+                bytes = bytes.dropFirst(count)
+                usleep(200)
+            }
+            #expect(try wire.receive().text == wanted)
+        }
     }
 
     @Test func `says 413 to an announced body before it comes`() throws {

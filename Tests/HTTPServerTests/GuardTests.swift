@@ -82,6 +82,15 @@ import Testing
             400, "missing_host", [("no Host", "GET /hello HTTP/1.1\r\nAccept: */*\r\n\r\n")]),
     ].flatMap { $0 }
 
+    static let hosts: [Row] = rows(
+        400, "invalid_host",
+        [
+            "a b", "a/b", "u@a", "a, b", "a:b", "a:80:80", ":80", "[::1", "[]", "[::1]x", "ä",
+            "a?b", "a#b", "http://a", "a\\b",
+        ].map {
+            ("Host \($0.debugDescription)", get("/hello").replacing("Host: a", with: "Host: \($0)"))
+        })
+
     static let names: [Row] = rows(
         400, "invalid_header",
         [
@@ -136,7 +145,7 @@ import Testing
                 status: 400, code: code)
         }
 
-    @Test(arguments: framing + names + lines + lengths)
+    @Test(arguments: framing + hosts + names + lines + lengths)
     func `refuses as problem+json and closes`(_ row: Row) throws {
         let wire = try server.connect()
         try wire.send(row.request + "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -280,6 +289,12 @@ import Testing
             #expect(reply.status == 204)
             #expect(reply.header("Allow") == "GET, HEAD, OPTIONS, POST")
         }
+    }
+
+    @Test(arguments: ["a:80", "a:", "A.Example", "127.0.0.1:8080", "[::1]:80", "a_b-c.d", "a "])
+    func `takes a host by its grammar`(_ host: String) throws {
+        let reply = try server.reply(to: "GET /hello HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+        #expect(reply.status == 200)
     }
 
     @Test func `takes what is unusual and allowed`() throws {

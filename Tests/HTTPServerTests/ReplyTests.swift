@@ -96,6 +96,12 @@ import Testing
         let fresh = try get("/ids", ["traceparent: 00-0af7651916cd43dd8448eb211c80319c-zz-01"])
         #expect(!fresh.text.hasPrefix("0af7651916cd43dd8448eb211c80319c"))
         #expect(fresh.text.hasSuffix(" 0000000000000000"))
+        let one = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        for two in [[one, one], [one, "Traceparent: x"]] {
+            let reply = try get("/ids", two)
+            #expect(!reply.text.hasPrefix("0af7651916cd43dd8448eb211c80319c"))
+            #expect(reply.text.hasSuffix(" 0000000000000000"))
+        }
     }
 
     @Test func `says 404, 405 and what is allowed`() throws {

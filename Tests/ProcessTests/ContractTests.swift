@@ -4,9 +4,10 @@ import TestSupport
 /// The served openapi.yaml against the server that serves it.
 @Suite struct ContractTests {
     @Test func `schemathesis finds nothing`() async throws {
-        let service = try RunningService.start()
-        try await expectNoFindings(service)
-        #expect(try service.terminate() == .exited(0))
+        // With keys, so that what is said of them is tested too.
+        let keyed = try KeyedService([PlantedKey.everything])
+        try await expectNoFindings(keyed.service, key: PlantedKey.everything.text)
+        #expect(try keyed.service.terminate() == .exited(0))
     }
 
     @Test func `what Redis and a sink add is as described too`() async throws {
@@ -29,16 +30,19 @@ import TestSupport
         #expect(try service.terminate() == .exited(0))
     }
 
-    /// - Parameter operations: those to test; all, if empty.
+    /// - Parameters:
+    ///   - operations: those to test; all, if empty.
+    ///   - key: what the service asks for; nil if it asks for none.
     private func expectNoFindings(
-        _ service: RunningService, of operations: [String] = []
+        _ service: RunningService, of operations: [String] = [], key: String? = nil
     ) async throws {
         let output = service.directory.file("schemathesis")
         let run = try ChildProcess(
             [
                 MillraceBinary.packageRoot + "/Tests/Contract/run",
                 "http://127.0.0.1:\(service.port)",
-            ] + operations, output: output, errors: output)
+            ] + operations, environment: key.map { ["KEY": $0] } ?? [:], output: output,
+            errors: output)
         // Awaited, not blocked for: the thread belongs to all tests.
         for _ in 0..<3000 * slowness where run.isRunning {
             try await Task.sleep(for: .milliseconds(100))
@@ -50,7 +54,7 @@ import TestSupport
 
     @Test func `every described path allows the methods described for it and no others`() throws {
         let service = try RunningService.start()
-        let described = paths(in: try service.get("/openapi.yaml").text)
+        let described = try ContractDocument(service).paths
         #expect(described.count >= 10)
         for (path, methods) in described {
             let reply = try service.request("OPTIONS", path)
@@ -58,23 +62,5 @@ import TestSupport
             let implied = methods.contains("GET") ? ["HEAD", "OPTIONS"] : ["OPTIONS"]
             #expect(reply.status == 204 && Set(allowed) == methods.union(implied), "\(path)")
         }
-    }
-
-    /// The paths of an OpenAPI document in YAML and their methods, by indentation: two spaces in
-    /// front of a path, four in front of a method.
-    private func paths(in document: String) -> [String: Set<String>] {
-        var found: [String: Set<String>] = [:]
-        var path = ""
-        for line in document.split(separator: "\n") {
-            let name = line.drop { $0 == " " }.prefix { $0 != ":" }
-            switch line.prefix(while: { $0 == " " }).count {
-            case 0: path = ""
-            case 2 where name.hasPrefix("/"): path = String(name)
-            case 4 where !path.isEmpty && name != "parameters":
-                found[path, default: []].insert(name.uppercased())
-            default: continue
-            }
-        }
-        return found
     }
 }

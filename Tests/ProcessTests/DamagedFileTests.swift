@@ -125,7 +125,7 @@ extension FaultTests {
 
         /// It takes another event, and counts them all.
         private func expectToServe(_ service: RunningService, count: Int) throws {
-            #expect(try service.get("/readyz").status == 200)
+            try service.wait(until: "it is ready") { try service.get("/readyz").status == 200 }
             #expect(
                 try service.post("/events?ack=stored", json: #"{"type":"after"}"#).status == 200)
             #expect(try service.storedCount() == count)

@@ -26,7 +26,9 @@ extension FaultTests {
             // A store whose sync failed is not trusted again before it has been opened anew.
             service.kill()
             let successor = try service.startAgain()
-            #expect(try successor.get("/readyz").status == 200)
+            try successor.wait(until: "it is ready") {
+                try successor.get("/readyz").status == 200
+            }
             try successor.waitUntilAllIsStored()
             let ids = try successor.storedIDs()
             #expect(Set(ids).isSuperset(of: ["before", "after"]) && Set(ids).count == ids.count)

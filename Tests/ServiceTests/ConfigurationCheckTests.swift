@@ -17,7 +17,9 @@ import Testing
         let found = try #require(problem(["host": host]))
         #expect(found.hasPrefix("host (flag --host): `\(host)` can be reached from other machines"))
         #expect(found.contains("--insecure-no-auth"))
+        #expect(found.contains("--keys-file"))
         #expect(problem(["host": host, "insecure-no-auth": "true"]) == nil)
+        #expect(problem(["host": host, "keys-file": "keys.yaml"]) == nil)
     }
 
     @Test(arguments: ["127.0.0.1", "127.1.2.3", "::1", "0:0:0:0:0:0:0:1", "localhost", "LOCALHOST"])

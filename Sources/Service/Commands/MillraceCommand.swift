@@ -26,7 +26,8 @@ struct MillraceCommand: ParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            ServeCommand.self, WorkerCommand.self, CheckCommand.self, HealthcheckCommand.self,
+            ServeCommand.self, WorkerCommand.self, CheckCommand.self, KeysCommand.self,
+            HealthcheckCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }

@@ -23,8 +23,10 @@ struct SettingOptions: ParsableArguments {
 struct NetworkOptions: ParsableArguments {
     @Option(\.host) var host: SettingFlag?
     @Option(\.port) var port: SettingFlag?
+    @Option(\.keysFile) var keysFile: SettingFlag?
     @Flag(\.insecureNoAuth) var insecureNoAuth = false
     @Option(\.corsOrigins) var corsOrigins: SettingFlag?
+    @Option(\.allowedHosts) var allowedHosts: SettingFlag?
     @Option(\.maxConnections) var maxConnections: SettingFlag?
     @Option(\.loops) var loops: SettingFlag?
 }
@@ -74,5 +76,6 @@ struct LoggingOptions: ParsableArguments {
 
 struct ProcessOptions: ParsableArguments {
     @Option(\.config) var config: SettingFlag?
+    @Option(\.drainDelay) var drainDelay: SettingFlag?
     @Option(\.shutdownTimeout) var shutdownTimeout: SettingFlag?
 }

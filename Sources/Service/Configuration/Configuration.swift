@@ -10,9 +10,13 @@ package struct Configuration: Sendable {
     package let host: String
     /// 0: any free port.
     package let port: Int
+    /// Nil: nobody needs a key.
+    package let keysFile: String?
     package let insecureNoAuth: Bool
     /// Empty: CORS is off. `*` alone: any origin.
     package let corsOrigins: [String]
+    /// In lower case, without ports.
+    package let allowedHosts: [String]
     package let maxConnections: Int
     package let loops: Int
 
@@ -58,6 +62,7 @@ package struct Configuration: Sendable {
     package let logFormat: LogFormat
     package let accessLog: AccessLog.Mode
 
+    package let drainDelay: Duration
     package let shutdownTimeout: Duration
     /// In the order of their names.
     package let sinks: [SinkOptions]
@@ -66,8 +71,10 @@ package struct Configuration: Sendable {
         self.role = role
         host = values[\.host]
         port = values[\.port]
+        keysFile = values[\.keysFile]
         insecureNoAuth = values[\.insecureNoAuth]
         corsOrigins = values[\.corsOrigins]
+        allowedHosts = values[\.allowedHosts]
         maxConnections = values[\.maxConnections]
         loops = values[\.loops]
         bodyLimitBytes = values[\.bodyLimit]
@@ -104,6 +111,7 @@ package struct Configuration: Sendable {
         logLevel = values[\.logLevel]
         logFormat = values[\.logFormat]
         accessLog = values[\.accessLog]
+        drainDelay = values[\.drainDelay]
         shutdownTimeout = values[\.shutdownTimeout]
         sinks = values.entries(of: SinkDeclaration.form).map(SinkDeclaration.options)
     }

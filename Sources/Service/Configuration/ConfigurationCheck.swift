@@ -14,13 +14,14 @@ enum ConfigurationCheck {
     /// Without keys anybody who reaches the port may post and read.
     private static func access(_ values: ResolvedSettings) -> String? {
         let host = values[\.host]
-        guard !ListenHost.isLoopback(host), !values[\.insecureNoAuth] else { return nil }
+        guard !ListenHost.isLoopback(host), values[\.keysFile] == nil, !values[\.insecureNoAuth]
+        else { return nil }
         return """
             \(values.cite(\.host)): `\(host)` can be reached from other machines and no keys are \
-            configured, so anybody there could post events and read them; listen on 127.0.0.1 \
-            (the default) behind a proxy that authenticates, or, where the network itself is \
-            trusted, as in a container whose port you publish yourself, say so with \
-            --insecure-no-auth or MILLRACE_INSECURE_NO_AUTH=true
+            configured, so anybody there could post events and read them; make a key with \
+            `millrace keys add` and name the file with --keys-file, or listen on 127.0.0.1 (the \
+            default); where the network itself is trusted, as in a container whose port you \
+            publish yourself, say so with --insecure-no-auth or MILLRACE_INSECURE_NO_AUTH=true
             """
     }
 

@@ -15,11 +15,17 @@ struct Settings: Sendable {
     let host = Setting("host", .host, default: "127.0.0.1", "Address to listen on")
     let port = Setting(
         "port", .integer(0...65_535), default: "8080", "Port to listen on; 0 takes any free one")
+    let keysFile = Setting(
+        "keys-file", .optionalFile, default: "",
+        "File of the keys that clients need, kept by `millrace keys`; without it nobody needs one")
     let insecureNoAuth = Setting(
         "insecure-no-auth", .switched, default: "false",
         "Listen beyond this machine although no keys are configured")
     let corsOrigins = Setting(
         "cors-origins", .origins, default: "", "Origins whose pages may call this service")
+    let allowedHosts = Setting(
+        "allowed-hosts", .hosts, default: "",
+        "Names that clients on this machine may call a service without keys by, beside localhost")
     let maxConnections = Setting(
         "max-connections", .integer(1...1_000_000), default: "4096",
         "Connections at the same time; more are refused")
@@ -123,6 +129,9 @@ struct Settings: Sendable {
     // Process
     let config = Setting(
         "config", .optionalFile, default: "", "YAML file with settings; flags and variables win")
+    let drainDelay = Setting(
+        "drain-delay", .duration(.zero...(.seconds(3600))), default: "0s",
+        "Time to serve on after SIGTERM with /readyz at 503, for load balancers to notice")
     let shutdownTimeout = Setting(
         "shutdown-timeout", .duration(.milliseconds(100)...(.seconds(3600))), default: "30s",
         "Time for requests in flight to finish after SIGTERM")

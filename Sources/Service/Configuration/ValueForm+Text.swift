@@ -90,6 +90,19 @@ extension ValueForm where Value == [String] {
             })
     }
 
+    /// Names of hosts, without ports; in lower case, as hosts compare.
+    static var hosts: ValueForm {
+        ValueForm(
+            placeholder: "hosts",
+            expectation: "a comma list of host names without ports, such as millrace.internal",
+            parse: { text in
+                if text.isEmpty { return [] }
+                let hosts = text.split(separator: ",", omittingEmptySubsequences: false)
+                    .map { $0.trimmingSpaces.lowercased() }
+                return hosts.allSatisfy(ListenHost.isHost) ? hosts : nil
+            })
+    }
+
     private static func isOrigin(_ text: String) -> Bool {
         guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else {
             return false

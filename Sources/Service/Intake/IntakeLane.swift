@@ -19,7 +19,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
     private static let freeLimit = 4
     /// Of one body; the rest is only counted: 1,000 tell what is wrong with a client.
     private static let quarantineLimit = 1000
-    /// The source of events that name none, as long as there are no keys.
+    /// The source of events that name none, where there are no keys.
     static let anonymousSource = Bytes("/anonymous")
 
     /// - Parameter rejected: counts every refused event, also of bodies of which nothing is taken.
@@ -39,15 +39,17 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
         let mark = current.records.mark
         rejections.removeAll()
         var refused: [QuarantineEntry] = []
+        // A replay asks no key, so what a bound key may not send must not wait for one.
+        let isKept = request.principal.types.isEmpty
         let accepted: Int
         do throws(BodyError) {
             accepted = try decoder.decode(
                 request.body.span, as: format,
-                defaults: EventDefaults(source: IntakeLane.anonymousSource.span, now: now),
+                defaults: defaults(request.principal, now),
                 into: current.records
             ) { event in
                 rejections.add(event)
-                if !parameters.isStrict, refused.count < IntakeLane.quarantineLimit {
+                if !parameters.isStrict, isKept, refused.count < IntakeLane.quarantineLimit {
                     let entry = IntakeLane.entry(event, format, request, now)
                     if quarantine.hold(entry) { refused.append(entry) }
                 }
@@ -67,6 +69,12 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
             batchID: ids.next(milliseconds: now), accepted: accepted, rejected: count,
             errors: rejections.json, refused: refused, parameters: parameters,
             received: request.received)
+    }
+
+    private func defaults(_ principal: Principal, _ now: Int64) -> EventDefaults {
+        EventDefaults(
+            source: principal.source.span, now: now,
+            types: principal.types.isEmpty ? nil : EventTypePatterns(principal.types))
     }
 
     /// The current batch, if it holds anything; a fresh one takes its place.

@@ -72,6 +72,8 @@ struct EventRoutes: Sendable {
         if let from = filter.from, let to = filter.to, from >= to {
             throw .parameter("from", "from must be before to.")
         }
+        filter.types = try request.permittedTypes(
+            filter.types, parameter: "type", limit: EventStore.typeLimit)
         let (wanted, start, count, store) = (filter, cursor, limit, store)
         return job { deadline throws(StorageError) in
             let page = try store.events(wanted, before: start, limit: count, deadline: deadline)

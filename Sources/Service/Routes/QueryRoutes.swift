@@ -35,14 +35,18 @@ struct QueryRoutes: Sendable {
     private func parse(
         _ pairs: [(name: String, value: String)], _ request: Request
     ) throws(Problem) -> QueryRequest {
+        let pairs = try request.restrictedToTypes(pairs)
         // The parameter comes before the header.
         let format: QueryFormat =
             pairs.contains { $0.name == "format" } ? .json : try QueryAccept.format(request)
+        let query: QueryRequest
         do throws(QueryError) {
-            return try QueryRequest.parse(pairs, now: WallClock.nowMilliseconds(), format: format)
+            query = try QueryRequest.parse(pairs, now: WallClock.nowMilliseconds(), format: format)
         } catch {
             throw Problem(error)
         }
+        try request.checkTypes(query.types, parameter: "event")
+        return query
     }
 
     private func run(_ query: QueryRequest, _ call: WorkerCall) throws(Problem) -> Response {

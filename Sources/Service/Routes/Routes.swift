@@ -4,7 +4,9 @@ import HTTPServer
 /// Every path the service answers.
 enum Routes {
     static func router(_ parts: Container, role: ServiceRole) throws -> Router {
-        var router = Router()
+        let readiness: ReadinessRoutes = try parts.resolve()
+        var router = readiness.router
+        router.absence = Router().absence
         let events: EventRoutes = try parts.resolve()
         switch role {
         case .serve:
@@ -14,8 +16,7 @@ enum Routes {
         }
         let deadLetters: DeadLetterRoutes = try parts.resolve()
         let health = HealthRoutes(
-            state: try parts.resolve(), status: try parts.resolve(),
-            metrics: try parts.resolve())
+            status: try parts.resolve(), metrics: try parts.resolve())
         let breakers: BreakerRoutes = try parts.resolve()
         deadLetters.register(on: &router)
         health.register(on: &router)

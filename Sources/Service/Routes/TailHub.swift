@@ -1,3 +1,4 @@
+import Events
 import HTTPServer
 import Primitives
 import Storage
@@ -21,6 +22,9 @@ final class TailHub: Sendable {
     private struct Subscriber: Sendable {
         let stream: EventStream
         let types: [String]
+        let principal: Principal
+        /// The types that the principal is bound to.
+        let bound: EventTypePatterns
         var seq: Int64
         var dropped: Int64 = 0
         /// Since when the queue has been too full for the next message.
@@ -42,12 +46,17 @@ final class TailHub: Sendable {
 
     private let store: EventStore
     private let log: Logger
+    private let isValid: @Sendable (Principal) -> Bool
     private let state: Monitor<State>
     private let thread = ThreadSlot()
     let dropped = Counter()
 
-    init(store: EventStore, log: Logger) {
+    /// - Parameter isValid: whether a caller may still be told anything.
+    init(
+        store: EventStore, log: Logger, isValid: @escaping @Sendable (Principal) -> Bool
+    ) {
         self.store = store
+        self.isValid = isValid
         self.log = log
         state = Monitor(State(lastSeq: store.status.lastSeq))
     }
@@ -82,7 +91,9 @@ final class TailHub: Sendable {
             for parameter in try request.checkedParameters(["type"], lists: ["type"]) {
                 types = try EventRoutes.types(parameter)
             }
-            let stream = try subscribe(types, after: try TailHub.resumption(request))
+            try request.checkTypes(types, parameter: "type")
+            let stream = try subscribe(
+                types, request.principal, after: try TailHub.resumption(request))
             responder.respond(
                 Response(200, contentType: "text/event-stream", body: .stream(stream)))
         } catch {
@@ -98,7 +109,9 @@ final class TailHub: Sendable {
         return seq
     }
 
-    private func subscribe(_ types: [String], after seq: Int64?) throws(Problem) -> EventStream {
+    private func subscribe(
+        _ types: [String], _ principal: Principal, after seq: Int64?
+    ) throws(Problem) -> EventStream {
         let stream = EventStream()
         // A first line makes the reply begin at once, so that a client knows it is connected.
         _ = stream.send(Bytes(": connected\n\n"))
@@ -111,7 +124,9 @@ final class TailHub: Sendable {
             }
             state.lastSeq = max(state.lastSeq, present)
             state.subscribers[key] = Subscriber(
-                stream: stream, types: types, seq: min(seq ?? state.lastSeq, state.lastSeq))
+                stream: stream, types: types, principal: principal,
+                bound: EventTypePatterns(principal.types),
+                seq: min(seq ?? state.lastSeq, state.lastSeq))
             state.hasNews = true
             return true
         }
@@ -136,6 +151,8 @@ final class TailHub: Sendable {
 
     private func serve(_ key: ObjectIdentifier) {
         guard var subscriber = state.withLock({ $0.subscribers[key] }) else { return }
+        // A stream may outlive its key by a second.
+        guard isValid(subscriber.principal) else { return subscriber.stream.finish() }
         let lastSeq = state.withLock { $0.lastSeq }
         if let since = subscriber.isFullSince, !subscriber.stream.isHalfEmpty {
             // The store is not read for a client that has no room for it.
@@ -180,7 +197,7 @@ final class TailHub: Sendable {
         let tail = try store.events(
             after: subscriber.seq, types: subscriber.types, limit: TailHub.pageEvents,
             deadline: .after(.seconds(2)))
-        for event in tail.events {
+        for event in tail.events where subscriber.bound.match(event.type) {
             var message = ByteBuffer(capacity: 512)
             message.append("id: ")
             message.append(decimal: event.seq)

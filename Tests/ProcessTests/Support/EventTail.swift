@@ -15,10 +15,12 @@ final class EventTail {
     private var text = ""
 
     init(
-        _ service: RunningService, _ parameters: String = "", after lastID: String? = nil
+        _ service: RunningService, _ parameters: String = "", after lastID: String? = nil,
+        headers: [String: String] = [:]
     ) throws {
         connection = try service.connect()
-        var headers = ["Accept": "text/event-stream"]
+        var headers = headers
+        headers["Accept"] = "text/event-stream"
         headers["Last-Event-ID"] = lastID
         try connection.send("GET", "/events/tail\(parameters)", headers: headers)
         let head = try connection.receiveHead()

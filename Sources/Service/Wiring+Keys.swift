@@ -1,0 +1,36 @@
+import Container
+import Events
+import Telemetry
+
+extension Wiring {
+    /// Nothing, unless a keys file is configured.
+    static func addKeys(to container: Container, _ configuration: Configuration) {
+        guard let path = configuration.keysFile else { return }
+        container.register(KeyKeeper.self, start: { $0.start() }, stop: { $0.stop() }) { parts in
+            // The times of last use are kept in the directory that this makes and locks.
+            let _: DataDirectoryLock = try parts.resolve()
+            return try KeyKeeper(
+                file: KeysFile(path: path), usagePath: configuration.keyUsagePath,
+                log: try parts.resolve())
+        }
+        container.register(AuditLog.self) { parts in AuditLog(log: try parts.resolve()) }
+        container.register(KeyAuthorizer.self) { parts in
+            KeyAuthorizer(
+                keeper: try parts.resolve(), audit: try parts.resolve(), loops: configuration.loops)
+        }
+    }
+
+    /// Nil where nobody needs a key.
+    static func keyAuthorizer(
+        _ parts: Container, _ configuration: Configuration
+    ) throws -> KeyAuthorizer? {
+        configuration.keysFile == nil ? nil : try parts.resolve(KeyAuthorizer.self)
+    }
+
+    static func keyReport(_ parts: Container, _ configuration: Configuration) throws -> KeyReport {
+        guard configuration.keysFile != nil else { return KeyReport(keeper: nil, authorizer: nil) }
+        return KeyReport(
+            keeper: try parts.resolve(KeyKeeper.self),
+            authorizer: try parts.resolve(KeyAuthorizer.self))
+    }
+}
