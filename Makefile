@@ -37,9 +37,9 @@ build: deps ## build the release binary, .build/release/millrace
 	swift build $(RELEASE_FLAGS) --product millrace
 
 # The process tests run the debug binary that this builds beside them (MILLRACE_BINARY names
-# another). No command follows, so that the last line is swift test's own. One test has 2,000
-# clients and their server in it, hence the limit.
-test: deps-test ## run every test, faults in their short forms
+# another). The slowest twenty tests are listed at the end. No command follows, so that the last line
+# is swift test's own. One test has 2,000 clients and their server in it, hence the limit.
+test: deps-test ## run every test, and list the slowest
 	@$(MOST_FILES); swift test $(SWIFT_FLAGS)
 
 test-faults: deps-test build ## run the fault tests in their long forms, on the release binary

@@ -12,10 +12,19 @@ let settings: [SwiftSetting] = [
         .when(configuration: .release)),
 ]
 
-/// A Swift target of this package: a room of ARCHITECTURE.md.
+/// A Swift target of this package: a room with one concern.
 func room(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target
 {
     .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+/// What the tests run most beside the service: parsers of replies, clients, files. It is optimized
+/// in debug builds too, and keeps its assertions.
+func support(_ name: String, _ dependencies: [Target.Dependency], path: String) -> Target {
+    let optimized = SwiftSetting.unsafeFlags(
+        ["-O", "-assert-config", "Debug"], .when(configuration: .debug))
+    return .target(
+        name: name, dependencies: dependencies, path: path, swiftSettings: settings + [optimized])
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -52,6 +61,8 @@ let package = Package(
         .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
 
         room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
+        // Child processes, Redis servers, sockets and files of tests and benchmarks.
+        support("ProcessSupport", ["Primitives"], path: "Sources/ProcessSupport"),
         room("Container", []),
         .target(
             name: "CRE2",
@@ -87,7 +98,7 @@ let package = Package(
             name: "millrace-bench",
             dependencies: [
                 "Service", "Query", "Events", "Storage", "Telemetry", "Resilience", "Primitives",
-                "CAllocations",
+                "ProcessSupport", "CAllocations",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
@@ -98,9 +109,8 @@ let package = Package(
         tests("MaskingTests", ["Masking", "Primitives"]),
         tests("TelemetryTests", ["Telemetry", "Primitives", "TestSupport"]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
-        .target(
-            name: "TestSupport", dependencies: ["Redis", "Primitives"], path: "Tests/TestSupport",
-            swiftSettings: settings),
+        support(
+            "TestSupport", ["ProcessSupport", "Redis", "Primitives"], path: "Tests/TestSupport"),
         tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry", "TestSupport"]),
         tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry", "TestSupport"]),
         tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
@@ -116,7 +126,7 @@ let package = Package(
             ["Query", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("ServiceTests", ["Service", "Primitives", "TestSupport"]),
         tests("ProcessTests", ["Primitives", "TestSupport"]),
-        tests("TidyTests", []),
+        tests("TidyTests", ["ProcessSupport"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -38,7 +38,7 @@ package struct EventDefaults {
     }
 }
 
-/// The bounds of HTTP_API.md on events.
+/// The bounds of `openapi.yaml` on events.
 package struct EventLimits: Sendable {
     /// In one body, refused ones included.
     package var eventsPerBatch = 100_000
@@ -49,7 +49,7 @@ package struct EventLimits: Sendable {
 
     package init() {}
 
-    /// The journal's form counts these in 8 and 16 bits, and ARCHITECTURE.md's store indexes them.
+    /// The journal's form counts these in 8 and 16 bits, and the store indexes them.
     static let typeBytes = 255
     static let idBytes = 255
     static let sourceBytes = 1024

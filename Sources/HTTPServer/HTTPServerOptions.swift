@@ -1,7 +1,8 @@
 import Primitives
 import Telemetry
 
-/// What an HTTP server is told when it starts; the defaults are HTTP_API.md's.
+/// What an HTTP server is told when it starts; the defaults are those that the README and
+/// `millrace serve --help` name.
 package struct HTTPServerOptions: Sendable {
     package var host = "127.0.0.1"
     /// 0: the system chooses.

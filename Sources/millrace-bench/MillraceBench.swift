@@ -1,5 +1,6 @@
 import ArgumentParser
 import Primitives
+import ProcessSupport
 import Service
 
 /// The command line.
@@ -54,19 +55,19 @@ struct MillraceBench: ParsableCommand {
 
     func run() throws {
         if list { return printList() }
-        let scratch = try ScratchDirectory(in: directory ?? BinaryFolder.path)
+        let scratch = try ScratchDirectory(in: directory ?? BuildFolder.path)
         Interruption.clearsUp(scratch)
         defer { scratch.remove() }
         let bench = Bench(
             time: .seconds(seconds), rounds: rounds, scratch: scratch,
-            serverPath: server ?? BinaryFolder.path + "/millrace")
+            serverPath: server ?? BuildFolder.program("millrace"))
         let machine = MachineState()
         printConditions(machine, scratch)
         let results = measure(bench)
         print("load afterwards: \(MachineState.load)")
         if let json {
             let report = JSONReport(machine: machine, bench: bench, results: results)
-            try TextFile.write(report.text, to: json)
+            try attempt("the report") { try FileSystem.write(report.text.utf8, to: json) }
         }
         if results.contains(where: { $0.failure != nil }) { throw ExitCode.failure }
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Events
 
-@Suite struct DataDirectoryLockTests {
+@Suite(.blocking) struct DataDirectoryLockTests {
     @Test func `a second lock names the process that has the first`() throws {
         let directory = try TemporaryDirectory()
         var lock: DataDirectoryLock? = try DataDirectoryLock(directory: directory.path)

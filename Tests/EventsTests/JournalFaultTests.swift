@@ -34,7 +34,7 @@ private final class Disk: Sendable {
     }
 }
 
-@Suite struct JournalFaultTests {
+@Suite(.blocking) struct JournalFaultTests {
     private func payloads(_ journal: Journal) throws -> [String] {
         try JournalReader(journal, from: 1).drain().map(\.payload)
     }

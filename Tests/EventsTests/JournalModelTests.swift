@@ -117,7 +117,7 @@ private final class History {
     }
 }
 
-@Suite struct JournalModelTests {
+@Suite(.blocking) struct JournalModelTests {
     @Test(arguments: 0..<12)
     func `random histories keep what was acknowledged, once and in order`(index: Int) throws {
         let seed = UInt64.random(in: .min ... .max)

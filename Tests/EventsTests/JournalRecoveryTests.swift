@@ -6,7 +6,7 @@ import Testing
 
 @testable import Events
 
-@Suite struct JournalRecoveryTests {
+@Suite(.blocking) struct JournalRecoveryTests {
     /// Eight small records in one growing segment, and the bytes of its file.
     private struct Sample {
         let directory: TemporaryDirectory

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Events
 
-@Suite struct JournalTests {
+@Suite(.blocking) struct JournalTests {
     @Test func `numbers batches in the order of their submission and serves them so`() throws {
         let directory = try TemporaryDirectory()
         let journal = try open(options(directory))

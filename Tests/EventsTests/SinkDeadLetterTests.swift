@@ -5,7 +5,7 @@ import Testing
 
 @testable import Events
 
-@Suite struct SinkDeadLetterTests {
+@Suite(.blocking) struct SinkDeadLetterTests {
     private func options(_ receiver: Receiver, batchSize: Int = 64) -> SinkOptions {
         var options = SinkOptions(name: "audit", url: receiver.url)
         options.batchSize = batchSize

@@ -7,7 +7,7 @@ import Testing
 @testable import Events
 
 /// Entries that somebody wrote who is not a node.
-@Suite struct SinkFrameTests {
+@Suite(.blocking) struct SinkFrameTests {
     private let stream: SinkStreamHarness
 
     init() throws { stream = try SinkStreamHarness() }

@@ -6,7 +6,7 @@ import Testing
 @testable import Events
 
 /// Tries that say nothing against an entry that was delivered before: their count is set back.
-@Suite struct SinkOutlivedTests {
+@Suite(.blocking) struct SinkOutlivedTests {
     private let stream: SinkStreamHarness
 
     init() throws { stream = try SinkStreamHarness() }

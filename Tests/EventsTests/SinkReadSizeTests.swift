@@ -6,7 +6,7 @@ import Testing
 @testable import Events
 
 /// How much a lane asks for, and for how long it waits.
-@Suite struct SinkReadSizeTests {
+@Suite(.blocking) struct SinkReadSizeTests {
     @Test func `reads shrink to one entry and wait longer, and grow back with what is answered`() {
         var size = SinkReadSize()
         for _ in 0..<6 { size.failed(.timeout, asked: 100) }
@@ -44,7 +44,7 @@ import Testing
     @Test func `an entry that takes longer than a second to arrive is waited for`() throws {
         let stream = try SinkStreamHarness()
         // A byte at a time: an entry of 12 kB takes more than a second, a short answer a moment.
-        let proxy = try FaultProxy(to: stream.server.port, .trickle(.microseconds(60)))
+        let proxy = try FaultProxy(to: stream.server.port, .trickle(.microseconds(100)))
         defer { proxy.stop() }
         let receiver = try Receiver()
         try stream.add(0..<3, padding: 12_000)

@@ -7,7 +7,7 @@ import Testing
 @testable import Events
 
 /// Entries that were delivered before, and what becomes of those that never come through.
-@Suite struct SinkRedeliveryTests {
+@Suite(.blocking) struct SinkRedeliveryTests {
     private let stream: SinkStreamHarness
 
     init() throws { stream = try SinkStreamHarness() }

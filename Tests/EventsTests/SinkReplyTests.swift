@@ -5,7 +5,7 @@ import Testing
 @testable import Events
 
 /// What is no answer to the question is not believed by a sink either.
-@Suite struct SinkReplyTests {
+@Suite(.blocking) struct SinkReplyTests {
     private let stream: SinkStreamHarness
 
     init() throws { stream = try SinkStreamHarness() }

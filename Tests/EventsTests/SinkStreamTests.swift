@@ -8,7 +8,7 @@ import Testing
 @testable import Events
 
 /// Sinks that share streams, against a real Redis.
-@Suite struct SinkStreamTests {
+@Suite(.blocking) struct SinkStreamTests {
     private let stream: SinkStreamHarness
     private let harness: SinkHarness
 

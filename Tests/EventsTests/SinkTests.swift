@@ -5,7 +5,7 @@ import Testing
 
 @testable import Events
 
-@Suite struct SinkTests {
+@Suite(.blocking) struct SinkTests {
     private func options(
         _ receiver: Receiver, batchSize: Int = 10, types: [String] = [],
         timeout: Duration = .seconds(5)

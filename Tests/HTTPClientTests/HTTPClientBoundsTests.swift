@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@Suite struct HTTPClientBoundsTests {
+@Suite(.blocking) struct HTTPClientBoundsTests {
     typealias Outcomes = Monitor<[Result<HTTPReply, HTTPClientError>]>
 
     private func send(

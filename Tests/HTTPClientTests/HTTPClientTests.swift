@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@Suite struct HTTPClientTests {
+@Suite(.blocking) struct HTTPClientTests {
     private func post(
         _ url: String, _ client: HTTPClient = HTTPClient(), body: String = "[]",
         within limit: Duration = .seconds(10)

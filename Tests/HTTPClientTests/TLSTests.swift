@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Against `openssl s_server`, which Debian's ca-certificates brings along.
-@Suite struct TLSTests {
+@Suite(.blocking) struct TLSTests {
     private func code(_ url: String, _ client: HTTPClient) -> HTTPClientError.Code? {
         do throws(HTTPClientError) {
             _ = try client.post(url, body: Bytes("[]"), deadline: .after(.seconds(10)))

@@ -6,7 +6,7 @@ import Testing
 @testable import HTTPServer
 
 /// What all bodies take together is bounded, and what one took comes back however it ends.
-@Suite struct BodyBudgetTests {
+@Suite(.blocking) struct BodyBudgetTests {
     private static let bodyBytes = 1 << 20
 
     /// Room for four bodies of the permitted size.

@@ -7,7 +7,7 @@ import Testing
 
 /// Many connections at once, replies given at once and later mixed. 128 is where libmicrohttpd's own
 /// loop falls asleep.
-@Suite(.serialized) struct CrowdTests {
+@Suite(.blocking, .serialized) struct CrowdTests {
     @Test(arguments: [64, 128, 129, 512, 2000], [1, 2])
     func `answers every connection of a crowd`(_ count: Int, _ loops: Int) throws {
         let server = try TestServer { $0.loops = loops }

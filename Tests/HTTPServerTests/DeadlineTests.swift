@@ -1,10 +1,11 @@
 import Glibc
 import Primitives
 import Testing
+import TestSupport
 
 @testable import HTTPServer
 
-@Suite struct DeadlineTests {
+@Suite(.blocking) struct DeadlineTests {
     @Test func `cuts off who says nothing`() throws {
         let server = try TestServer { $0.headerTimeout = .milliseconds(300) }
         let wire = try server.connect()

@@ -1,11 +1,12 @@
 import Glibc
 import Primitives
 import Testing
+import TestSupport
 
 @testable import HTTPServer
 
 /// Replies that come later, from other threads: parked at first, then suspended.
-@Suite struct DeferredTests {
+@Suite(.blocking) struct DeferredTests {
     let server: TestServer
 
     init() throws { server = try TestServer() }

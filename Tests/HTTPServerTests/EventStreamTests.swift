@@ -1,10 +1,11 @@
 import Primitives
 import Testing
+import TestSupport
 
 @testable import HTTPServer
 
 /// The queue of a streaming reply, without a socket.
-@Suite struct EventStreamTests {
+@Suite(.blocking) struct EventStreamTests {
     private func read(_ stream: EventStream, _ count: Int) -> (EventStream.Read, String) {
         var bytes = [UInt8](repeating: 0, count: count)
         let read = bytes.withUnsafeMutableBytes { stream.read(into: $0) }

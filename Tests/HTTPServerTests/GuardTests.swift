@@ -1,10 +1,11 @@
 import Testing
+import TestSupport
 
 @testable import HTTPServer
 
 /// Every row of the request guard over a raw socket. Each request is followed by another one that
 /// must never be answered: the connection ends with a refusal.
-@Suite struct GuardTests {
+@Suite(.blocking) struct GuardTests {
     let server: TestServer
 
     init() throws { server = try TestServer() }

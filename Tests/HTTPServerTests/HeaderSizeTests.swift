@@ -1,8 +1,9 @@
 import Testing
+import TestSupport
 
 @testable import HTTPServer
 
-@Suite struct HeaderSizeTests {
+@Suite(.blocking) struct HeaderSizeTests {
     let server: TestServer
 
     init() throws { server = try TestServer() }

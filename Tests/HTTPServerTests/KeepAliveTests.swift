@@ -5,7 +5,7 @@ import Testing
 
 @testable import HTTPServer
 
-@Suite struct KeepAliveTests {
+@Suite(.blocking) struct KeepAliveTests {
     let server: TestServer
 
     init() throws { server = try TestServer() }

@@ -1,10 +1,11 @@
 import Glibc
 import Primitives
 import Testing
+import TestSupport
 
 @testable import HTTPServer
 
-@Suite struct LimitTests {
+@Suite(.blocking) struct LimitTests {
     @Test func `refuses connections over the limit and serves the others on`() throws {
         let server = try TestServer { $0.maxConnections = 10 }
         var wires = try (0..<10).map { _ in try server.connect() }

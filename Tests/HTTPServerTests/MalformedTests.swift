@@ -7,7 +7,7 @@ import Testing
 
 /// What libmicrohttpd cannot parse it answers by itself, and does not say to whom: exactly what goes
 /// out is kept here. Each case is counted and logged.
-@Suite struct MalformedTests {
+@Suite(.blocking) struct MalformedTests {
     struct Row: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var request: String

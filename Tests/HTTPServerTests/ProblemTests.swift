@@ -1,9 +1,10 @@
 import Primitives
 import Testing
+import TestSupport
 
 @testable import HTTPServer
 
-@Suite struct ProblemTests {
+@Suite(.blocking) struct ProblemTests {
     private func json(
         _ problem: Problem, _ target: String = "/", route: String? = nil
     ) throws -> JSONValue {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import HTTPServer
 
-@Suite struct ReplyTests {
+@Suite(.blocking) struct ReplyTests {
     let server: TestServer
 
     init() throws { server = try TestServer() }

@@ -6,7 +6,7 @@ import Testing
 @testable import HTTPServer
 
 /// Server-Sent Events over a socket.
-@Suite struct StreamTests {
+@Suite(.blocking) struct StreamTests {
     private func open(_ server: TestServer) throws -> (ClientConnection, EventStream) {
         let count = server.streams.withLock { $0.count }
         let wire = try server.connect()

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// The record of each request, by `--access-log`.
-@Suite struct AccessRecordTests {
+@Suite(.processes) struct AccessRecordTests {
     /// The records after a success, a refusal and a path that nobody knows.
     private func records(_ mode: String) throws -> [JSONTree] {
         let service = try RunningService.start(["--access-log", mode])

@@ -1,7 +1,8 @@
 import Testing
+import TestSupport
 
 /// What `ack` and `timeout_ms` promise.
-@Suite struct AckTests {
+@Suite(.processes) struct AckTests {
     @Test func `the answer says the level that was reached, never more`() throws {
         let service = try RunningService.start()
         let journaled = try service.post("/events?ack=journaled", json: #"{"type":"a"}"#)

@@ -2,7 +2,7 @@ import Testing
 import TestSupport
 
 /// What nobody should send, sent to the real process.
-@Suite struct BadInputTests {
+@Suite(.processes) struct BadInputTests {
     @Test func `a bad event is refused alone and among good ones, and comes back nowhere`() throws {
         let service = try RunningService.start(["--access-log", "all", "--log-level", "trace"])
         var replies: [String] = []

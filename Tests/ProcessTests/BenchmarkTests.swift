@@ -3,7 +3,7 @@ import Testing
 import TestSupport
 
 /// The benchmarks as a program: that they run and tell what they found. No time is asserted.
-@Suite struct BenchmarkTests {
+@Suite(.processes) struct BenchmarkTests {
     @Test func `names every benchmark once`() throws {
         let run = try BenchmarkRun(["--list"])
         let names = run.output.split(separator: "\n").compactMap {

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// The Redis of the query cache, by itself and beside the streams.
-@Suite struct CacheRedisTests {
+@Suite(.processes) struct CacheRedisTests {
     private func component(_ name: String, of service: RunningService) throws -> String? {
         try service.get("/readyz").json()["components"]?[name]?.string
     }
@@ -14,8 +14,8 @@ import Testing
     }
 
     @Test func `one that serves the cache alone comes and goes without the streams`() throws {
-        let streams = try RedisProcess()
-        let cache = try RedisProcess(["--maxmemory", "100mb"])
+        let streams = try RedisServer()
+        let cache = try RedisServer(["--maxmemory", "100mb"])
         let service = try RunningService.start(
             redis: streams.url, ["--cache-redis-url", cache.url])
         try service.waitUntilStreamsAre("ok")
@@ -54,7 +54,7 @@ import Testing
     @Test func `the Redis of the streams serves the cache as well, with a breaker of its own`()
         throws
     {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let service = try RunningService.start(redis: redis.url)
         try wait(service, until: "ok")
         #expect(try service.status("cache", "redis", "dedicated")?.bool == false)
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func `without streams it is there for the cache alone`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let service = try RunningService.start(["--cache-redis-url", redis.url])
         try wait(service, until: "ok")
         #expect(try component("redis_streams", of: service) == "disabled")

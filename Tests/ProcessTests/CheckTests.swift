@@ -3,7 +3,7 @@ import Testing
 import TestSupport
 
 /// `millrace check` on the files of a service, running or not.
-@Suite struct CheckTests {
+@Suite(.processes) struct CheckTests {
     private struct Result {
         var status: ProcessEnding?
         var text: String

@@ -1,7 +1,8 @@
 import Testing
+import TestSupport
 
 /// CloudEvents 1.0 over HTTP in its three modes, and back out of the store.
-@Suite struct CloudEventTests {
+@Suite(.processes) struct CloudEventTests {
     @Test func `structured, batch and binary events are stored as they were meant`() throws {
         let service = try RunningService.start()
         let structured = try service.post(

@@ -3,7 +3,7 @@ import Testing
 import TestSupport
 
 /// Bodies that come packed, honest ones and others.
-@Suite struct CompressedBodyTests {
+@Suite(.processes) struct CompressedBodyTests {
     private let service: RunningService
 
     init() throws { service = try RunningService.start() }

@@ -2,15 +2,15 @@ import Testing
 import TestSupport
 
 /// The served openapi.yaml against the server that serves it.
-@Suite struct ContractTests {
-    @Test func `schemathesis finds nothing`() async throws {
+@Suite(.long) struct ContractTests {
+    @Test func `schemathesis finds nothing`() throws {
         // With keys, so that what is said of them is tested too.
         let keyed = try KeyedService([PlantedKey.everything])
-        try await expectNoFindings(keyed.service, key: PlantedKey.everything.text)
+        try expectNoFindings(keyed.service, key: PlantedKey.everything.text)
         #expect(try keyed.service.terminate() == .exited(0))
     }
 
-    @Test func `what Redis and a sink add is as described too`() async throws {
+    @Test func `what Redis and a sink add is as described too`() throws {
         // It takes some, refuses some, and fails now and then.
         let receiver = try Receiver { _, number in .status([200, 400, 503][number % 3]) }
         let cluster = try SinkCluster(receiver, nodes: [("a", "serve")])
@@ -24,7 +24,7 @@ import TestSupport
                 && status["breakers"]?["streams"]?["state"]?.string == "closed"
                 && status["sinks"]?["audit"]?["delivered"]?.integer ?? 0 > 0
         }
-        try await expectNoFindings(
+        try expectNoFindings(
             service,
             of: ["getStatus", "getReadiness", "getMetrics", "getDeadLetters", "putBreaker"])
         #expect(try service.terminate() == .exited(0))
@@ -35,19 +35,17 @@ import TestSupport
     ///   - key: what the service asks for; nil if it asks for none.
     private func expectNoFindings(
         _ service: RunningService, of operations: [String] = [], key: String? = nil
-    ) async throws {
+    ) throws {
         let output = service.directory.file("schemathesis")
         let run = try ChildProcess(
             [
                 MillraceBinary.packageRoot + "/Tests/Contract/run",
                 "http://127.0.0.1:\(service.port)",
-            ] + operations, environment: key.map { ["KEY": $0] } ?? [:], output: output,
-            errors: output)
-        // Awaited, not blocked for: the thread belongs to all tests.
-        for _ in 0..<3000 * slowness where run.isRunning {
-            try await Task.sleep(for: .milliseconds(100))
-        }
-        let status = run.kill()
+            ] + operations,
+            environment: ["EXAMPLES": "\(FaultForm.pick(short: 20, long: 50))"].merging(
+                key.map { ["KEY": $0] } ?? [:]) { $1 },
+            output: output, errors: output)
+        let status = run.exit(within: .seconds(300))
         let findings = String(decoding: (FileSystem.read(output) ?? []).suffix(8000), as: UTF8.self)
         #expect(status == .exited(0), "\(findings)")
     }

@@ -2,7 +2,7 @@ import Testing
 import TestSupport
 
 /// Which events are listed, asked for and kept.
-@Suite struct EventListTests {
+@Suite(.processes) struct EventListTests {
     private let lines = [
         #"{"id":"1","type":"a","source":"/x","subject":"s1","time":"2020-01-01T00:00:00Z","n":1}"#,
         #"{"id":"2","type":"a","source":"/x","subject":"s2","time":"2020-01-01T00:00:01Z","n":2}"#,

@@ -5,7 +5,7 @@ import TestSupport
 
 extension FaultTests {
     /// No room: nothing is taken, nothing is lost, and it goes on by itself.
-    @Suite struct FullDiskTests {
+    @Suite(.long) struct FullDiskTests {
         @Test(.enabled(if: SmallDisk.isPossible, "\(SmallDisk.whyNot)"))
         func `a full disk refuses events until there is space again`() throws {
             let disk = try SmallDisk(bytes: 64 << 20)

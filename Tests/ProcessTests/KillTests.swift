@@ -5,7 +5,7 @@ import TestSupport
 
 extension FaultTests {
     /// kill -9, as a power cut of the process: what was acknowledged is there, once.
-    @Suite struct KillTests {
+    @Suite(.long) struct KillTests {
         /// Syncing at intervals is about power: what was written outlives the process.
         @Test(arguments: 1...FaultForm.pick(short: 1, long: 10), ["always", "interval"])
         func `killed at random moments under load, it keeps what it acknowledged, once`(

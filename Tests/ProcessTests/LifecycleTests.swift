@@ -1,6 +1,7 @@
 import Testing
+import TestSupport
 
-@Suite struct LifecycleTests {
+@Suite(.processes) struct LifecycleTests {
     @Test func `it says that it is well, and stops cleanly when it is asked to`() throws {
         let service = try RunningService.start()
         let reply = try service.get("/healthz")

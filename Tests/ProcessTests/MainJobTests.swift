@@ -2,7 +2,7 @@ import Testing
 import TestSupport
 
 /// The main job, end to end: events in over HTTP, safe on disk, answered by a query.
-@Suite struct MainJobTests {
+@Suite(.processes) struct MainJobTests {
     @Test func `a log file that is posted is answered for, and posting it again changes nothing`()
         throws
     {

@@ -50,7 +50,8 @@ extension FaultTests {
             #expect(try service.terminate() == .exited(0))
         }
 
-        @Test func `clients that trickle do not slow down others, and are cut off`() throws {
+        @Test(.alone) func `clients that trickle do not slow down others, and are cut off`() throws
+        {
             let count = FaultForm.pick(short: 200, long: 2000)
             let service = try RunningService.start(["--header-timeout", "3s"])
             let slow = try (0..<count).map { _ in try service.connect() }

@@ -4,7 +4,7 @@ import Testing
 import TestSupport
 
 /// What operators see: health, figures, start and refusal.
-@Suite struct OperationTests {
+@Suite(.processes) struct OperationTests {
     @Test func `metrics are strict Prometheus text and count what happened`() throws {
         let service = try RunningService.start()
         _ = try service.post("/events?ack=stored", json: #"[{"type":"a"},{"type":"b"},{}]"#)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What was refused can be looked at, masked, and tried again.
-@Suite struct QuarantineTests {
+@Suite(.processes) struct QuarantineTests {
     private func replay(_ service: RunningService) throws -> [Int?] {
         let reply = try service.post("/events/quarantine/replay", json: "")
         #expect(reply.status == 200, "\(reply.text)")

@@ -3,7 +3,7 @@ import Testing
 import TestSupport
 
 /// Questions over HTTP to the real process, and the events they are about.
-@Suite struct QueryTests {
+@Suite(.processes) struct QueryTests {
     private let everything = "&from=1971-01-01&to=2100-01-01"
 
     @Test func `strings with U+0000 and names that differ in bytes stay what they are`() throws {
@@ -87,7 +87,7 @@ import TestSupport
         "/query?metric=sum:ms&interval=1d&tz=Europe/Berlin&from=1830-01-01&to=2100-01-01&explain=1"
 
     /// Days of centuries are the most that a query can ask of its parser.
-    @Test func `clients whose queries take long to read keep nobody else waiting`() throws {
+    @Test(.alone) func `clients whose queries take long to read keep nobody else waiting`() throws {
         let service = try RunningService.start()
         let port = service.port
         let isOver = Locked(false)

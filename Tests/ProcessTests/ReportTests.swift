@@ -2,7 +2,7 @@ import Testing
 import TestSupport
 
 /// What answers say about what was wrong.
-@Suite struct ReportTests {
+@Suite(.processes) struct ReportTests {
     private func errors(_ reply: ClientReply) throws -> [JSONTree] {
         try reply.json()["errors"]?.elements ?? []
     }

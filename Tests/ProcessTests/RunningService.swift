@@ -105,7 +105,7 @@ final class RunningService: Sendable {
     /// - Parameter pause: between two questions.
     func wait(
         until what: String, within limit: Duration = .seconds(30),
-        every pause: Duration = .milliseconds(2), _ isSo: () throws -> Bool
+        every pause: Duration = .milliseconds(5), _ isSo: () throws -> Bool
     ) throws {
         let deadline = Deadline.after(limit * slowness)
         while !(try isSo()) {
@@ -127,12 +127,8 @@ final class RunningService: Sendable {
         output.split(separator: "\n").compactMap { try? JSONTree.parse($0) }
     }
 
-    /// Memory in use, in bytes: `VmRSS`.
-    var residentBytes: Int {
-        let lines = FileSystem.text("/proc/\(pid)/status").split(separator: "\n")
-        let line = lines.first { $0.hasPrefix("VmRSS:") } ?? ""
-        return (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
-    }
+    /// Memory in use, in bytes.
+    var residentBytes: Int { process.residentBytes }
 
     /// How many files and sockets it has open.
     var openDescriptors: Int {
@@ -167,7 +163,7 @@ final class RunningService: Sendable {
                     "the service does not listen: \(said)\n\(FileSystem.text(directory.file("stderr")))"
                 )
             }
-            usleep(1000)
+            usleep(5000)
         }
     }
 }

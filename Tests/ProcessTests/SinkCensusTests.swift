@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// What nodes that are gone leave in a sink's group.
-@Suite struct SinkCensusTests {
+@Suite(.processes) struct SinkCensusTests {
     @Test func `a vanished node's consumer goes once nothing of it is pending, and not before`()
         throws
     {

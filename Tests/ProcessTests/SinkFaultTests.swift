@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Sinks of the real program, without Redis, and a receiver of the tests' own.
-@Suite struct SinkFaultTests {
+@Suite(.processes) struct SinkFaultTests {
     private func start(
         _ receiver: Receiver, _ more: String = "", _ arguments: [String] = []
     ) throws -> RunningService {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Nodes that share a sink: who reads which partition, and the order that comes of it.
-@Suite struct SinkOrderTests {
+@Suite(.processes) struct SinkOrderTests {
     private let both = [(name: "a", command: "serve"), (name: "b", command: "serve")]
 
     @Test func `a partition's events go out in their order while two nodes share the sink`() throws

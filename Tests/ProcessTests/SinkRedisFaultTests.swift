@@ -9,7 +9,7 @@ extension FaultTests {
         enum Fault: String, CaseIterable {
             case stopped, full, readOnly
 
-            func begin(_ redis: RedisProcess) throws {
+            func begin(_ redis: RedisServer) throws {
                 switch self {
                 case .stopped: redis.pause()
                 case .full: try redis.command("CONFIG", "SET", "maxmemory", "1")
@@ -18,7 +18,7 @@ extension FaultTests {
                 }
             }
 
-            func end(_ redis: RedisProcess) throws {
+            func end(_ redis: RedisServer) throws {
                 switch self {
                 case .stopped: redis.resume()
                 case .full: try redis.command("CONFIG", "SET", "maxmemory", "0")

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Two nodes and a worker that share one sink by way of Redis.
-@Suite struct SinkStreamFaultTests {
+@Suite(.processes) struct SinkStreamFaultTests {
     @Test(arguments: ["entry", "frame"])
     func `all three deliver, and each event goes out once while nothing fails`(
         encoding: String

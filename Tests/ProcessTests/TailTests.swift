@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// `GET /events/tail`: what is stored, as it is stored.
-@Suite struct TailTests {
+@Suite(.processes) struct TailTests {
     private func post(_ service: RunningService, _ ids: Range<Int>, type: String) throws {
         let lines = ids.map { #"{"id":"\#(type)-\#($0)","type":"\#(type)","source":"/t"}"# }
         let reply = try service.post("/events", lines: lines)

@@ -8,7 +8,7 @@ import TestSupport
 private let day = "from=2024-06-01&to=2024-06-02"
 private let noon: Int64 = 1_717_243_200_000
 
-@Suite struct QueryOutputTests {
+@Suite(.blocking) struct QueryOutputTests {
     func countries() throws -> EventFile {
         try EventFile([
             TestEvent(time: noon, data: "{\"country\":\"DE\",\"ok\":true,\"tags\":[1]}"),

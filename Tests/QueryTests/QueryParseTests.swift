@@ -5,7 +5,7 @@ import Testing
 
 @testable import Query
 
-@Suite struct QueryParseTests {
+@Suite(.blocking) struct QueryParseTests {
     static let now = EventFile.now
 
     func parse(_ query: String) throws -> QueryRequest {

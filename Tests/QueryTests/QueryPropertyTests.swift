@@ -4,7 +4,7 @@ import Testing
 
 @testable import Query
 
-@Suite struct QueryPropertyTests {
+@Suite(.blocking) struct QueryPropertyTests {
     /// "é" composed and decomposed: one name to whoever reads it, two to a machine.
     private static let fields = [
         "v", "cart.total", "items.0.sku", "k", "big", "caf\u{E9}", "cafe\u{301}", "codes.1",

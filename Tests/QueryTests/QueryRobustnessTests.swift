@@ -5,7 +5,7 @@ import Testing
 
 @testable import Query
 
-@Suite struct QueryRobustnessTests {
+@Suite(.blocking) struct QueryRobustnessTests {
     /// Pieces that mean something to the grammar, to SQL, to JSON paths or to nobody.
     private static let pieces = [
         "count", "sum:", "min:", "ms", "time", "type", ".", ":", ",", "-", "'", "\"", "\\", "\u{0}",

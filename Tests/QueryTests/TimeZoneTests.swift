@@ -1,9 +1,10 @@
 import Primitives
 import Testing
+import TestSupport
 
 @testable import Query
 
-@Suite struct TimeZoneTests {
+@Suite(.blocking) struct TimeZoneTests {
     func zone(_ name: String) throws -> TimeZoneRules {
         try #require(TimeZoneFile.rules(named: name))
     }

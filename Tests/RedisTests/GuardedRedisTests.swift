@@ -9,7 +9,7 @@ import Testing
 extension GuardedRedis {
     /// One that tests a server or a proxy on that port.
     convenience init(
-        port: UInt16, connectionLimit: Int = 4,
+        port: UInt16, database: Int = 0, connectionLimit: Int = 4,
         observer: @escaping @Sendable (BreakerChange) -> Void = { _ in }
     ) {
         var options = RedisLaneOptions(connectionLimit: connectionLimit)
@@ -18,7 +18,8 @@ extension GuardedRedis {
         options.breaker.successesToClose = 2
         let chosen = options
         self.init(
-            RedisURL(endpoints: [.tcp(host: "127.0.0.1", port: port)]), clientName: "test",
+            RedisURL(endpoints: [.tcp(host: "127.0.0.1", port: port)], database: database),
+            clientName: "test",
             options: { _ in chosen }, logger: .silent, observer: observer)
     }
 
@@ -44,10 +45,10 @@ extension GuardedRedis {
     }
 }
 
-struct GuardedRedisTests {
+@Suite(.blocking, .suiteRedis) struct GuardedRedisTests {
     @Test func `runs calls on connections that it keeps`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database)
         defer { redis.close() }
         for _ in 0..<20 { #expect(redis.attempt() == nil) }
         let status = try #require(redis.status.first)
@@ -58,8 +59,8 @@ struct GuardedRedisTests {
     }
 
     @Test func `lanes have connections of their own`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port, connectionLimit: 1)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database, connectionLimit: 1)
         defer { redis.close() }
         try redis.call(.streams, deadline: .after(.seconds(5))) { _ throws(RedisError) in
             #expect(redis.attempt(.cache, within: .seconds(5)) == nil)
@@ -69,8 +70,8 @@ struct GuardedRedisTests {
     }
 
     @Test func `waits for a connection until the deadline, which says nothing of Redis`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port, connectionLimit: 1)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database, connectionLimit: 1)
         defer { redis.close() }
         try redis.call(.streams, deadline: .after(.seconds(5))) { _ throws(RedisError) in
             let codes = Locked<[RedisError.Code?]>([])
@@ -86,8 +87,8 @@ struct GuardedRedisTests {
     }
 
     @Test func `many threads share few connections`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port, connectionLimit: 3)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database, connectionLimit: 3)
         defer { redis.close() }
         let errors = Locked<[RedisError.Code]>([])
         let threads = (0..<8).map { _ in
@@ -113,8 +114,8 @@ struct GuardedRedisTests {
     }
 
     @Test func `a blocking read may wait without being slow`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database)
         defer { redis.close() }
         for _ in 0..<3 {
             let isNull = try redis.call(
@@ -132,8 +133,8 @@ struct GuardedRedisTests {
     }
 
     @Test func `what a caller does with an answer makes no call slow`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database)
         defer { redis.close() }
         for _ in 0..<3 {
             try redis.call(.consumer, within: .seconds(5)) { session throws(RedisError) in
@@ -148,8 +149,8 @@ struct GuardedRedisTests {
     }
 
     @Test func `what is wrong with the command is no failure`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database)
         defer { redis.close() }
         #expect(redis.attempt { $0.command("SET", "k", "v") } == nil)
         for _ in 0..<30 {
@@ -165,8 +166,8 @@ struct GuardedRedisTests {
     }
 
     @Test func `a call that sends nothing is not counted`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database)
         defer { redis.close() }
         let error = #expect(throws: RedisError.self) {
             try redis.call(.cache, deadline: .after(.seconds(5))) { _ throws(RedisError) in
@@ -178,8 +179,8 @@ struct GuardedRedisTests {
     }
 
     @Test func `repeats what is safe to repeat`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database)
         defer { redis.close() }
         let attempts = Locked(0)
         let value = try redis.callRepeating(.cache, deadline: .after(.seconds(5))) {
@@ -204,8 +205,8 @@ struct GuardedRedisTests {
     }
 
     @Test func `refuses after close`() throws {
-        let server = try RedisServer()
-        let redis = GuardedRedis(port: server.port)
+        let server = try RedisServer.ofSuite()
+        let redis = GuardedRedis(port: server.port, database: server.database)
         #expect(redis.attempt() == nil)
         redis.close()
         #expect(redis.attempt() == .closed)

@@ -18,7 +18,7 @@ extension RedisConnector {
     }
 }
 
-struct RedisConnectionTests {
+@Suite(.blocking, .suiteRedis) struct RedisConnectionTests {
     private func connect(
         _ url: RedisURL, within limit: Duration = .seconds(5)
     ) throws(RedisError) -> RedisConnection {
@@ -26,7 +26,7 @@ struct RedisConnectionTests {
     }
 
     @Test func `reads every kind of reply`() throws {
-        let server = try RedisServer()
+        let server = try RedisServer.ofSuite()
         let connection = try connect(server.url())
         var pipeline = RedisPipeline()
         pipeline.command("SET", "k", "v\u{0}é")
@@ -59,7 +59,7 @@ struct RedisConnectionTests {
     }
 
     @Test func `replies larger than any buffer come whole, and the memory is given back`() throws {
-        let server = try RedisServer()
+        let server = try RedisServer.ofSuite()
         let connection = try connect(server.url())
         var pipeline = RedisPipeline()
         pipeline.command("SET", "big", String(repeating: "x", count: 5 << 20))
@@ -183,7 +183,7 @@ struct RedisConnectionTests {
     }
 
     @Test func `any bytes and any shape come back as they were`() throws {
-        let server = try RedisServer()
+        let server = try RedisServer.ofSuite()
         let connection = try connect(server.url())
         let seed = UInt64.random(in: 0..<1 << 40)
         print("replies from seed \(seed)")

@@ -14,7 +14,7 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 }
 
-struct RedisFaultTests {
+@Suite(.blocking, .suiteRedis) struct RedisFaultTests {
     static let connectionFaults = [
         FaultCase(name: "reset", fault: .reset, code: .connection),
         FaultCase(name: "half-closed", fault: .halfClose, code: .connection),
@@ -40,7 +40,7 @@ struct RedisFaultTests {
     /// fault, so a call meets that and not the greeting.
     private func meet(_ fault: FaultProxy.Fault, _ body: (GuardedRedis, FaultProxy) -> Void) throws
     {
-        let server = try RedisServer()
+        let server = try RedisServer.ofSuite()
         let proxy = try FaultProxy(to: server.port)
         defer { proxy.stop() }
         let redis = GuardedRedis(port: proxy.port)
@@ -213,7 +213,7 @@ struct RedisFaultTests {
     }
 
     @Test func `calls on many threads survive a Redis that comes and goes`() throws {
-        let server = try RedisServer()
+        let server = try RedisServer.ofSuite()
         let proxy = try FaultProxy(to: server.port)
         defer { proxy.stop() }
         let redis = GuardedRedis(port: proxy.port)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Redis
 
-struct RedisServerFactsTests {
+@Suite(.blocking) struct RedisServerFactsTests {
     private func facts(_ redis: GuardedRedis) throws -> RedisServerFacts {
         try redis.readFacts(.streams, deadline: .after(.seconds(5)))
     }

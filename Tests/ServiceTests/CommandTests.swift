@@ -1,8 +1,9 @@
 import Testing
+import TestSupport
 
 @testable import Service
 
-@Suite struct CommandTests {
+@Suite(.blocking) struct CommandTests {
     @Test func `serve is what is done without a command`() throws {
         let command = try MillraceCommand.parseAsRoot(["--port", "9000", "--insecure-no-auth"])
         let serve = try #require(command as? ServeCommand)

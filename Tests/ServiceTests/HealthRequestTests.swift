@@ -1,9 +1,10 @@
 import Primitives
 import Testing
+import TestSupport
 
 @testable import Service
 
-@Suite struct HealthRequestTests {
+@Suite(.blocking) struct HealthRequestTests {
     private func ask(
         _ port: Int, timeout: Duration = .seconds(5)
     ) throws(HealthRequest.Failure) -> String {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Service
 
-@Suite struct InspectionTests {
+@Suite(.blocking) struct InspectionTests {
     private func inspect(_ directory: String) throws -> [Inspection.Finding] {
         Inspection.run(try Configuration.load(flags: ["data-dir": directory]))
     }

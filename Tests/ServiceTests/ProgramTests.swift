@@ -1,10 +1,11 @@
 import Glibc
 import Primitives
 import Testing
+import TestSupport
 
 @testable import Service
 
-@Suite struct ProgramTests {
+@Suite(.blocking) struct ProgramTests {
     @Test func `says its version`() throws {
         let program = try Program(["--version"])
         #expect(program.exitCode() == 0)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Storage
 
-@Suite struct DamageTests {
+@Suite(.blocking) struct DamageTests {
     /// A closed store with events up to position 50, and its bytes.
     private func filled(_ folder: TemporaryDirectory) throws -> [UInt8] {
         let store = try openStore(folder)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Storage
 
-@Suite struct DiskFullTests {
+@Suite(.blocking) struct DiskFullTests {
     @Test(.enabled(if: SmallDisk.isPossible, "\(SmallDisk.whyNot)"))
     func `refuses when the disk is full, keeps what it has, and recovers by itself`() throws {
         let disk = try SmallDisk(bytes: 6 << 20)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Storage
 
-@Suite struct QuarantineTests {
+@Suite(.blocking) struct QuarantineTests {
     private func entry(_ number: Int, bytes: Int = 10) -> QuarantineEntry {
         QuarantineEntry(
             received: start + Int64(number), code: "missing_type", detail: "event \(number)",

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Storage
 
-@Suite struct ReadingTests {
+@Suite(.blocking) struct ReadingTests {
     @Test func `lists newest first, and of one time the last stored first`() throws {
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)

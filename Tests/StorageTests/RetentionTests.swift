@@ -5,7 +5,7 @@ import Testing
 
 @testable import Storage
 
-@Suite struct RetentionTests {
+@Suite(.blocking) struct RetentionTests {
     private let minute: Int64 = 60_000
 
     /// Ten events a minute over ten minutes, two types.

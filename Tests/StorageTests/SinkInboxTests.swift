@@ -3,7 +3,7 @@ import Storage
 import TestSupport
 import Testing
 
-@Suite struct SinkInboxTests {
+@Suite(.blocking) struct SinkInboxTests {
     private func letter(_ number: Int, sink: String = "a", bytes: Int = 10) -> DeadLetterEntry {
         let padding = String(repeating: "x", count: bytes)
         return DeadLetterEntry(

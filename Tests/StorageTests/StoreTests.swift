@@ -8,7 +8,7 @@ import Testing
 
 @testable import Storage
 
-@Suite struct StoreTests {
+@Suite(.blocking) struct StoreTests {
     /// Version 1 as it was released. It must never change: files made with it exist.
     @Test func `keeps the first version of the schema as it was`() {
         let bytes = Array(Schema.version1.utf8)

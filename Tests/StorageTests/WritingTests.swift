@@ -7,7 +7,7 @@ import Testing
 
 @testable import Storage
 
-@Suite struct WritingTests {
+@Suite(.blocking) struct WritingTests {
     @Test func `stores an event once however often it comes`() throws {
         let folder = try TemporaryDirectory()
         var store = try openStore(folder)

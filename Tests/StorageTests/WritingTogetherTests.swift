@@ -6,7 +6,7 @@ import Testing
 @testable import Storage
 
 /// Rows that one statement inserts: they must be what single rows would have been.
-@Suite struct WritingTogetherTests {
+@Suite(.blocking) struct WritingTogetherTests {
     @Test func `stores what single rows would, however many there are and come again`() throws {
         var random = SeededGenerator.printingSeed("stores what single rows would")
         let folders = (try TemporaryDirectory(), try TemporaryDirectory())

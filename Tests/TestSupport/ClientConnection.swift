@@ -1,4 +1,5 @@
 internal import Glibc
+import ProcessSupport
 
 /// One TCP connection to a server on this machine: a small blocking HTTP/1.1 client that sends
 /// what it is told, malformed requests included. One thread at a time.
@@ -36,7 +37,7 @@ package final class ClientConnection {
                     Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw TestError("send", errno: errno) }
+            guard count >= 0 else { throw SystemFailure("send", errno: errno) }
             sent += count
         }
     }

@@ -129,8 +129,11 @@ private final class FaultProxyConnection {
             sleep(until: .after(time))
             write(bytes[...], to: client)
         case .trickle(let pause):
+            // By the clock, so that a machine that is busy makes up for what it was late.
+            var next = MonotonicTime.now()
             for index in bytes.indices where isOpen && !isClosed.withLock({ $0 }) {
-                sleep(until: .after(pause))
+                next = next + pause
+                sleep(until: Deadline(next))
                 write(bytes[index...index], to: client)
             }
         case .cut(let count):

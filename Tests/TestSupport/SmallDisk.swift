@@ -1,4 +1,5 @@
 internal import Glibc
+import ProcessSupport
 
 /// A file system of its own, small enough to be filled: a tmpfs, unmounted with its last owner.
 package final class SmallDisk: Sendable {
@@ -8,7 +9,7 @@ package final class SmallDisk: Sendable {
     package init(bytes: Int) throws {
         directory = try TemporaryDirectory()
         guard mount("tmpfs", directory.path, "tmpfs", 0, "size=\(bytes)") == 0 else {
-            throw TestError("mount", errno: errno)
+            throw SystemFailure("mount", errno: errno)
         }
     }
 
@@ -31,7 +32,7 @@ package final class SmallDisk: Sendable {
     /// Writes a file of zeros until nothing more fits.
     package func fill() throws {
         let file = open(path + "/filler", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw TestError("filler", errno: errno) }
+        guard file >= 0 else { throw SystemFailure("filler", errno: errno) }
         defer { close(file) }
         let zeros = [UInt8](repeating: 0, count: 64 << 10)
         while write(file, zeros, zeros.count) > 0 {}

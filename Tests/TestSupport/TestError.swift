@@ -1,13 +1,6 @@
-internal import Glibc
-
 /// Why a test could not go on: not a finding about the service but about the way to it.
 package struct TestError: Error, CustomStringConvertible {
     package var description: String
 
     package init(_ description: String) { self.description = description }
-
-    /// What failed, and the system's words for `code`.
-    package init(_ what: String, errno code: Int32) {
-        description = "\(what): \(String(cString: strerror(code)))"
-    }
 }

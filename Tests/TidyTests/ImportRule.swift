@@ -1,4 +1,4 @@
-/// One line of ARCHITECTURE.md's table of rooms that the package manifest alone does not keep.
+/// A rule of `Architecture.md` on who imports whom that the package manifest alone does not keep.
 struct ImportRule: CustomStringConvertible, Sendable {
     /// The module that is spoken about.
     var module: String
@@ -32,6 +32,8 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "Service", allowed: ["millrace", "millrace-bench"]),
         ImportRule(module: "Redis", allowed: ["Events", "Query", "Service"]),
         ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Service"]),
+        // It starts and kills processes, which no service may.
+        ImportRule(module: "ProcessSupport", allowed: ["millrace-bench"]),
         // Environment and command line are read in one room.
         ImportRule(module: "Yams", allowed: ["Service"]),
         ImportRule(module: "ArgumentParser", allowed: ["Service", "millrace", "millrace-bench"]),

@@ -1,7 +1,7 @@
 import Testing
 
 @Suite struct ImportTests {
-    let sources = Repository.swiftFiles(below: "Sources")
+    let sources = Repository.sources
 
     @Test(arguments: ImportRule.wrappers + ImportRule.borders)
     func `a module is imported only by the rooms it is meant for`(_ rule: ImportRule) {
@@ -39,7 +39,7 @@ import Testing
     @Test func `Foundation is imported only with a written reason`() {
         let allowed = Set(FoundationUse.allowed.map(\.path))
         let modules: Set = ["Foundation", "FoundationEssentials", "FoundationNetworking"]
-        let users = (sources + Repository.swiftFiles(below: "Tests")).flatMap { file in
+        let users = (sources + Repository.tests).flatMap { file in
             file.imports.filter { modules.contains($0.module) }.map { _ in file.path }
         }
         #expect(Set(users).subtracting(allowed).isEmpty)
@@ -63,7 +63,7 @@ import Testing
 
     @Test func `tests of a room do not reach into another room's C library`() {
         let modules = Set(ImportRule.wrappers.map(\.module))
-        let offenders = Repository.swiftFiles(below: "Tests").flatMap { file in
+        let offenders = Repository.tests.flatMap { file in
             file.imports.filter { modules.contains($0.module) }.map { file.place($0.line) }
         }
         #expect(offenders.isEmpty)

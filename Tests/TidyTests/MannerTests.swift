@@ -1,9 +1,9 @@
 import Testing
 
-/// What STYLE.md asks of every line, as far as a look at the text can tell.
+/// How the code reads, as far as a look at the text can tell.
 @Suite struct MannerTests {
-    let sources = Repository.swiftFiles(below: "Sources")
-    let tests = Repository.swiftFiles(below: "Tests")
+    let sources = Repository.sources
+    let tests = Repository.tests
 
     @Test func `nothing is left to do later`() {
         // Written in two parts, so that this file does not find itself.

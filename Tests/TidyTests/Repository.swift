@@ -1,4 +1,5 @@
 import Glibc
+import ProcessSupport
 
 /// The files of this package as they lie on disk, without what building leaves behind.
 enum Repository {
@@ -25,8 +26,13 @@ enum Repository {
         return found
     }
 
+    /// The Swift files of the service and of the tests. Reading them takes a second, so it is done
+    /// once.
+    static let sources = swiftFiles(below: "Sources")
+    static let tests = swiftFiles(below: "Tests")
+
     /// The Swift files below `folder`, read.
-    static func swiftFiles(below folder: String) -> [SourceFile] {
+    private static func swiftFiles(below folder: String) -> [SourceFile] {
         files(below: folder).filter { $0.hasSuffix(".swift") }.sorted().compactMap { path in
             text(of: path).map { SourceFile(path: path, text: $0) }
         }
@@ -34,10 +40,13 @@ enum Repository {
 
     /// Names at the top level that git has, committed or added; empty outside a work tree.
     static func committedAtTop() -> Set<String> {
-        guard let git = popen("git -C '\(root)' ls-files -z 2> /dev/null", "r") else { return [] }
-        defer { pclose(git) }
+        guard let folder = try? TemporaryDirectory() else { return [] }
+        let output = folder.file("names")
+        let git = try? ChildProcess(
+            ["git", "-C", root, "ls-files", "-z"], output: output, errors: "/dev/null")
+        guard git?.ending(within: .seconds(60)) == .exited(0) else { return [] }
         return Set(
-            bytes(of: git).split(separator: 0).map { path in
+            (FileSystem.read(output) ?? []).split(separator: 0).map { path in
                 String(decoding: path.prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
             })
     }
@@ -63,20 +72,7 @@ enum Repository {
 
     /// Nil if there is no such file.
     static func text(of path: String) -> String? {
-        guard let file = fopen(root + "/" + path, "r") else { return nil }
-        defer { fclose(file) }
-        return String(decoding: bytes(of: file), as: UTF8.self)
-    }
-
-    /// All that is still to be read.
-    private static func bytes(of file: UnsafeMutablePointer<FILE>) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = fread(&chunk, 1, chunk.count, file)
-            if count == 0 { return bytes }
-            bytes.append(contentsOf: chunk[..<count])
-        }
+        FileSystem.read(root + "/" + path).map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// What building, running and git leave; in a second work tree `.git` is a file.

@@ -1,7 +1,7 @@
 import Testing
 
 @Suite struct SizeTests {
-    let files = Repository.swiftFiles(below: "Sources") + Repository.swiftFiles(below: "Tests")
+    let files = Repository.sources + Repository.tests
 
     @Test func `no file is longer than 500 lines`() {
         let plain = (Repository.files(below: "Sources") + Repository.files(below: "Tests"))

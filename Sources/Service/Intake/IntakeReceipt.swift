@@ -5,7 +5,7 @@ import Storage
 
 /// What the decoder made of one body: enough to answer it once it is journaled.
 struct IntakeReceipt: Sendable {
-    /// What HTTP_API.md lists at most.
+    /// Errors in one reply, as `openapi.yaml` has it.
     static let errorLimit = 100
     /// The store's turn comes within milliseconds; where it is far behind or cannot write, the answer
     /// says how it stands.

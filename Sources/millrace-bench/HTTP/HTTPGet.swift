@@ -1,5 +1,6 @@
 internal import Glibc
 import Primitives
+import ProcessSupport
 
 /// One blocking GET from a service on this machine, on a connection of its own.
 struct HTTPGet {
@@ -28,17 +29,10 @@ struct HTTPGet {
     }
 
     private static func connect(_ port: UInt16, _ timeout: Duration) throws(BenchFailure) -> Int32 {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard socket >= 0 else { throw failure("socket") }
+        let socket = try attempt("no reply") { try Loopback.connect(to: port) }
         var limit = timeval(tv_sec: Int(timeout.components.seconds), tv_usec: 0)
         setsockopt(
             socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var address = LoopbackAddress(port: port)
-        guard address.withPointer({ Glibc.connect(socket, $0, $1) }) == 0 else {
-            let error = failure("connect")
-            close(socket)
-            throw error
-        }
         return socket
     }
 

@@ -1,5 +1,6 @@
 internal import Glibc
 import Primitives
+import ProcessSupport
 
 /// The service's release binary, running on a free port with a data directory of its own. Killed
 /// when the last owner goes.
@@ -23,11 +24,11 @@ final class ServerProcess {
         _ bench: Bench, dataDirectory: String, journalMaxBytes: String = "16GiB",
         options: [String] = []
     ) throws(BenchFailure) {
-        port = try LoopbackAddress.freePort()
+        port = try attempt("no free port") { try Loopback.freePort() }
         outputPath = bench.scratch.file("server.log")
         let start = MonotonicTime.now()
         process = try ChildProcess(
-            [
+            measured: [
                 bench.serverPath, "serve", "--host", "127.0.0.1", "--port", "\(port)",
                 "--data-dir", dataDirectory, "--log-level", "warning",
                 "--journal-max-bytes", journalMaxBytes,
@@ -45,12 +46,12 @@ final class ServerProcess {
     /// - Throws: if it does not end in time or not with 0.
     func stop() throws(BenchFailure) {
         process.send(SIGTERM)
-        guard let code = process.exitCode(within: ServerProcess.stopLimit) else {
+        guard let ending = process.ending(within: ServerProcess.stopLimit) else {
             throw BenchFailure("the server still runs a minute after SIGTERM")
         }
-        guard code == 0 else {
-            let said = TextFile.read(outputPath).suffix(500)
-            throw BenchFailure("the server ended with \(code): \(said)")
+        guard ending == .exited(0) else {
+            let said = FileSystem.text(outputPath).suffix(500)
+            throw BenchFailure("the server ended with \(ending): \(said)")
         }
     }
 
@@ -63,7 +64,7 @@ final class ServerProcess {
                 return MonotonicTime.now().since(start)
             }
             guard process.isRunning, !deadline.hasPassed else {
-                let said = TextFile.read(outputPath).suffix(500)
+                let said = FileSystem.text(outputPath).suffix(500)
                 throw BenchFailure("the server does not answer: \(said)")
             }
             sleep(until: .after(.microseconds(200)))

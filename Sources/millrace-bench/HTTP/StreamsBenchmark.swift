@@ -1,4 +1,5 @@
 import Primitives
+import ProcessSupport
 
 /// From the request by way of Redis Streams into the store, until `/query` counts it.
 final class StreamsBenchmark: Benchmark {
@@ -18,7 +19,7 @@ final class StreamsBenchmark: Benchmark {
 
         init(_ bench: Bench, encoding: String) throws(BenchFailure) {
             self.encoding = encoding
-            redis = try RedisServer(bench)
+            redis = try attempt("make bench installs Redis") { try RedisServer() }
             load = try IntakeLoad(
                 bench, name: "data-\(encoding)",
                 options: ["--redis-url", redis.url, "--stream-encoding", encoding])

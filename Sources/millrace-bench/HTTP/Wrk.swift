@@ -1,4 +1,5 @@
 import Primitives
+import ProcessSupport
 
 /// The load generator `wrk`, one thread of it.
 struct Wrk {
@@ -41,12 +42,12 @@ struct Wrk {
     func run(for time: Duration) throws(BenchFailure) -> Outcome {
         let output = scratch.file("wrk.log")
         let process = try start(for: time, output)
-        guard let code = process.exitCode(within: time + .seconds(60)) else {
+        guard let ending = process.ending(within: time + .seconds(60)) else {
             throw BenchFailure("wrk does not end")
         }
-        let text = TextFile.read(output)
-        guard code == 0, let totals = WrkScript.totals(in: text) else {
-            throw BenchFailure("wrk ended with \(code): \(text.suffix(500))")
+        let text = FileSystem.text(output)
+        guard ending == .exited(0), let totals = WrkScript.totals(in: text) else {
+            throw BenchFailure("wrk ended with \(ending): \(text.suffix(500))")
         }
         return try outcome(totals)
     }
@@ -55,12 +56,13 @@ struct Wrk {
         for time: Duration, _ output: String
     ) throws(BenchFailure) -> ChildProcess {
         let script = scratch.file("wrk.lua")
-        try TextFile.write(WrkScript.text(for: body, pause: pause), to: script)
+        let text = WrkScript.text(for: body, pause: pause)
+        try attempt("wrk's script") { try FileSystem.write(text.utf8, to: script) }
         // wrk knows whole seconds only.
         let seconds = max(1, Int(time.inSeconds.rounded()))
         do throws(BenchFailure) {
             return try ChildProcess(
-                [
+                measured: [
                     "wrk", "-t1", "-c\(connections)", "-d\(seconds)s", "-s", script,
                     "http://127.0.0.1:\(port)\(target)",
                 ], output: output)

@@ -1,5 +1,6 @@
 internal import Glibc
 import Primitives
+import ProcessSupport
 import Service
 
 /// Ends the run on SIGTERM and SIGINT without leaving a server or gigabytes behind.

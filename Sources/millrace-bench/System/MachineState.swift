@@ -1,4 +1,5 @@
 import Primitives
+import ProcessSupport
 
 /// What else the figures depend on.
 struct MachineState {
@@ -8,7 +9,7 @@ struct MachineState {
 
     /// The first number of `/proc/loadavg`.
     static var load: Double {
-        TextFile.read("/proc/loadavg").split(separator: " ").first.flatMap { Double($0) } ?? 0
+        FileSystem.text("/proc/loadavg").split(separator: " ").first.flatMap { Double($0) } ?? 0
     }
 
     static var isDebugBuild: Bool {

@@ -1,4 +1,5 @@
 internal import Glibc
+import ProcessSupport
 
 /// A new folder that holds what a run writes.
 struct ScratchDirectory: Sendable {
@@ -21,7 +22,7 @@ struct ScratchDirectory: Sendable {
     /// Makes a folder of that name, and removes first what an earlier round left there.
     func freshFolder(_ name: String) throws(BenchFailure) -> String {
         let folder = file(name)
-        ScratchDirectory.remove(folder)
+        FileSystem.remove(folder)
         guard mkdir(folder, 0o700) == 0 else {
             throw BenchFailure("cannot make \(folder): \(String(cString: strerror(errno)))")
         }
@@ -37,7 +38,7 @@ struct ScratchDirectory: Sendable {
         let major = device >> 8 & 0xFFF | device >> 32 & 0xFFFF_F000
         let minor = device & 0xFF | device >> 12 & 0xFFFF_FF00
         // proc(5): the third word is the device; the file system's type stands behind a lone dash.
-        return TextFile.read("/proc/self/mountinfo").split(separator: "\n").contains { line in
+        return FileSystem.text("/proc/self/mountinfo").split(separator: "\n").contains { line in
             let words = line.split(separator: " ")
             guard words.count > 2, words[2] == "\(major):\(minor)",
                 let dash = words.firstIndex(of: "-")
@@ -48,20 +49,5 @@ struct ScratchDirectory: Sendable {
         }
     }
 
-    func remove() { ScratchDirectory.remove(path) }
-
-    /// Removes a folder and all it holds. A link is removed, not followed.
-    static func remove(_ folder: String) {
-        guard let stream = opendir(folder) else { return }
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name == "." || name == ".." { continue }
-            let path = folder + "/" + name
-            if entry.pointee.d_type == UInt8(DT_DIR) { remove(path) } else { unlink(path) }
-        }
-        closedir(stream)
-        rmdir(folder)
-    }
+    func remove() { FileSystem.remove(path) }
 }

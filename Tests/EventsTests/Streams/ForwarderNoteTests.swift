@@ -5,7 +5,7 @@ import Testing
 
 @testable import Events
 
-@Suite struct ForwarderNoteTests {
+@Suite(.blocking) struct ForwarderNoteTests {
     @Test func `a note is read back as it was written`() throws {
         let folder = try TemporaryDirectory()
         let directory = try JournalDirectory(path: folder.path)

@@ -6,7 +6,7 @@ import Testing
 @testable import Events
 
 /// Entries that do not come in time, and all the others.
-@Suite struct LateEntryTests {
+@Suite(.blocking) struct LateEntryTests {
     @Test func `an entry that never comes keeps nothing else from being stored`() throws {
         let lines = LogLines()
         let harness = try ConsumerHarness(partitions: 2, log: lines.log)
@@ -43,7 +43,7 @@ import Testing
         defer { harness.stop() }
         try harness.makeGroup()
         // A byte at a time: 12 kB take more than a second, a short answer a moment.
-        harness.proxy.set(.trickle(.microseconds(60)))
+        harness.proxy.set(.trickle(.microseconds(100)))
         try harness.add("slow", size: 12_000, to: 0)
         harness.consumer.start()
         #expect(eventually { harness.consumer.failures > 0 })

@@ -5,7 +5,7 @@ import Testing
 @testable import Events
 
 /// How entries that were delivered before are tried.
-@Suite struct PendingEntryTests {
+@Suite(.blocking) struct PendingEntryTests {
     private func entries(_ count: Int, deliveries: Int64) -> [PendingEntry] {
         (0..<count).map {
             PendingEntry(

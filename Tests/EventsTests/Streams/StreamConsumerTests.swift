@@ -8,7 +8,7 @@ import Testing
 @testable import Events
 
 /// The consumer of a node, against a real Redis. The test does what forwarder and writer do.
-@Suite struct StreamConsumerTests {
+@Suite(.blocking) struct StreamConsumerTests {
     private let directory: TemporaryDirectory
     private let server: RedisServer
     private let parts: StreamParts

@@ -9,7 +9,7 @@ import Testing
 
 /// The forwarder of a node, against a real Redis or one that says what it is told. The test does
 /// what the writer does.
-@Suite struct StreamForwarderTests {
+@Suite(.blocking) struct StreamForwarderTests {
     private let directory: TemporaryDirectory
     private let server: RedisServer
     private let proxy: FaultProxy

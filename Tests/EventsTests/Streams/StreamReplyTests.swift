@@ -6,7 +6,7 @@ import Testing
 @testable import Events
 
 /// What is no answer to the question is not believed, and of one that is, a part at a time.
-@Suite struct StreamReplyTests {
+@Suite(.blocking) struct StreamReplyTests {
     private static let id = StreamEntryID(milliseconds: 5, number: 1)
     private static let groups =
         "*1\r\n*4\r\n$4\r\nname\r\n$1\r\ng\r\n$17\r\nlast-delivered-id\r\n$3\r\n5-1\r\n"

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// A consumer that is not ours, with a group of its own.
-@Suite struct ForeignConsumerTests {
+@Suite(.processes) struct ForeignConsumerTests {
     private static let count = 2000
 
     /// Data of every kind of JSON, by turns.
@@ -24,19 +24,19 @@ import Testing
             + #""traceid":"t\#(number)","data":\#(data(number))}"#
     }
 
-    private func length(_ partition: Int, of redis: RedisProcess) throws -> Int {
-        let key = RedisProcess.keys()[partition]
+    private func length(_ partition: Int, of redis: RedisServer) throws -> Int {
+        let key = RedisServer.keys()[partition]
         return Int(try redis.command("XLEN", key).first ?? "") ?? -1
     }
 
-    private func reader(_ redis: RedisProcess, _ arguments: String...) throws -> JSONTree {
+    private func reader(_ redis: RedisServer, _ arguments: String...) throws -> JSONTree {
         try ForeignClient.run("reader.py", ["\(redis.port)", "stranger"] + arguments)
     }
 
     @Test func `reads every event as it was posted, and holds what it has not acknowledged`()
         throws
     {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let service = try RunningService.start(redis: redis.url)
         _ = try reader(redis, "create")
         let lines = (0..<ForeignConsumerTests.count).map(ForeignConsumerTests.event)
@@ -69,7 +69,7 @@ import Testing
         try service.wait(until: "all of it is trimmed") {
             try (0..<4).allSatisfy { try length($0, of: redis) < rest }
         }
-        for key in RedisProcess.keys() {
+        for key in RedisServer.keys() {
             #expect(try redis.command("XPENDING", key, "stranger").first == "0")
         }
         #expect(try service.status("stream", "cut_unread")?.integer == 0)
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test func `nodes that write frames and entries read each other`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let nodes = try [("a", "frame"), ("b", "entry")].map {
             try RunningService.start(redis: redis.url, node: $0.0, ["--stream-encoding", $0.1])
         }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A producer that is not ours, and what is no event.
-@Suite struct ForeignProducerTests {
+@Suite(.processes) struct ForeignProducerTests {
     @Test func `its events are stored and delivered, and its rubbish stops neither`() throws {
         let receiver = try Receiver()
         let cluster = try SinkCluster(receiver, nodes: [("a", "serve")])
@@ -35,7 +35,7 @@ import Testing
         let events = try service.get("/events?type=foreign.order&limit=1").json()
         #expect(events["events"]?[0]?["data"]?["text"]?.string == "é\n€ 😀")
         for group in ["a", SinkCluster.group] {
-            for key in RedisProcess.keys() {
+            for key in RedisServer.keys() {
                 try service.wait(until: "nothing is pending") {
                     try redis.command("XPENDING", key, group).first == "0"
                 }
@@ -49,7 +49,7 @@ import Testing
         let cluster = try SinkCluster(Receiver(), nodes: [("w", "worker")])
         let (redis, worker) = (cluster.redis, cluster.nodes[0])
         for text in [#"{"secret":"s3cr3t"}"#, "s3cr3t", #"{"id":"1"}"#] {
-            try redis.command("XADD", RedisProcess.keys()[0], "*", "event", text)
+            try redis.command("XADD", RedisServer.keys()[0], "*", "event", text)
         }
         try worker.wait(until: "they are listed") {
             try worker.get("/events/quarantine").json().quarantined.count == 3
@@ -62,10 +62,10 @@ import Testing
         #expect(rest.quarantined.first?["preview"]?["secret"]?.string == "string")
         #expect(
             rest.quarantined.first?["stream_entry"]?.string?
-                .hasPrefix(RedisProcess.keys()[0] + " ") == true)
+                .hasPrefix(RedisServer.keys()[0] + " ") == true)
         // What a group is given again is set aside once.
-        try redis.command("XGROUP", "SETID", RedisProcess.keys()[0], "w", "0")
-        try redis.command("XADD", RedisProcess.keys()[0], "*", "event", "another")
+        try redis.command("XGROUP", "SETID", RedisServer.keys()[0], "w", "0")
+        try redis.command("XADD", RedisServer.keys()[0], "*", "event", "another")
         try worker.wait(until: "the other one is listed") {
             try worker.get("/events/quarantine").json().quarantined.count > 3
         }
@@ -81,8 +81,8 @@ import Testing
     @Test func `an entry that was delivered again and again goes to quarantine, others do not`()
         throws
     {
-        let redis = try RedisProcess()
-        let key = RedisProcess.keys()[2]
+        let redis = try RedisServer()
+        let key = RedisServer.keys()[2]
         try redis.command("XGROUP", "CREATE", key, "n1", "0", "MKSTREAM")
         for id in ["poison", "suspect", "fresh"] {
             try redis.command(

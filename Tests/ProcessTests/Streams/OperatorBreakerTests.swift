@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Breakers set by hand, under load.
-@Suite struct OperatorBreakerTests {
+@Suite(.processes) struct OperatorBreakerTests {
     private func set(_ service: RunningService, _ name: String, _ state: String) throws {
         let reply = try service.putBreaker(name, #"{"state":"\#(state)"}"#)
         #expect(reply.status == 200)
@@ -19,7 +19,7 @@ import Testing
     func `forced open it is degraded, takes everything, and catches up once it is let go`(
         name: String
     ) throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         // Holds every entry, and reads them at the end.
         try redis.addGroup("witness")
         let service = try RunningService.start(redis: redis.url)
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test func `what is no order to a breaker is refused`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let service = try RunningService.start(redis: redis.url)
         let good = #"{"state":"auto"}"#
         let unknown = try service.putBreaker("nothing", good)

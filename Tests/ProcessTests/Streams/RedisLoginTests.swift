@@ -2,9 +2,9 @@ import TestSupport
 import Testing
 
 /// User, password and database of `--redis-url`.
-@Suite struct RedisLoginTests {
+@Suite(.processes) struct RedisLoginTests {
     @Test func `events go to the database that the URL names, as its user`() throws {
-        let redis = try RedisProcess([
+        let redis = try RedisServer([
             "--user", "millrace", "on", ">s3cret", "~millrace:*", "&*", "+@all",
         ])
         let service = try RunningService.start(redis: url(redis, password: "s3cret"))
@@ -16,7 +16,7 @@ import Testing
         try service.waitUntilStreamsAreDrained()
         #expect(try service.storedCount() == 20)
         let database3 = try redis.command("-n", "3", "KEYS", "millrace:*:events")
-        #expect(Set(database3.filter { !$0.isEmpty }) == Set(RedisProcess.keys()))
+        #expect(Set(database3.filter { !$0.isEmpty }) == Set(RedisServer.keys()))
         #expect(try redis.command("DBSIZE").first == "0")
         // A connection says who it is: its lane, its user and its database.
         let clients = try redis.command("CLIENT", "LIST").filter { $0.contains("millrace-n1") }
@@ -31,7 +31,7 @@ import Testing
 
     @Test func `a wrong password is seen, costs no event, and can be mended while it runs`() throws
     {
-        let redis = try RedisProcess([
+        let redis = try RedisServer([
             "--user", "millrace", "on", ">other", "~*", "&*", "+@all",
         ])
         let service = try RunningService.start(redis: url(redis, password: "s3cret"))
@@ -51,7 +51,7 @@ import Testing
         #expect(try service.terminate() == .exited(0))
     }
 
-    private func url(_ redis: RedisProcess, password: String) -> String {
+    private func url(_ redis: RedisServer, password: String) -> String {
         "redis://millrace:\(password)@127.0.0.1:\(redis.port)/3"
     }
 

@@ -3,11 +3,11 @@ import TestSupport
 import Testing
 
 /// What the caps of the streams cut, and whom it concerns.
-@Suite struct StreamCapTests {
+@Suite(.processes, .suiteRedis) struct StreamCapTests {
     @Test func `a cap that cuts unread entries says so, and the node still has everything`()
         throws
     {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         try redis.addGroup("sleeper")
         let service = try RunningService.start(redis: redis.url, ["--stream-max-bytes", "1MiB"])
         let load = EventLoad(on: service, clients: 4, prefix: "c", seed: 5, subjects: 20)
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func `a cap of another node costs this one nothing of its own`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         try redis.addGroup("sleeper")
         let service = try RunningService.start(redis: redis.url, node: "a")
         let cutter = try RunningService.start(
@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test func `a group that is made later is not told of earlier cuts`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         try redis.addGroup("sleeper")
         let first = try RunningService.start(redis: redis.url, ["--stream-max-bytes", "1MiB"])
         let load = EventLoad(on: first, clients: 4, prefix: "l", seed: 7, subjects: 20)
@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test func `a node that was away while a cap cut says so`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         try redis.addGroup("sleeper")
         let absent = try RunningService.start(redis: redis.url, node: "a")
         try absent.waitUntilStreamsAre("ok")
@@ -93,7 +93,7 @@ import Testing
 
     @Test(arguments: ["-eval", "-set", "-memory"])
     func `where a cap lacks rights it says so once`(rule: String) throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         try redis.addGroup("sleeper")
         try redis.command("ACL", "SETUSER", "default", rule)
         let service = try RunningService.start(redis: redis.url, ["--stream-max-bytes", "1MiB"])
@@ -113,9 +113,9 @@ import Testing
     }
 
     @Test func `a cap on age goes by the time of Redis, which its ids carry`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         try redis.addGroup("sleeper")
-        let key = RedisProcess.keys()[0]
+        let key = RedisServer.keys()[0]
         let seconds = Int(try redis.command("TIME").first ?? "") ?? 0
         for (id, age) in [("old", 5000), ("new", 3000)] {
             try redis.command(

@@ -6,7 +6,7 @@ import Testing
 struct StreamFault: Sendable, CustomTestStringConvertible {
     /// What a fault happens to.
     struct Scene: Sendable {
-        let redis: RedisProcess
+        let redis: RedisServer
         /// Between the service and the Redis, if the fault lies there.
         let proxy: FaultProxy?
     }
@@ -68,9 +68,11 @@ struct StreamFault: Sendable, CustomTestStringConvertible {
                 // So many keys to load that it takes 20 s, unless it is told to hurry.
                 try scene.redis.command("DEBUG", "POPULATE", "20000", "filler")
                 try scene.redis.save()
-                try scene.redis.start([
-                    "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024",
-                ])
+                try scene.redis.start(
+                    [
+                        "--key-load-delay", "1000", "--loading-process-events-interval-bytes",
+                        "1024",
+                    ], isLoaded: false)
             }, end: { try $0.redis.command("CONFIG", "SET", "key-load-delay", "0") }),
         StreamFault(
             name: "a replica", error: "readOnly",

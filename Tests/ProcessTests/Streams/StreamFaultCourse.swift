@@ -42,7 +42,7 @@ struct StreamFaultCourse: Sendable {
 
     init(_ fault: StreamFault) throws {
         self.fault = fault
-        let redis = try RedisProcess(fault.arguments)
+        let redis = try RedisServer(fault.arguments)
         let proxy = fault.isProxied ? try FaultProxy(to: redis.port) : nil
         defer { proxy?.stop() }
         try redis.addGroup(StreamFaultCourse.group)
@@ -99,7 +99,7 @@ struct StreamFaultCourse: Sendable {
     }
 
     private mutating func lookAtTheEnd(
-        _ service: RunningService, _ load: EventLoad, _ redis: RedisProcess
+        _ service: RunningService, _ load: EventLoad, _ redis: RedisServer
     ) throws {
         try service.waitUntilStreamsAreDrained()
         let others: Set = ["f-streamed", "f-stored"]

@@ -6,12 +6,12 @@ import Testing
 ///
 /// What is promised is that a breaker opens within a second and closes within the time that it is
 /// open at most; what is beyond that here is for a machine that runs many tests at once.
-@Suite struct StreamFaultTests {
+@Suite(.processes) struct StreamFaultTests {
     private static let slack = Duration.seconds(2) * slowness
 
     @Test(arguments: StreamFault.all)
-    func `Redis fails and recovers`(fault: StreamFault) async throws {
-        let course = try await SideThread.run { try StreamFaultCourse(fault) }
+    func `Redis fails and recovers`(fault: StreamFault) throws {
+        let course = try StreamFaultCourse(fault)
         print(course)
         // Nobody who posts can tell.
         #expect(course.statuses.keys.allSatisfy { $0 == 202 }, "\(course.statuses)")

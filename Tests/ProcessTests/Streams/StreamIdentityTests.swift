@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// An event is one event, on whichever way it comes to a store and however often.
-@Suite struct StreamIdentityTests {
+@Suite(.processes) struct StreamIdentityTests {
     /// Ids of the clients' own, among them what the service might take for one of its own, and
     /// events without.
     private static let events = [
@@ -17,7 +17,7 @@ import Testing
     ]
     private static let generatedCount = 3
 
-    /// What a test brings back from its side thread.
+    /// What a test found.
     private struct Outcome: Sendable {
         /// Per step and node: events stored, and events that were there already.
         var counts: [[Int]] = []
@@ -29,9 +29,9 @@ import Testing
     }
 
     @Test func `by stream, sent again and straight from the journal it has the same key`()
-        async throws
+        throws
     {
-        let outcome = try await SideThread.run { try StreamIdentityTests.go() }
+        let outcome = try StreamIdentityTests.go()
         let count = StreamIdentityTests.events.count
         print("identity: stored \(outcome.counts), again \(outcome.duplicates)")
         #expect(outcome.counts == [[count, count], [count, count], [2 * count, 2 * count]])
@@ -50,7 +50,7 @@ import Testing
     }
 
     private static func go() throws -> Outcome {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let nodes = try ["n1", "n2"].map { try RunningService.start(redis: redis.url, node: $0) }
         for node in nodes { try node.waitUntilStreamsAre("ok") }
         try redis.addGroup("stranger")
@@ -105,7 +105,7 @@ import Testing
     }
 
     /// The entries in the streams that nobody has trimmed, in no order.
-    private static func sent(_ redis: RedisProcess) throws -> [String] {
+    private static func sent(_ redis: RedisServer) throws -> [String] {
         zip(try redis.values(of: "event"), try redis.values(of: "origin")).map { event, origin in
             let id = (try? JSONTree.parse(event)["id"]?.string) ?? "unreadable"
             return id + (origin.hasSuffix(":g") ? " generated" : "")

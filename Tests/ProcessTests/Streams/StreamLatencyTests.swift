@@ -4,7 +4,7 @@ import Testing
 
 extension FaultTests {
     /// Who posts waits for the journal and for nobody else.
-    @Suite struct StreamLatencyTests {
+    @Suite(.alone) struct StreamLatencyTests {
         /// The p99 of POST of two services, of which one's Redis hangs in the second half.
         private struct Measure: Sendable {
             var before = Duration.zero
@@ -32,7 +32,7 @@ extension FaultTests {
         }
 
         private static func measure() throws -> Measure {
-            let redises = [try RedisProcess(), try RedisProcess()]
+            let redises = [try RedisServer(), try RedisServer()]
             let services = try redises.map { try RunningService.start(redis: $0.url) }
             for service in services { try service.waitUntilStreamsAre("ok") }
             var measure = Measure()

@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 /// What Redis itself lost is made good, for every node that reads.
-@Suite struct StreamLossTests {
-    /// What a test brings back from its side thread.
+@Suite(.processes) struct StreamLossTests {
+    /// What a test found.
     private struct Outcome: Sendable {
         var accountings: [Accounting] = []
         /// What each node says of its streams at the end, for a failure.
@@ -18,8 +18,8 @@ import Testing
     @Test(arguments: ["FLUSHALL", "FLUSHALL with a node away", "XGROUP DESTROY", "killed", "older"])
     func `two nodes hold everything although the streams or their groups went away`(
         what: String
-    ) async throws {
-        let outcome = try await SideThread.run { try StreamLossTests.lose(what) }
+    ) throws {
+        let outcome = try StreamLossTests.lose(what)
         print("\(what): \(outcome.accountings); losses \(outcome.losses)")
         #expect(outcome.accountings.count == 2)
         for accounting in outcome.accountings {
@@ -31,7 +31,7 @@ import Testing
     }
 
     private static func lose(_ what: String) throws -> Outcome {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let nodes = try ["n1", "n2"].map { try RunningService.start(redis: redis.url, node: $0) }
         for node in nodes { try node.waitUntilStreamsAre("ok") }
         let loads = nodes.enumerated().map { index, node in
@@ -66,7 +66,7 @@ import Testing
     }
 
     private static func lose(
-        _ what: String, _ redis: RedisProcess, _ nodes: [RunningService]
+        _ what: String, _ redis: RedisServer, _ nodes: [RunningService]
     ) throws {
         switch what {
         case "FLUSHALL with a node away":
@@ -77,7 +77,7 @@ import Testing
             nodes[1].send(SIGCONT)
         case "FLUSHALL": try redis.command("FLUSHALL")
         case "XGROUP DESTROY":
-            for key in RedisProcess.keys() {
+            for key in RedisServer.keys() {
                 for group in ["n1", "n2"] { try redis.command("XGROUP", "DESTROY", key, group) }
             }
         case "older":

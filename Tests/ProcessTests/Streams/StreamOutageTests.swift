@@ -3,8 +3,8 @@ import TestSupport
 import Testing
 
 /// Redis is away while the service comes and goes, or for longer than the journal can hold.
-@Suite struct StreamOutageTests {
-    /// What a test brings back from its side thread.
+@Suite(.long) struct StreamOutageTests {
+    /// What a test found.
     private struct Outcome: Sendable {
         var accounting: Accounting?
         var statuses: Set<Int> = []
@@ -18,7 +18,7 @@ import Testing
 
         /// Waits until all that was taken is in the streams, ends the service, and accounts.
         mutating func settle(
-            _ service: RunningService, _ redis: RedisProcess, acknowledged: Set<String>,
+            _ service: RunningService, _ redis: RedisServer, acknowledged: Set<String>,
             sent: Set<String>
         ) throws {
             try service.waitUntilStreamsAreDrained()
@@ -37,15 +37,14 @@ import Testing
         #expect(outcome.unsent.isEmpty, "\(outcome.unsent.prefix(5))")
     }
 
-    @Test func `without its Redis the service starts, takes events and ends in time`() async throws
-    {
-        let outcome = try await SideThread.run { try StreamOutageTests.comeAndGo() }
+    @Test func `without its Redis the service starts, takes events and ends in time`() throws {
+        let outcome = try StreamOutageTests.comeAndGo()
         check(outcome, "Redis away at the start")
         #expect(outcome.readiness == ["degraded", "degraded", "ready"])
     }
 
     private static func comeAndGo() throws -> Outcome {
-        let redis = try RedisProcess(["--appendonly", "yes", "--appendfsync", "always"])
+        let redis = try RedisServer(["--appendonly", "yes", "--appendfsync", "always"])
         try redis.addGroup("stranger")
         redis.kill()
         var outcome = Outcome()
@@ -77,13 +76,13 @@ import Testing
         return outcome
     }
 
-    @Test func `killed again and again with a Redis, it keeps everything once`() async throws {
-        let outcome = try await SideThread.run { try StreamOutageTests.killAgainAndAgain() }
+    @Test func `killed again and again with a Redis, it keeps everything once`() throws {
+        let outcome = try StreamOutageTests.killAgainAndAgain()
         check(outcome, "killed again and again")
     }
 
     private static func killAgainAndAgain() throws -> Outcome {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         try redis.addGroup("stranger")
         var service = try RunningService.start(redis: redis.url)
         var outcome = Outcome()
@@ -105,15 +104,15 @@ import Testing
     }
 
     @Test func `an outage longer than the journal holds is made up for from the store`()
-        async throws
+        throws
     {
-        let outcome = try await SideThread.run { try StreamOutageTests.outlastTheJournal() }
+        let outcome = try StreamOutageTests.outlastTheJournal()
         check(outcome, "an outage longer than the journal")
         #expect(outcome.gaps >= 1)
     }
 
     private static func outlastTheJournal() throws -> Outcome {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         try redis.addGroup("stranger")
         let service = try RunningService.start(redis: redis.url, ["--journal-max-bytes", "64MiB"])
         let load = EventLoad(
@@ -164,14 +163,14 @@ import Testing
         return marks
     }
 
-    @Test func `a Redis that takes less than comes in does not fill the journal`() async throws {
-        let outcome = try await SideThread.run { try StreamOutageTests.outrunRedis() }
+    @Test func `a Redis that takes less than comes in does not fill the journal`() throws {
+        let outcome = try StreamOutageTests.outrunRedis()
         check(outcome, "a slow Redis")
         #expect(outcome.hasGonePast)
     }
 
     private static func outrunRedis() throws -> Outcome {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let proxy = try FaultProxy(to: redis.port)
         defer { proxy.stop() }
         try redis.addGroup("stranger")

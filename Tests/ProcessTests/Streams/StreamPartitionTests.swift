@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 
 /// One partition refuses what the others take, and records that are larger than a pipeline.
-@Suite struct StreamPartitionTests {
-    private func lengths(_ redis: RedisProcess) throws -> [Int] {
-        try RedisProcess.keys().map { Int(try redis.command("XLEN", $0).first ?? "") ?? -1 }
+@Suite(.processes) struct StreamPartitionTests {
+    private func lengths(_ redis: RedisServer) throws -> [Int] {
+        try RedisServer.keys().map { Int(try redis.command("XLEN", $0).first ?? "") ?? -1 }
     }
 
     /// - Parameter count: events with subjects of their own, so that all partitions get some.
@@ -19,7 +19,7 @@ import Testing
     func `a partition that refuses its events does not let the others have theirs twice`(
         encoding: String
     ) throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         try redis.addGroup("sleeper")
         let service = try RunningService.start(
             redis: redis.url, ["--stream-encoding", encoding])
@@ -58,7 +58,7 @@ import Testing
 
     @Test(arguments: ["entry", "frame"])
     func `a record of more events than a pipeline holds arrives once`(encoding: String) throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         try redis.addGroup("sleeper")
         let service = try RunningService.start(
             redis: redis.url, ["--stream-encoding", encoding])

@@ -3,8 +3,8 @@ import TestSupport
 import Testing
 
 /// A node or a worker dies with entries pending, and another takes them over.
-@Suite struct StreamTakeoverTests {
-    /// What a test brings back from its side thread.
+@Suite(.long) struct StreamTakeoverTests {
+    /// What a test found.
     private struct Outcome: Sendable {
         var pending = 0
         var claimed = 0
@@ -18,8 +18,8 @@ import Testing
     }
 
     @Test(arguments: ["serve", "worker"])
-    func `what was pending is stored by another of the group, once`(command: String) async throws {
-        let outcome = try await SideThread.run { try StreamTakeoverTests.go(command) }
+    func `what was pending is stored by another of the group, once`(command: String) throws {
+        let outcome = try StreamTakeoverTests.go(command)
         print(
             "\(command) killed with \(outcome.pending) entries pending: it had "
                 + "\(outcome.ofVictim.count), its successor took over \(outcome.claimed) and has "
@@ -35,7 +35,7 @@ import Testing
     }
 
     private static func go(_ command: String) throws -> Outcome {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let front = try RunningService.start(redis: redis.url, node: "front")
         let arguments = ["--redis-url", redis.url, "--group", "shared"]
         let victim = try RunningService.start(arguments + ["--node", "victim"], command: command)
@@ -92,8 +92,8 @@ import Testing
     }
 
     /// Entries that the group was given and has not acknowledged.
-    private static func pending(_ redis: RedisProcess) throws -> Int {
-        try RedisProcess.keys().reduce(0) {
+    private static func pending(_ redis: RedisServer) throws -> Int {
+        try RedisServer.keys().reduce(0) {
             $0 + (Int(try redis.command("XPENDING", $1, "shared").first ?? "") ?? 0)
         }
     }

@@ -3,9 +3,9 @@ import Testing
 import TestSupport
 
 /// The way of events through Redis while all is well.
-@Suite struct StreamTests {
+@Suite(.processes, .suiteRedis) struct StreamTests {
     @Test func `an event can be read by any Redis client and is answered by queries`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         // What every group has acknowledged is soon trimmed; this one acknowledges nothing.
         try redis.addGroup("stranger")
         let service = try RunningService.start(redis: redis.url)
@@ -34,7 +34,7 @@ import TestSupport
     }
 
     @Test func `what happens on the way is told by status and metrics alike`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         try redis.addGroup("stranger")
         let service = try RunningService.start(redis: redis.url)
         try service.waitUntilGroupIsMade()
@@ -78,7 +78,7 @@ import TestSupport
     func `under load everything arrives once, and a restart brings nothing twice`(
         encoding: String
     ) throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         let service = try RunningService.start(
             redis: redis.url, ["--stream-encoding", encoding])
         try service.waitUntilGroupIsMade()
@@ -106,7 +106,7 @@ import TestSupport
     }
 
     @Test func `a store that lost its last commits takes them from the journal`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let service = try RunningService.start(redis: redis.url)
         try service.waitUntilStreamsAre("ok")
         let reader = try StoreBlocker(service, .reading)
@@ -134,7 +134,7 @@ import TestSupport
     }
 
     @Test func `what clients may send comes through unchanged`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         let service = try RunningService.start(redis: redis.url, ["--json-depth", "64"])
         let deep = String(repeating: "[", count: 62) + String(repeating: "]", count: 62)
         let lines = [
@@ -170,7 +170,8 @@ import TestSupport
     }
 
     @Test func `an operator forces a breaker open and lets it go again`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
+        try redis.addGroup("stranger")
         let service = try RunningService.start(redis: redis.url)
         try service.waitUntilStreamsAre("ok")
         let reply = try service.putBreaker("streams", #"{"state":"forced_open"}"#)
@@ -196,7 +197,7 @@ import TestSupport
     }
 
     @Test func `two nodes each hold everything, and a stranger's group reads along`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         try redis.addGroup("stranger")
         let nodes = try ["a", "b"].map { try RunningService.start(redis: redis.url, node: $0) }
         let all = try RunningService.load(nodes)
@@ -212,10 +213,10 @@ import TestSupport
     }
 
     @Test func `what is no event goes to quarantine and out of the way`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         let service = try RunningService.start(redis: redis.url)
         try service.waitUntilStreamsAre("ok")
-        let key = RedisProcess.keys()[1]
+        let key = RedisServer.keys()[1]
         try redis.command("XADD", key, "*", "event", "no json")
         try redis.command("XADD", key, "*", "something", "else")
         try redis.command("XADD", key, "*", "frame", "no gzip", "count", "3")
@@ -232,7 +233,7 @@ import TestSupport
     }
 
     @Test func `what an operator changes in Redis is seen with the next connection`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer()
         let service = try RunningService.start(redis: redis.url)
         try service.wait(until: "it knows its Redis") {
             try service.status("stream", "server", "maxmemory_policy")?.string == "noeviction"

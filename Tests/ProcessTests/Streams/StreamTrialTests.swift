@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Entries that were delivered again and again: what of them is tried, and what is given up.
-@Suite struct StreamTrialTests {
+@Suite(.processes, .suiteRedis) struct StreamTrialTests {
     private static let group = "n1"
 
     private static func event(_ id: String, size: Int = 1) -> String {
@@ -15,7 +15,7 @@ import Testing
     /// - Returns: their ids.
     private func give(
         _ events: [(id: String, size: Int)], to consumer: String, _ key: String,
-        of redis: RedisProcess
+        of redis: RedisServer
     ) throws -> [String] {
         let group = StreamTrialTests.group
         try redis.command("XGROUP", "CREATE", key, group, "0", "MKSTREAM")
@@ -30,7 +30,7 @@ import Testing
     }
 
     private func waitUntilNothingIsPending(
-        _ service: RunningService, _ key: String, of redis: RedisProcess
+        _ service: RunningService, _ key: String, of redis: RedisServer
     ) throws {
         try service.wait(until: "nothing is pending") {
             try redis.command("XPENDING", key, StreamTrialTests.group).first == "0"
@@ -44,8 +44,8 @@ import Testing
     }
 
     @Test func `what ended another consumer again and again is not tried here either`() throws {
-        let redis = try RedisProcess()
-        let key = RedisProcess.keys()[3]
+        let redis = try RedisServer.ofSuite()
+        let key = RedisServer.keys()[3]
         let events = ["poison", "suspect", "fresh", "other"].map { (id: $0, size: 1) }
         let entries = try give(events, to: "gone", key, of: redis)
         for (entry, deliveries) in zip(entries, ["25", "9"]) {
@@ -65,8 +65,8 @@ import Testing
 
     @Test func `an entry that Redis sent in vain, to one process after another, is stored`() throws
     {
-        let redis = try RedisProcess()
-        let key = RedisProcess.keys()[1]
+        let redis = try RedisServer()
+        let key = RedisServer.keys()[1]
         // Too large for the proxy below, unlike all other answers: XINFO shows the first and the
         // last entry only.
         let entries = try give(
@@ -94,8 +94,8 @@ import Testing
 
     @Test func `what is stored and could not be acknowledged comes again, and does no harm`() throws
     {
-        let redis = try RedisProcess()
-        let key = RedisProcess.keys()[2]
+        let redis = try RedisServer()
+        let key = RedisServer.keys()[2]
         let entries = try give(
             (0..<150).map { ("e\($0)", 1) }, to: "n1", key, of: redis)
         try redis.command(
@@ -120,7 +120,7 @@ import Testing
     }
 
     @Test func `of what small frames hold, no more than a part is unpacked at a time`() throws {
-        let redis = try RedisProcess()
+        let redis = try RedisServer.ofSuite()
         try redis.addGroup("sleeper")
         let writer = try RunningService.start(
             redis: redis.url, node: "writer", ["--stream-encoding", "frame"])
@@ -135,7 +135,7 @@ import Testing
         }
         let reader = try RunningService.start(redis: redis.url)
         try reader.wait(until: "it has them all") { try reader.storedCount() == count }
-        try waitUntilNothingIsPending(reader, RedisProcess.keys()[0], of: redis)
+        try waitUntilNothingIsPending(reader, RedisServer.keys()[0], of: redis)
         let again = try reader.status("stream", "consumer", "redelivered")?.integer ?? 0
         print("\(again) frames of \(count) were read again")
         #expect(again > 0)

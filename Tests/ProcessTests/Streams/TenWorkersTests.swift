@@ -11,7 +11,7 @@ extension FaultTests {
         /// - Parameter size: events of one request.
         @Test(arguments: [1, 100])
         func `10,000 events from 10 concurrent workers are all there`(size: Int) throws {
-            let redis = try RedisProcess()
+            let redis = try RedisServer()
             let service = try RunningService.start(redis: redis.url)
             try service.waitUntilStreamsAre("ok")
             let refused = Locked<[String]>([])
@@ -45,7 +45,7 @@ extension FaultTests {
             #expect(ids.count == count && Set(ids) == sent)
             // Each went through Redis, and once.
             try service.waitUntilStreamsAreDrained()
-            let added = try RedisProcess.keys().map { key in
+            let added = try RedisServer.keys().map { key in
                 let lines = try redis.command("XINFO", "STREAM", key)
                 let index = try #require(lines.firstIndex(of: "entries-added"))
                 return Int(lines[index + 1]) ?? 0

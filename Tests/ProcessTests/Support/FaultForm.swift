@@ -1,4 +1,5 @@
 internal import Glibc
+import TestSupport
 import Testing
 
 /// How long the fault tests try: short in every run of the tests, long with `MILLRACE_FAULTS=long`.
@@ -8,6 +9,5 @@ enum FaultForm {
     static func pick<Value>(short: Value, long: Value) -> Value { isLong ? long : short }
 }
 
-/// Every test that loads the machine or breaks something, one after the other: they would disturb
-/// each other's measure of time, and they share two cores with all other tests.
-@Suite(.serialized) enum FaultTests {}
+/// Every test that kills, fills, slows or breaks something.
+@Suite(.processes) enum FaultTests {}

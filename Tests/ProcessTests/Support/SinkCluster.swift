@@ -5,7 +5,7 @@ struct SinkCluster {
     /// The sink's consumer group.
     static let group = "millrace-sink:audit"
 
-    let redis: RedisProcess
+    let redis: RedisServer
     let receiver: Receiver
     private let folder: TemporaryDirectory
     var nodes: [RunningService] = []
@@ -21,7 +21,7 @@ struct SinkCluster {
         ]
     ) throws {
         self.receiver = receiver
-        redis = try RedisProcess()
+        redis = try RedisServer()
         folder = try TemporaryDirectory()
         let path = folder.file("millrace.yaml")
         try folder.write(
@@ -87,7 +87,7 @@ struct SinkCluster {
 
     /// Waits until the sink's group has nothing left to read or to acknowledge.
     func waitUntilSettled() throws {
-        for key in RedisProcess.keys() {
+        for key in RedisServer.keys() {
             try nodes[0].wait(until: "the sink's group has nothing pending") {
                 let lines = try redis.command("XINFO", "GROUPS", key)
                 guard let start = lines.firstIndex(of: SinkCluster.group) else { return false }
@@ -103,7 +103,7 @@ struct SinkCluster {
     /// shortest time for which one was idle, in milliseconds.
     func consumers() throws -> [String: (pending: Int, idle: Int)] {
         var found: [String: (pending: Int, idle: Int)] = [:]
-        for key in RedisProcess.keys() {
+        for key in RedisServer.keys() {
             let lines = try redis.command("XINFO", "CONSUMERS", key, SinkCluster.group)
             for (index, line) in lines.enumerated() where line == "name" && index + 5 < lines.count
             {

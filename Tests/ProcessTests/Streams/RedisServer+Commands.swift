@@ -2,61 +2,17 @@ internal import Glibc
 import Primitives
 import TestSupport
 
-/// A `redis-server` of a test's own, on a free port, with a folder that goes away with it.
-final class RedisProcess: @unchecked Sendable {  // One thread drives it at a time.
-    let port: UInt16
-    private let directory: TemporaryDirectory
-    private let arguments: [String]
-    private var process: ChildProcess
-
-    var url: String { "redis://127.0.0.1:\(port)" }
-
-    /// - Parameter arguments: as on redis-server's command line.
-    init(_ arguments: [String] = []) throws {
-        let directory = try TemporaryDirectory()
-        (self.directory, self.arguments) = (directory, arguments)
-        // A port that was free may be taken by now; then another is tried.
-        var attempts = 0
-        while true {
-            let candidate = try Loopback.freePort()
-            attempts += 1
-            do {
-                process = try RedisProcess.start(candidate, directory, arguments)
-                port = candidate
-                return
-            } catch {
-                if attempts == 5 { throw error }
-            }
-        }
-    }
-
+/// What the tests ask of a Redis and do to it.
+extension RedisServer {
     // MARK: Coming and going
-
-    /// Ends it at once; what it did not write is gone.
-    func kill() { process.kill() }
 
     /// Lets it write what it has and end.
     func save() throws {
         try command("SHUTDOWN", "SAVE")
-        guard process.exit(within: .seconds(20)) != nil else {
+        guard ending(within: .seconds(20) * slowness) != nil else {
             throw TestError("redis-server does not end")
         }
     }
-
-    /// Starts it again on its old port.
-    /// - Parameter more: arguments for this time.
-    func start(withData: Bool = true, _ more: [String] = []) throws {
-        if !withData {
-            for name in ["dump.rdb", "appendonlydir"] {
-                FileSystem.remove(directory.file(name))
-            }
-        }
-        process = try RedisProcess.start(port, directory, arguments + more)
-    }
-
-    /// Stops it in mid-work: its sockets stay open, and the kernel still accepts for it.
-    func pause() { process.send(SIGSTOP) }
-    func resume() { process.send(SIGCONT) }
 
     /// Lets writing the snapshot fail, so that Redis takes no writes: a folder is in its way.
     func breakSaving() throws {
@@ -87,7 +43,8 @@ final class RedisProcess: @unchecked Sendable {  // One thread drives it at a ti
     /// What `redis-cli` answers; one line for each element of a reply.
     @discardableResult
     func command(_ words: String...) throws -> [String] {
-        try run(["redis-cli", "-p", "\(port)"] + words)
+        try RedisServer.run(
+            ["redis-cli", "-p", "\(port)", "-n", "\(database)"] + words, in: directory)
     }
 
     /// The keys of this many partitions.
@@ -97,15 +54,15 @@ final class RedisProcess: @unchecked Sendable {  // One thread drives it at a ti
 
     /// Makes a group that nobody reads with, so that nothing is trimmed away.
     func addGroup(_ group: String) throws {
-        for key in RedisProcess.keys() {
+        for key in RedisServer.keys() {
             try command("XGROUP", "CREATE", key, group, "0", "MKSTREAM")
         }
     }
 
     /// The values of a field of every entry, of all partitions.
     func values(of field: String) throws -> [String] {
-        try RedisProcess.keys().flatMap { key in
-            RedisProcess.values(of: field, in: try command("XRANGE", key, "-", "+"))
+        try RedisServer.keys().flatMap { key in
+            RedisServer.values(of: field, in: try command("XRANGE", key, "-", "+"))
         }
     }
 
@@ -113,12 +70,12 @@ final class RedisProcess: @unchecked Sendable {  // One thread drives it at a ti
     /// - Returns: what `EventLoad` knows each entry's event by.
     func readAll(group: String) throws -> [String] {
         var marks: [String] = []
-        for key in RedisProcess.keys() {
+        for key in RedisServer.keys() {
             while true {
                 let lines = try command(
                     "XREADGROUP", "GROUP", group, "reader", "COUNT", "5000", "NOACK", "STREAMS",
                     key, ">")
-                let events = RedisProcess.values(of: "event", in: lines)
+                let events = RedisServer.values(of: "event", in: lines)
                 if events.isEmpty { break }
                 marks += try events.map { try JSONTree.parse($0).mark }
             }
@@ -128,10 +85,6 @@ final class RedisProcess: @unchecked Sendable {  // One thread drives it at a ti
 
     private static func values(of field: String, in lines: [String]) -> [String] {
         lines.indices.filter { lines[$0] == field && $0 + 1 < lines.count }.map { lines[$0 + 1] }
-    }
-
-    private func run(_ command: [String]) throws -> [String] {
-        try RedisProcess.run(command, in: directory)
     }
 
     private static func run(
@@ -147,23 +100,5 @@ final class RedisProcess: @unchecked Sendable {  // One thread drives it at a ti
         return (FileSystem.read(output) ?? []).split(
             separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
         ).map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    private static func start(
-        _ port: UInt16, _ directory: TemporaryDirectory, _ arguments: [String]
-    ) throws -> ChildProcess {
-        let log = directory.file("log")
-        let process = try ChildProcess(
-            ["redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--dir", directory.path]
-                + ["--save", "", "--enable-debug-command", "yes"] + arguments,
-            output: log, errors: log)
-        // Somebody else may have the port, so it has to say who it is.
-        let isUp = eventually(within: .seconds(20)) {
-            guard process.isRunning else { return true }
-            let lines = try? run(["redis-cli", "-p", "\(port)", "INFO", "server"], in: directory)
-            return lines?.contains("process_id:\(process.pid)\r") == true
-        }
-        guard isUp, process.isRunning else { throw TestError("redis-server does not start") }
-        return process
     }
 }

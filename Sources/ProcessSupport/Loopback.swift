@@ -1,12 +1,11 @@
 internal import Glibc
-import Primitives
 
-/// Sockets on 127.0.0.1 for the tests' own servers.
+/// Sockets on this machine, for servers and clients of tests and benchmarks.
 package enum Loopback {
     /// A listening socket on a port that was free.
-    package static func listen() throws -> (descriptor: Int32, port: UInt16) {
+    package static func listen() throws(SystemFailure) -> (descriptor: Int32, port: UInt16) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw TestError("socket", errno: errno) }
+        guard descriptor >= 0 else { throw SystemFailure("socket", errno: errno) }
         var address = address(port: 0)
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafePointer(to: &address) {
@@ -15,7 +14,7 @@ package enum Loopback {
         guard bound == 0, Glibc.listen(descriptor, 64) == 0 else {
             let code = errno
             close(descriptor)
-            throw TestError("bind", errno: code)
+            throw SystemFailure("bind", errno: code)
         }
         var actualSize = size
         _ = withUnsafeMutablePointer(to: &address) {
@@ -31,9 +30,9 @@ package enum Loopback {
     /// - Throws: if nobody listens.
     package static func connect(
         to port: UInt16, receiveBytes: Int32? = nil
-    ) throws(TestError) -> Int32 {
+    ) throws(SystemFailure) -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw TestError("socket", errno: errno) }
+        guard descriptor >= 0 else { throw SystemFailure("socket", errno: errno) }
         if var receiveBytes {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4)
         }
@@ -46,14 +45,42 @@ package enum Loopback {
         guard result == 0 else {
             let code = errno
             close(descriptor)
-            throw TestError("connect to port \(port)", errno: code)
+            throw SystemFailure("connect to port \(port)", errno: code)
         }
         setNoDelay(descriptor)
         return descriptor
     }
 
-    /// A port that was free a moment ago.
-    package static func freePort() throws -> UInt16 {
+    /// A connected socket, which the caller closes, to the Unix domain socket of this path.
+    /// - Throws: if nobody listens, or the path is longer than the system lets it be.
+    package static func connect(toSocketAt path: String) throws(SystemFailure) -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = path.utf8CString
+        guard bytes.count <= MemoryLayout.size(ofValue: address.sun_path) else {
+            throw SystemFailure("connect to \(path)", errno: ENAMETOOLONG)
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { space in
+            bytes.withUnsafeBytes { space.copyMemory(from: $0) }
+        }
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw SystemFailure("socket", errno: errno) }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, size)
+            }
+        }
+        guard result == 0 else {
+            let code = errno
+            close(descriptor)
+            throw SystemFailure("connect to \(path)", errno: code)
+        }
+        return descriptor
+    }
+
+    /// A port that was free a moment ago. Another program may take it before it is used.
+    package static func freePort() throws(SystemFailure) -> UInt16 {
         let listener = try listen()
         close(listener.descriptor)
         return listener.port
@@ -81,18 +108,4 @@ package enum Loopback {
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         return address
     }
-}
-
-/// How many times slower than a plain build everything may be: sanitizers set `MILLRACE_SLOWNESS`.
-package let slowness = getenv("MILLRACE_SLOWNESS").flatMap { Int(String(cString: $0)) } ?? 1
-
-/// Waits until `condition` holds; looks every few milliseconds.
-/// - Returns: false if it did not hold within `limit`, which is generous: it only ends a failure.
-package func eventually(within limit: Duration = .seconds(10), _ condition: () -> Bool) -> Bool {
-    let deadline = Deadline.after(limit * slowness)
-    while !condition() {
-        if deadline.hasPassed { return false }
-        sleep(until: .after(.milliseconds(5)))
-    }
-    return true
 }

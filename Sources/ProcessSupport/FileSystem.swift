@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Files and folders as tests look at them: whole, and without Foundation.
+/// Files and folders as tests and benchmarks look at them: whole, and without Foundation.
 package enum FileSystem {
     /// The whole of a file; nil if it cannot be opened.
     package static func read(_ path: String) -> [UInt8]? {
@@ -21,13 +21,14 @@ package enum FileSystem {
     }
 
     /// Makes a file with these bytes, or replaces what it held.
-    package static func write(_ bytes: some Sequence<UInt8>, to path: String) throws {
-        guard let file = fopen(path, "we") else { throw TestError(path, errno: errno) }
+    package static func write(_ bytes: some Sequence<UInt8>, to path: String) throws(SystemFailure)
+    {
+        guard let file = fopen(path, "we") else { throw SystemFailure(path, errno: errno) }
         let bytes = Array(bytes)
         let count = fwrite(bytes, 1, bytes.count, file)
         // What was only buffered is written, and may fail, here.
         guard fclose(file) == 0, count == bytes.count else {
-            throw TestError("\(path) is not written")
+            throw SystemFailure("\(path) is not written")
         }
     }
 

@@ -1,21 +1,36 @@
 package import Glibc
 import Primitives
 
-/// A program that a test started. Its output goes to files, so it never waits for a reader and
-/// what it said outlives it. Whatever still runs when the last owner goes is killed.
+/// A program that a test or a benchmark started. Its output goes to files, so it never waits for a
+/// reader and what it said outlives it. It is killed, if it still runs, when its last owner goes.
+///
+///     let child = try ChildProcess(["wrk", "-d1s", url], output: log, errors: log)
+///     let ending = child.ending(within: .seconds(30))
 package final class ChildProcess: Sendable {
+    /// All that run, for `killAll`.
+    private static let running = Locked<Set<pid_t>>([])
+
     package let pid: pid_t
     /// Nil until the process has been waited for; a signal sent after that could hit a stranger.
     private let status = Locked<ProcessEnding?>(nil)
 
+    /// What a child finds in its environment, besides what it is given.
+    package enum Environment: Sendable {
+        /// This process's own, without any `MILLRACE_*`.
+        case inherited
+        /// Nothing, so that nobody's settings change what is measured.
+        case empty
+    }
+
     /// - Parameters:
     ///   - command: the program, looked up on PATH if it has no slash, and its arguments.
-    ///   - environment: added to this process's own, from which `MILLRACE_*` is taken away.
+    ///   - environment: added to `base`.
     ///   - output: the file that standard output is appended to.
     ///   - errors: the file that standard error is appended to; may be the same.
     package init(
-        _ command: [String], environment: [String: String] = [:], output: String, errors: String
-    ) throws {
+        _ command: [String], environment: [String: String] = [:],
+        base: Environment = .inherited, output: String, errors: String
+    ) throws(SystemFailure) {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -28,11 +43,22 @@ package final class ChildProcess: Sendable {
         for descriptor in 3..<512 as Range<Int32> {
             posix_spawn_file_actions_addclose(&actions, descriptor)
         }
-        let variables = ChildProcess.inherited() + environment.map { "\($0.key)=\($0.value)" }
-        pid = try ChildProcess.spawn(command, variables, &actions)
+        let variables =
+            (base == .inherited ? ChildProcess.inherited() : [])
+            + environment.map { "\($0.key)=\($0.value)" }
+        let pid = try ChildProcess.spawn(command, variables, &actions)
+        self.pid = pid
+        ChildProcess.running.withLock { _ = $0.insert(pid) }
     }
 
     deinit { kill() }
+
+    /// Kills all that run and waits for none: the calling process is about to end.
+    package static func killAll() {
+        running.withLock { pids in
+            for pid in pids { _ = Glibc.kill(pid, SIGKILL) }
+        }
+    }
 
     package var isRunning: Bool { reap() == nil }
 
@@ -53,9 +79,9 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Waits for the end of the process; nil if it still runs after `limit`, sanitized a multiple.
-    package func exit(within limit: Duration) -> ProcessEnding? {
-        let deadline = Deadline.after(limit * slowness)
+    /// Waits for the end of the process; nil if it still runs after `limit`.
+    package func ending(within limit: Duration) -> ProcessEnding? {
+        let deadline = Deadline.after(limit)
         while !deadline.hasPassed {
             if let status = reap() { return status }
             usleep(1000)
@@ -63,18 +89,28 @@ package final class ChildProcess: Sendable {
         return reap()
     }
 
+    /// Memory in use, in bytes: `VmRSS`.
+    package var residentBytes: Int {
+        let lines = FileSystem.text("/proc/\(pid)/status").split(separator: "\n")
+        let line = lines.first { $0.hasPrefix("VmRSS:") } ?? ""
+        let words = line.split { $0 == " " || $0 == "\t" }
+        return (words.dropFirst().first.flatMap { Int($0) } ?? 0) << 10
+    }
+
     private func reap() -> ProcessEnding? {
         status.withLock { status in
             if let status { return status }
             var raw: Int32 = 0
-            if waitpid(pid, &raw, WNOHANG) == pid { status = ProcessEnding(waitStatus: raw) }
+            guard waitpid(pid, &raw, WNOHANG) == pid else { return nil }
+            status = ProcessEnding(waitStatus: raw)
+            ChildProcess.running.withLock { _ = $0.remove(pid) }
             return status
         }
     }
 
     private static func spawn(
         _ command: [String], _ variables: [String], _ actions: inout posix_spawn_file_actions_t
-    ) throws -> pid_t {
+    ) throws(SystemFailure) -> pid_t {
         // strdup copies for the time of the call; posix_spawnp copies into the child.
         var arguments = command.map { strdup($0) } + [nil]
         var environment = variables.map { strdup($0) } + [nil]
@@ -91,7 +127,7 @@ package final class ChildProcess: Sendable {
         var pid = pid_t()
         let code = posix_spawnp(&pid, command[0], &actions, &attributes, &arguments, &environment)
         guard code == 0 else {
-            throw TestError("cannot start \(command[0])", errno: code)
+            throw SystemFailure("cannot start \(command[0])", errno: code)
         }
         return pid
     }

@@ -1,0 +1,9 @@
+// Whoever imports TestSupport has the processes, files and sockets of the benchmarks too.
+@_exported public import ProcessSupport
+
+extension ChildProcess {
+    /// Waits for the end of the process; nil if it still runs after `limit`, sanitized a multiple.
+    package func exit(within limit: Duration) -> ProcessEnding? {
+        ending(within: limit * slowness)
+    }
+}
