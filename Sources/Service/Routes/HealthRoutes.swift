@@ -1,24 +1,24 @@
 import HTTPServer
 import Primitives
+import Telemetry
 
 /// `GET /healthz`, `/readyz`, `/status`, `/metrics` and `/openapi.yaml`: answered on the event loop,
 /// so that they work while everything else is busy.
 struct HealthRoutes: Sendable {
     let state: ServiceState
-    let status: StatusReport
-    let metrics: MetricsReport
+    let reports: Reports
 
     func register(on router: inout Router) {
         on("/healthz", .public, &router) {
             Response(200, contentType: "application/json", body: .fixed("{\"status\":\"ok\"}\n"))
         }
         on("/readyz", .public, &router) { ready() }
-        on("/status", .admin, &router) { .json(200, status.json()) }
+        on("/status", .admin, &router) { .json(200, reports.status()) }
         // A scraper needs a key, but none that could change or read anything.
         on("/metrics", .authenticated, &router) {
             Response(
                 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
-                body: .bytes(metrics.text()))
+                body: .bytes(reports.metrics()))
         }
         let document = Bytes(PackageResources.openapi_yaml)
         on("/openapi.yaml", .public, &router) {

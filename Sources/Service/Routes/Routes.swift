@@ -13,9 +13,7 @@ enum Routes {
         case .worker: events.registerQuarantine(on: &router)
         }
         let deadLetters: DeadLetterRoutes = try parts.resolve()
-        let health = HealthRoutes(
-            state: try parts.resolve(), status: try parts.resolve(),
-            metrics: try parts.resolve())
+        let health = HealthRoutes(state: try parts.resolve(), reports: try parts.resolve())
         let breakers: BreakerRoutes = try parts.resolve()
         deadLetters.register(on: &router)
         health.register(on: &router)
