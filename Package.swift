@@ -45,6 +45,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -58,6 +59,7 @@ let package = Package(
             cxxSettings: [.unsafeFlags(["-O2"])],
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
         .target(name: "CPlatform", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "CLogRing", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
 
         room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
@@ -71,7 +73,9 @@ let package = Package(
         room(
             "Masking",
             ["Primitives", "CRE2", .product(name: "Crypto", package: "swift-crypto")]),
-        room("Telemetry", ["Primitives"]),
+        room(
+            "Telemetry",
+            ["Primitives", "CLogRing", .product(name: "Logging", package: "swift-log")]),
         room("Resilience", ["Primitives"]),
         room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
         room("HTTPServer", ["Primitives", "Telemetry", "CMicroHTTPD"]),
@@ -107,7 +111,12 @@ let package = Package(
         tests("PrimitivesTests", ["Primitives", "TestSupport"]),
         tests("ContainerTests", ["Container"]),
         tests("MaskingTests", ["Masking", "Primitives"]),
-        tests("TelemetryTests", ["Telemetry", "Primitives", "TestSupport"]),
+        tests(
+            "TelemetryTests",
+            [
+                "Telemetry", "Primitives", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
         support(
             "TestSupport", ["ProcessSupport", "Redis", "Primitives"], path: "Tests/TestSupport"),

@@ -107,6 +107,13 @@ package final class Journal: Sendable {
         if isWork { keeper.clear() }
     }
 
+    /// The traces whose requests brought the records of `range`: for spans and log records about
+    /// storing and forwarding them. As far as they are known: those of the newest batches since the
+    /// start.
+    package func traces(of range: ClosedRange<UInt64>) -> TraceLinks {
+        catalog.withLock { $0.traces.links(range) }
+    }
+
     /// The last acknowledged sequence.
     package var committedSequence: UInt64 { catalog.withLock { $0.committed } }
     /// The last acknowledged sequence, and the bytes that some consumer still needs.

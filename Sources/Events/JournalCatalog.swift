@@ -39,6 +39,7 @@ struct JournalCatalog {
     var failures: UInt64 = 0
     var commits: UInt64 = 0
     var syncMicroseconds: Double = 0
+    var traces = JournalTraces()
     /// Someone waits for `committed` to grow.
     var hasWaiter = false
     /// Until then those who post count as waiting for a core rather than for the disk.

@@ -160,7 +160,11 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
     }
 
     private func complete(_ submission: Submission, _ refusal: JournalOutcome?) {
-        let last = submission.first + UInt64(submission.batch.recordCount) - 1
+        let batch = submission.batch
+        let last = submission.first + UInt64(batch.recordCount) - 1
+        if refusal == nil, !batch.traces.isEmpty {
+            catalog.withLock { $0.traces.add(first: submission.first, last: last, batch.traces) }
+        }
         submission.completion(
             submission.batch, refusal ?? .committed(first: submission.first, last: last))
     }

@@ -1,4 +1,5 @@
 import Primitives
+import Telemetry
 
 /// How a record lies in a segment: a header of 32 bytes, then the payload, then zeros up to a
 /// multiple of eight.
@@ -38,6 +39,8 @@ package final class JournalBatch: @unchecked Sendable {  // Handed from owner to
     package var bytes = ByteBuffer(capacity: 64 << 10)
     package private(set) var recordCount = 0
     package private(set) var eventCount = 0
+    /// Whose requests the events come from. It stays in memory; the files do not hold it.
+    package var traces = TraceLinks()
     private var openRecord: Int?
     private var openEvents = 0
     /// Whatever the submitter wants to find again in the completion. The journal never looks.
@@ -54,21 +57,27 @@ package final class JournalBatch: @unchecked Sendable {  // Handed from owner to
         let bytes: Int
         let records: Int
         let events: Int
+        let traces: TraceLinks
     }
 
     /// Only between records.
-    package var mark: Mark { Mark(bytes: bytes.count, records: recordCount, events: eventCount) }
+    package var mark: Mark {
+        Mark(bytes: bytes.count, records: recordCount, events: eventCount, traces: traces)
+    }
 
     /// Forgets everything since `mark`, an open record included.
     package func rollback(to mark: Mark) {
         bytes.truncate(to: mark.bytes)
         recordCount = mark.records
         eventCount = mark.events
+        traces = mark.traces
         openRecord = nil
         openEvents = 0
     }
 
-    package func removeAll() { rollback(to: Mark(bytes: 0, records: 0, events: 0)) }
+    package func removeAll() {
+        rollback(to: Mark(bytes: 0, records: 0, events: 0, traces: TraceLinks()))
+    }
 
     /// Opens a record: what is appended to `bytes` from here to `endRecord` is its payload.
     package func beginRecord() {

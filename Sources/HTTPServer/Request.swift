@@ -1,4 +1,5 @@
 import Primitives
+import Telemetry
 
 /// One HTTP request. It belongs to its connection, which uses it again for the next one: what a
 /// handler wants to keep beyond its reply it copies. Touched by one thread at a time: the event

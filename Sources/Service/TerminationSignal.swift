@@ -1,29 +1,43 @@
 internal import Glibc
 import Primitives
 
-/// SIGTERM, SIGINT and SIGHUP, taken by waiting for them: no handler, so nothing runs at a bad
-/// moment.
+/// A signal by which an operator asks for something while the service goes on.
+package enum OperatorSignal: Sendable {
+    case hangup, user1, user2
+}
+
+/// SIGTERM and SIGINT, SIGHUP, SIGUSR1 and SIGUSR2, taken by waiting for them: no handler, so
+/// nothing runs at a bad moment. SIGHUP ends a process whose output is a terminal, which was closed
+/// then; elsewhere it asks for files to be read and opened anew, as is the custom of services.
 package enum TerminationSignal {
-    /// Keeps the signals from ending the process, and SIGPIPE from being sent at all; SIGUSR1 and
-    /// SIGUSR2 do nothing. Call before any thread is started: threads inherit what is blocked.
-    /// - Parameter readsHangups: whether SIGHUP asks for something, also under nohup; otherwise it is
-    ///   that of a closed terminal, and ends the process as SIGTERM does.
+    /// Keeps the signals from ending the process, and SIGPIPE from being sent at all. Call before
+    /// any thread is started: threads inherit what is blocked.
+    /// - Parameter readsHangups: SIGHUP asks for something also under nohup.
     package static func block(readsHangups: Bool = false) {
         if readsHangups { signal(SIGHUP, SIG_DFL) }
-        for number in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+        signal(SIGPIPE, SIG_IGN)
+        // A signal that is ignored is not kept for the thread that waits for it.
+        for number in [SIGUSR1, SIGUSR2] { signal(number, SIG_DFL) }
         var signals = set()
         pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
-    /// Waits for one of the signals, on the calling thread.
-    /// - Parameter onHangup: what SIGHUP asks for; nil if it ends the wait as any other.
-    package static func wait(onHangup: (() -> Void)? = nil) {
+    /// Waits for a signal that ends the service, on the calling thread.
+    /// - Parameters:
+    ///   - readsHangups: SIGHUP does not end the service, not even on a terminal.
+    ///   - onOther: runs on the same thread for each of the others.
+    package static func wait(readsHangups: Bool = false, onOther: (OperatorSignal) -> Void) {
         var signals = set()
+        let isOnTerminal = isatty(STDOUT_FILENO) == 1
         while true {
             var received: Int32 = 0
             guard sigwait(&signals, &received) == 0 else { continue }
-            guard received == SIGHUP, let onHangup else { return }
-            onHangup()
+            switch received {
+            case SIGUSR1: onOther(.user1)
+            case SIGUSR2: onOther(.user2)
+            case SIGHUP where readsHangups || !isOnTerminal: onOther(.hangup)
+            default: return
+            }
         }
     }
 
@@ -41,8 +55,7 @@ package enum TerminationSignal {
     private static func set() -> sigset_t {
         var signals = sigset_t()
         sigemptyset(&signals)
-        sigaddset(&signals, SIGTERM)
-        sigaddset(&signals, SIGINT)
+        for number in [SIGTERM, SIGINT, SIGUSR1, SIGUSR2] { sigaddset(&signals, number) }
         // Linux keeps a blocked signal even if it is ignored, and nohup would not help any more.
         if !isIgnored(SIGHUP) { sigaddset(&signals, SIGHUP) }
         return signals

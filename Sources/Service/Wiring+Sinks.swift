@@ -6,8 +6,10 @@ import Telemetry
 extension Wiring {
     /// Sinks read the streams if there is a Redis, else this node's store.
     static func addSinks(
-        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
+        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>,
+        _ reports: ReportSections
     ) {
+        reports.add { parts in SinksSection(sinks: try parts.resolve()) }
         container.register(
             Sinks.self, start: { $0.start() }, stop: { $0.stop(until: shutdown.withLock { $0 }) }
         ) { parts in

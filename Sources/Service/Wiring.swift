@@ -22,17 +22,20 @@ enum Wiring {
         _ configuration: Configuration, log: Logger, shutdown: Locked<Deadline>
     ) -> Container {
         let container = Container()
+        let reports = ReportSections()
         container.register(Logger.self) { _ in log }
+        let started = MonotonicTime.now()
+        reports.add { parts in ProcessSection(started: started, readiness: try parts.resolve()) }
         addStorage(to: container, configuration)
         addKeys(to: container, configuration)
         addStreams(to: container, configuration, shutdown)
-        addWriter(to: container, configuration, shutdown)
-        addSinks(to: container, configuration, shutdown)
-        addIntake(to: container, configuration)
-        addQueries(to: container, configuration)
+        addWriter(to: container, configuration, shutdown, reports)
+        addSinks(to: container, configuration, shutdown, reports)
+        addIntake(to: container, configuration, reports)
+        addQueries(to: container, configuration, reports)
         addCache(to: container, configuration)
-        addReports(to: container, configuration)
-        addServer(to: container, configuration, shutdown)
+        addReports(to: container, configuration, reports)
+        addServer(to: container, configuration, shutdown, reports)
         return container
     }
 
@@ -97,8 +100,20 @@ enum Wiring {
     }
 
     private static func addWriter(
-        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
+        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>,
+        _ reports: ReportSections
     ) {
+        reports.add { parts in
+            JournalSection(
+                journal: try parts.resolve(), store: try parts.resolve(),
+                streams: try ifStreaming(parts, configuration),
+                maxBytes: configuration.journalMaxBytes)
+        }
+        reports.add { parts in
+            StoreSection(
+                opened: try parts.resolve(), journal: try parts.resolve(),
+                writer: try parts.resolve())
+        }
         container.register(
             EventWriter.self, start: { $0.start() },
             stop: { $0.stop(until: shutdown.withLock { $0 }) }
@@ -111,7 +126,14 @@ enum Wiring {
         }
     }
 
-    private static func addIntake(to container: Container, _ configuration: Configuration) {
+    private static func addIntake(
+        to container: Container, _ configuration: Configuration, _ reports: ReportSections
+    ) {
+        reports.add { parts in
+            EventsSection(
+                intake: try parts.resolve(), writer: try parts.resolve(),
+                tail: try parts.resolve())
+        }
         container.register(WorkerPool.self, name: "intake", stop: { $0.close() }) { _ in
             WorkerPool(
                 name: "intake", threads: Processors.available, queueLimit: intakeQueueLimit)
@@ -149,7 +171,10 @@ enum Wiring {
         }
     }
 
-    private static func addQueries(to container: Container, _ configuration: Configuration) {
+    private static func addQueries(
+        to container: Container, _ configuration: Configuration, _ reports: ReportSections
+    ) {
+        reports.add { parts in QuerySection(duration: try parts.resolve(name: "query")) }
         container.register(WorkerPool.self, name: "query", stop: { $0.close() }) { _ in
             WorkerPool(
                 name: "query", threads: configuration.readers, queueLimit: queryQueueLimit)
@@ -205,7 +230,9 @@ enum Wiring {
             streams: streams, sinks: try parts.resolve(Sinks.self).redis, cache: cache)
     }
 
-    private static func addReports(to container: Container, _ configuration: Configuration) {
+    private static func addReports(
+        to container: Container, _ configuration: Configuration, _ reports: ReportSections
+    ) {
         container.register(RedisClients.self) { try redisClients($0, configuration) }
         container.register(ServiceState.self) { parts in
             ServiceState(
@@ -216,32 +243,19 @@ enum Wiring {
             BreakerRoutes(
                 redis: try parts.resolve(), sinks: try parts.resolve(), log: try parts.resolve())
         }
-        container.register(StatusReport.self) { parts in
-            StatusReport(
-                started: .now(), configuration: configuration, readiness: try parts.resolve(),
-                journal: try parts.resolve(), opened: try parts.resolve(),
-                writer: try parts.resolve(), sinks: try parts.resolve(),
-                intake: try parts.resolve(), tail: try parts.resolve(),
-                server: try parts.resolve(),
-                redis: RedisReport(clients: try parts.resolve()),
-                keys: try keyReport(parts, configuration),
-                log: try parts.resolve())
-        }
-        container.register(MetricsReport.self) { parts in
-            MetricsReport(
-                started: .now(), readiness: try parts.resolve(), journal: try parts.resolve(),
-                store: try parts.resolve(), writer: try parts.resolve(),
-                sinks: try parts.resolve(), intake: try parts.resolve(), tail: try parts.resolve(),
-                queryDuration: try parts.resolve(name: "query"), server: try parts.resolve(),
-                redis: RedisMetrics(clients: try parts.resolve()),
-                keys: try keyReport(parts, configuration),
-                log: try parts.resolve())
-        }
+        reports.add { parts in RedisSection(clients: try parts.resolve()) }
+        reports.add { parts in try keyReport(parts, configuration) }
+        reports.add { parts in LoggerSection(log: try parts.resolve()) }
+        container.register(Reports.self) { try reports.reports($0) }
     }
 
     private static func addServer(
-        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>
+        to container: Container, _ configuration: Configuration, _ shutdown: Locked<Deadline>,
+        _ reports: ReportSections
     ) {
+        reports.add { parts in
+            HTTPSection(server: try parts.resolve(), configuration: configuration)
+        }
         container.register(Readiness.self) { _ in Readiness() }
         container.register(ReadinessRoutes.self) { parts in
             ReadinessRoutes(readiness: try parts.resolve())

@@ -107,6 +107,18 @@ package struct MetricsText: ~Copyable {
         sample(name + "_count", labels, total)
     }
 
+    /// A family of one sample without labels.
+    package mutating func counter(_ name: String, _ help: String, _ value: UInt64) {
+        family(name, .counter, help)
+        sample(name, [:], value)
+    }
+
+    /// A family of one sample without labels.
+    package mutating func gauge(_ name: String, _ help: String, _ value: some BinaryInteger) {
+        family(name, .gauge, help)
+        sample(name, [:], UInt64(clamping: value))
+    }
+
     package consuming func finish() -> Bytes { buffer.freeze() }
 
     private mutating func open(_ name: String, _ labels: Labels, _ bound: String?) {

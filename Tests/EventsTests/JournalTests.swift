@@ -40,6 +40,36 @@ import Testing
         #expect(try Journal.checkOnly(directory: options(directory).directory).isSound)
     }
 
+    @Test func `a batch's traces, eight at most, are known by its sequences and not after a start`()
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        let outcomes = Outcomes()
+        var journal = try open(options(directory))
+        for number in 1...20 as ClosedRange<UInt64> {
+            let batch = batch(["a", "b"])
+            for span in 0..<number {
+                batch.traces.add(
+                    TraceContext(
+                        traceID: Key128(high: 1, low: number), spanID: span + 1, parentID: 0,
+                        isSampled: true))
+            }
+            journal.submit(batch, completion: outcomes.completion)
+        }
+        #expect(outcomes.wait(20).count == 20)
+        let third = journal.traces(of: 6...6)
+        #expect(third.all.map(\.traceID.low) == [3, 3, 3] && third.omitted == 0)
+        let two = journal.traces(of: 8...9)
+        #expect(two.all.map(\.traceID.low) == [4, 4, 4, 4, 5, 5, 5, 5] && two.omitted == 1)
+        #expect(journal.traces(of: 40...90).omitted == 12)
+        #expect(journal.traces(of: 41...90).isEmpty)
+        journal.close()
+        journal = try open(options(directory))
+        #expect(journal.traces(of: 1...40).isEmpty)
+        #expect(try JournalReader(journal, from: 1).drain().count == 40)
+        journal.close()
+    }
+
     @Test func `one sync answers all who wait`() throws {
         let directory = try TemporaryDirectory()
         let gate = Monitor(false)

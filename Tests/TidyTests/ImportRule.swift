@@ -16,6 +16,7 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "CZlib", allowed: ["Primitives"]),
         ImportRule(module: "CSimdJSON", allowed: ["Primitives"]),
         ImportRule(module: "CPlatform", allowed: ["Primitives"]),
+        ImportRule(module: "CLogRing", allowed: ["Telemetry"]),
         // It replaces malloc, which no service may have.
         ImportRule(module: "CAllocations", allowed: ["millrace-bench"]),
     ]
@@ -36,6 +37,8 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "ProcessSupport", allowed: ["millrace-bench"]),
         // Environment and command line are read in one room.
         ImportRule(module: "Yams", allowed: ["Service"]),
+        // Libraries log through it; we log through our own.
+        ImportRule(module: "Logging", allowed: ["Telemetry"]),
         ImportRule(module: "ArgumentParser", allowed: ["Service", "millrace", "millrace-bench"]),
     ]
 }

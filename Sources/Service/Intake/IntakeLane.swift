@@ -65,6 +65,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
             quarantine.add(held: refused)
             throw IntakeLane.nothingTaken(rejections.json, isStrict: parameters.isStrict)
         }
+        if accepted > 0 { current.records.traces.add(request.trace) }
         return IntakeReceipt(
             batchID: ids.next(milliseconds: now), accepted: accepted, rejected: count,
             errors: rejections.json, refused: refused, parameters: parameters,

@@ -2,7 +2,7 @@ import Primitives
 import Telemetry
 
 /// What `/status` and `/metrics` tell of the keys: never a hash, and no name.
-struct KeyReport: Sendable {
+struct KeyReport: ReportSection {
     /// Nil where no keys file is configured.
     let keeper: KeyKeeper?
     let authorizer: KeyAuthorizer?

@@ -15,11 +15,11 @@ enum Routes {
         case .worker: events.registerQuarantine(on: &router)
         }
         let deadLetters: DeadLetterRoutes = try parts.resolve()
-        let health = HealthRoutes(
-            status: try parts.resolve(), metrics: try parts.resolve())
+        let health = HealthRoutes(reports: try parts.resolve())
         let breakers: BreakerRoutes = try parts.resolve()
         deadLetters.register(on: &router)
         health.register(on: &router)
+        LogLevelRoutes(log: try parts.resolve()).register(on: &router)
         breakers.register(on: &router)
         if role == .worker {
             router.absence.detail =

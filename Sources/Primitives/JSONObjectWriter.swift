@@ -1,40 +1,38 @@
-import Primitives
-
 /// Writes a JSON object member by member: for reports, where brevity counts more than speed.
-struct JSONObjectWriter: ~Copyable {
+package struct JSONObjectWriter: ~Copyable {
     private var buffer: ByteBuffer
     private var isFirst = true
 
-    init() {
+    package init() {
         buffer = ByteBuffer(capacity: 1024)
         buffer.append("{")
     }
 
-    mutating func add(_ name: String, _ value: String) {
+    package mutating func add(_ name: String, _ value: String) {
         key(name)
         buffer.append(jsonString: value)
     }
 
-    mutating func add(_ name: String, _ value: some BinaryInteger) {
+    package mutating func add(_ name: String, _ value: some BinaryInteger) {
         key(name)
         buffer.append(decimal: value)
     }
 
-    mutating func add(_ name: String, _ value: Double) {
+    package mutating func add(_ name: String, _ value: Double) {
         key(name)
         buffer.append(json: value)
     }
 
-    mutating func add(_ name: String, _ value: Bool) {
+    package mutating func add(_ name: String, _ value: Bool) {
         key(name)
         buffer.append(value ? "true" : "false")
     }
 
-    mutating func add(_ name: String, _ values: [Int]) {
+    package mutating func add(_ name: String, _ values: [Int]) {
         add(name, values) { $0.append(decimal: $1) }
     }
 
-    mutating func add(_ name: String, _ values: [String]) {
+    package mutating func add(_ name: String, _ values: [String]) {
         add(name, values) { $0.append(jsonString: $1) }
     }
 
@@ -50,7 +48,7 @@ struct JSONObjectWriter: ~Copyable {
         buffer.append("]")
     }
 
-    mutating func object(_ name: String, _ body: (inout JSONObjectWriter) -> Void) {
+    package mutating func object(_ name: String, _ body: (inout JSONObjectWriter) -> Void) {
         key(name)
         buffer.append("{")
         isFirst = true
@@ -59,13 +57,13 @@ struct JSONObjectWriter: ~Copyable {
         buffer.append("}")
     }
 
-    mutating func addNull(_ name: String) {
+    package mutating func addNull(_ name: String) {
         key(name)
         buffer.append("null")
     }
 
     /// An array of objects, one for each of `items`.
-    mutating func array<Item>(
+    package mutating func array<Item>(
         _ name: String, of items: [Item], _ body: (inout JSONObjectWriter, Item) -> Void
     ) {
         key(name)
@@ -80,7 +78,7 @@ struct JSONObjectWriter: ~Copyable {
         buffer.append("]")
     }
 
-    consuming func finish() -> ByteBuffer {
+    package consuming func finish() -> ByteBuffer {
         buffer.append("}\n")
         return buffer
     }

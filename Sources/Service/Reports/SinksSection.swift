@@ -1,15 +1,41 @@
 import Events
+import Primitives
 import Resilience
-import Storage
 import Telemetry
 
-extension MetricsReport {
-    func addSinks(_ text: inout MetricsText) {
-        let status = store.status
-        gauge(&text, "millrace_dead_letters_rows", "Dead letters kept.", status.deadLetters)
+/// One object, and one series of each family, a sink.
+struct SinksSection: ReportSection {
+    let sinks: Sinks
+
+    func add(to status: inout JSONObjectWriter) {
+        status.object("sinks") { body in
+            for sink in sinks.statuses {
+                body.object(sink.name) { SinksSection.add(sink, to: &$0) }
+            }
+        }
+    }
+
+    /// The rest of a sink's URL may be a secret, so only its origin is told.
+    private static func add(_ sink: SinkStatus, to body: inout JSONObjectWriter) {
+        body.add("url", sink.origin)
+        body.add("types", sink.types)
+        body.add("delivered", sink.delivered)
+        body.add("batches", sink.batches)
+        body.add("failed_attempts", sink.failedAttempts)
+        body.add("refusals", sink.refusals)
+        body.add("dead_letters", sink.deadLetters)
+        body.add("redelivered", sink.redelivered)
+        body.add("lost", sink.lost)
+        if let partitions = sink.partitions { body.add("partitions", partitions) }
+        if let lag = sink.lag { body.add("lag", lag) }
+        if let error = sink.lastError { body.add("last_error", error) }
+        body.object("breaker") { RedisReport.add(sink.breaker, to: &$0) }
+    }
+
+    func add(to text: inout MetricsText) {
         let sinks = sinks.statuses
         guard !sinks.isEmpty else { return }
-        for (name, help, value) in MetricsReport.sinkCounters {
+        for (name, help, value) in SinksSection.counters {
             text.family(name, .counter, help)
             for sink in sinks { text.sample(name, ["sink": sink.name], value(sink)) }
         }
@@ -38,7 +64,7 @@ extension MetricsReport {
         }
     }
 
-    private static let sinkCounters:
+    private static let counters:
         [(name: String, help: String, value: @Sendable (SinkStatus) -> UInt64)] = [
             (
                 "millrace_sink_events_delivered_total", "Events that a sink's receiver took.",

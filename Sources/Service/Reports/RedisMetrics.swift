@@ -68,15 +68,15 @@ struct RedisMetrics: Sendable {
         gauges(partitions, "millrace_stream_memory_bytes", "Memory of a stream.", &text) {
             $0.bytes
         }
-        gauge(
-            &text, "millrace_stream_degraded",
+        text.gauge(
+            "millrace_stream_degraded",
             "1 while events are stored without Redis and forwarded later.",
             streams.isDegraded ? 1 : 0)
-        gauge(
-            &text, "millrace_forwarder_position", "Last journal record that Redis acknowledged.",
+        text.gauge(
+            "millrace_forwarder_position", "Last journal record that Redis acknowledged.",
             streams.forwarder.position)
-        gauge(
-            &text, "millrace_forwarder_lag_records", "Journal records that Redis was not sent.",
+        text.gauge(
+            "millrace_forwarder_lag_records", "Journal records that Redis was not sent.",
             streams.unforwarded)
     }
 
@@ -103,9 +103,7 @@ struct RedisMetrics: Sendable {
             ("stream_cut_entries", "Entries that a cap removed unread.", watch.cut.count),
         ]
         for counter in counters {
-            let name = "millrace_\(counter.name)_total"
-            text.family(name, .counter, counter.help)
-            text.sample(name, [:], counter.value)
+            text.counter("millrace_\(counter.name)_total", counter.help, counter.value)
         }
     }
 
@@ -118,12 +116,5 @@ struct RedisMetrics: Sendable {
             guard let value = value(partition) else { continue }
             text.sample(name, ["stream": partition.key], UInt64(clamping: value))
         }
-    }
-
-    private func gauge(
-        _ text: inout MetricsText, _ name: String, _ help: String, _ value: UInt64
-    ) {
-        text.family(name, .gauge, help)
-        text.sample(name, [:], value)
     }
 }

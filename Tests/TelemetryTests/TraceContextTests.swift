@@ -1,7 +1,7 @@
 import Primitives
 import Testing
 
-@testable import HTTPServer
+@testable import Telemetry
 
 /// The cases of the W3C's own test suite for Trace Context, level 1.
 @Suite struct TraceContextTests {
