@@ -18,6 +18,7 @@ package struct Configuration: Sendable {
 
     package let bodyLimitBytes: Int
     package let decompressedLimitBytes: Int
+    package let decompressionRatio: Int
     package let bodyMemoryBytes: Int
     package let eventLimitBytes: Int
     package let batchEvents: Int
@@ -72,6 +73,7 @@ package struct Configuration: Sendable {
         loops = values[\.loops]
         bodyLimitBytes = values[\.bodyLimit]
         decompressedLimitBytes = values[\.decompressedLimit]
+        decompressionRatio = values[\.decompressionRatio]
         bodyMemoryBytes = values[\.bodyMemory]
         eventLimitBytes = values[\.eventLimit]
         batchEvents = values[\.batchEvents]
