@@ -3,9 +3,22 @@ import Primitives
 /// A CloudEvent in binary mode, on its way to structured mode: so that one set of rules decides
 /// over both, and a refused one can be kept and tried again as one text.
 struct BinaryEvent {
-    let attributes: [(name: String, value: String)]
-    let contentType: String?
+    /// Values as they came.
+    let attributes: [(name: String, value: [UInt8])]
+    let contentType: [UInt8]?
     let data: UnsafeRawBufferPointer
+
+    /// - Parameter body: what the request has; it may begin with a byte order mark.
+    init(
+        attributes: [(name: String, value: [UInt8])], contentType: [UInt8]?,
+        body: UnsafeRawBufferPointer
+    ) {
+        self.attributes = attributes
+        self.contentType = contentType
+        // Other bytes than text have no such mark.
+        let isText = MediaKind(BinaryEvent.text(contentType)) != .other
+        data = isText ? JSONScan.withoutByteOrderMark(body) : body
+    }
 
     /// Appends the event as JSON (JSON event format 1.0).
     /// - Parameter reader: says whether the data is JSON, where it is to be. Without that check
@@ -14,8 +27,16 @@ struct BinaryEvent {
         to text: inout ByteBuffer, _ reader: borrowing EventReader
     ) throws(EventFault) {
         text.append("{")
-        for (name, value) in attributes { try append(name, value, to: &text) }
-        if let contentType { append(member: "datacontenttype", contentType, to: &text) }
+        var names: Set<String> = []
+        for (name, value) in attributes {
+            let name = name.lowercased()
+            guard names.insert(name).inserted else { throw .duplicateHeader }
+            try append(name, value, to: &text)
+        }
+        if let contentType {
+            guard let type = BinaryEvent.text(contentType) else { throw .invalidUTF8 }
+            append(member: "datacontenttype", type, to: &text)
+        }
         try appendData(to: &text, reader)
         close(&text)
     }
@@ -25,17 +46,25 @@ struct BinaryEvent {
     func appendRefused(to text: inout ByteBuffer, _ reader: borrowing EventReader) {
         text.append("{")
         for (name, value) in attributes {
-            do throws(EventFault) { try append(name, value, to: &text) } catch {
-                append(member: "ce-\(name)", value, to: &text)
+            do throws(EventFault) { try append(name.lowercased(), value, to: &text) } catch {
+                append(member: "ce-\(name)", String(decoding: value, as: UTF8.self), to: &text)
             }
         }
-        if let contentType { append(member: "datacontenttype", contentType, to: &text) }
+        if let contentType {
+            let type = String(decoding: contentType, as: UTF8.self)
+            append(member: "datacontenttype", type, to: &text)
+        }
         do throws(EventFault) { try appendData(to: &text, reader) } catch {
             text.append("\"ce-data\":\"")
             text.append(base64: data)
             text.append("\",")
         }
         close(&text)
+    }
+
+    /// Nil for nil, and for bytes that are no UTF-8.
+    private static func text(_ bytes: [UInt8]?) -> String? {
+        bytes.flatMap { String(validating: $0, as: UTF8.self) }
     }
 
     /// Ends the object. Each member before ends in a comma; without any there is the brace alone.
@@ -45,17 +74,20 @@ struct BinaryEvent {
     }
 
     private func append(
-        _ name: String, _ value: String, to text: inout ByteBuffer
+        _ name: String, _ value: [UInt8], to text: inout ByteBuffer
     ) throws(EventFault) {
-        var name = name.lowercased()
-        let isAllowed = name.withUTF8 { utf8 in
+        var name = name
+        let (isAllowed, isName) = name.withUTF8 { utf8 in
             let bytes = UnsafeRawBufferPointer(utf8)
             let attribute = EventAttribute(bytes)
             // These two are the body and its content type here.
-            return EventAttribute.isValidName(bytes) && attribute != .data
-                && attribute != .contentType
+            return (
+                attribute != .data && attribute != .contentType, EventAttribute.isValidName(bytes)
+            )
         }
-        guard isAllowed, let value = HeaderValue.decode(value) else { throw .invalidAttribute }
+        guard isAllowed else { throw .invalidAttribute }
+        guard isName else { throw .invalidExtension }
+        guard let value = HeaderValue.decode(value) else { throw .invalidUTF8 }
         append(member: name, value, to: &text)
     }
 
@@ -70,9 +102,11 @@ struct BinaryEvent {
         to text: inout ByteBuffer, _ reader: borrowing EventReader
     ) throws(EventFault) {
         if data.isEmpty { return }
-        switch MediaKind(contentType) {
+        switch MediaKind(BinaryEvent.text(contentType)) {
         case .json:
-            do throws(EventFault) { try reader.checkJSON(data) } catch {
+            do throws(EventFault) {
+                try reader.checkJSON(data, allowsLoneSurrogates: true)
+            } catch {
                 throw error.isNotJSON ? .invalidData : error
             }
             text.append("\"data\":")
@@ -115,8 +149,8 @@ private enum MediaKind {
 /// Values of `ce-` headers (HTTP protocol binding 1.0, section 3.1.3.2).
 enum HeaderValue {
     /// Takes off quotes, then percent-encoding. Nil if what is left is not UTF-8.
-    static func decode(_ value: String) -> String? {
-        let bytes = unquote(Array(value.utf8))
+    static func decode(_ value: [UInt8]) -> String? {
+        let bytes = unquote(value)
         var decoded: [UInt8] = []
         var index = 0
         while index < bytes.count {

@@ -64,7 +64,8 @@ package final class EventDecoder {
             decodeBinary(&body, attributes, contentType, onRejected)
             return body.accepted
         }
-        let start = JSONScan.skipSpace(bytes, from: EventDecoder.byteOrderMarkLength(bytes))
+        let mark = bytes.count - JSONScan.withoutByteOrderMark(bytes).count
+        let start = JSONScan.skipSpace(bytes, from: mark)
         guard start < bytes.count else { throw BodyError(.emptyBody) }
         let isArray = bytes[start] == UInt8(ascii: "[")
         switch format {
@@ -74,14 +75,12 @@ package final class EventDecoder {
         case .cloudEventBatch:
             try checkJSON(bytes, from: start)
             throw BodyError(.notAnArray, offset: start)
+        case .cloudEvent where isArray:
+            try checkJSON(bytes, from: start)
+            throw BodyError(.notAnObject, offset: start)
         case .json, .cloudEvent, .binary: try decodeSingle(&body, from: start, onRejected)
         }
         return body.accepted
-    }
-
-    /// Some clients begin with U+FEFF; RFC 8259, section 8.1 lets a reader step over it.
-    private static func byteOrderMarkLength(_ bytes: UnsafeRawBufferPointer) -> Int {
-        bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     }
 
     private func decodeSingle(
@@ -98,7 +97,7 @@ package final class EventDecoder {
     ) throws(BodyError) {
         let text = JSONScan.trim(bytes, start..<bytes.count)
         guard text.count <= limits.eventBytes else { return }
-        do throws(EventFault) { try reader.checkJSON(text) } catch {
+        do throws(EventFault) { try reader.checkJSON(text, allowsLoneSurrogates: true) } catch {
             if error.isNotJSON { throw self.error(error, text, at: start) }
         }
     }
@@ -141,27 +140,24 @@ package final class EventDecoder {
 
     /// A body's error for a text at `start` that is no JSON: with the offset of the fault in it.
     func error(
-        _ fault: EventFault, _ text: UnsafeRawBufferPointer, at start: Int
+        _ fault: EventFault, _ text: UnsafeRawBufferPointer, at start: Int, isLines: Bool = false
     ) -> BodyError {
-        switch fault {
-        case .invalidUTF8:
-            BodyError(
+        guard fault != .invalidUTF8 else {
+            return BodyError(
                 .invalidUTF8, offset: start + (JSONSyntax.utf8ErrorOffset(in: text) ?? 0))
-        case .trailingContent:
-            BodyError(
-                .trailingContent, offset: start + (JSONSyntax.fault(in: text)?.offset ?? 0))
-        default:
-            BodyError(
-                .invalidJSON, offset: start + (JSONSyntax.fault(in: text)?.offset ?? 0))
         }
+        let syntax = JSONSyntax.fault(in: text, allowsLoneSurrogates: true)
+        return BodyError(
+            fault == .trailingContent ? .trailingContent : .invalidJSON,
+            offset: start + (syntax?.offset ?? 0), isLines: isLines)
     }
 
     private func decodeBinary(
-        _ body: inout Body, _ attributes: [(name: String, value: String)], _ contentType: String?,
-        _ onRejected: (RejectedEvent) -> Void
+        _ body: inout Body, _ attributes: [(name: String, value: [UInt8])],
+        _ contentType: [UInt8]?, _ onRejected: (RejectedEvent) -> Void
     ) {
         let event = BinaryEvent(
-            attributes: attributes, contentType: contentType, data: body.bytes)
+            attributes: attributes, contentType: contentType, body: body.bytes)
         structured.removeAll()
         do throws(EventFault) { try event.append(to: &structured, reader) } catch {
             structured.removeAll()

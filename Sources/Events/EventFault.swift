@@ -11,6 +11,7 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
     case eventTooLarge = "event_too_large"
     case notAnObject = "not_an_object"
     case duplicateKey = "duplicate_key"
+    case duplicateHeader = "duplicate_header"
     case missingType = "missing_type"
     case missingID = "missing_id"
     case missingSource = "missing_source"
@@ -22,6 +23,7 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
     case invalidSubject = "invalid_subject"
     case invalidTime = "invalid_time"
     case invalidAttribute = "invalid_attribute"
+    case invalidExtension = "invalid_extension"
     case invalidData = "invalid_data"
 
     package var code: String { rawValue }
@@ -30,13 +32,14 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
     package var detail: String {
         switch self {
         case .invalidJSON: "The event is not valid JSON."
-        case .invalidUTF8: "The event is not valid UTF-8."
-        case .trailingContent: "Something follows the event; there is one event a line."
+        case .invalidUTF8: "The event, or a header that is part of it, is not valid UTF-8."
+        case .trailingContent: BodyError.missingNewline
         case .numberOutOfRange: "A number is beyond what a double holds."
         case .tooDeep: "The event is nested deeper than the limit."
         case .eventTooLarge: "The event is larger than the limit."
-        case .notAnObject: "An event is a JSON object."
+        case .notAnObject: "An event is a JSON object; an array of events is a body of its own."
         case .duplicateKey: "A member name occurs twice."
+        case .duplicateHeader: "A ce- header occurs twice."
         case .missingType: "The event has no type."
         case .missingID: "A CloudEvent needs an id."
         case .missingSource: "A CloudEvent needs a source."
@@ -46,10 +49,13 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
         case .invalidID: "id is a string of 1 to 255 bytes without control characters."
         case .invalidSource: "source is a string of 1 to 1024 bytes without control characters."
         case .invalidSubject:
-            "subject is a string of at most 1024 bytes without control characters."
+            "subject is a string of 1 to 1024 bytes without control characters."
         case .invalidTime: "time is an RFC 3339 time such as 2026-11-01T00:00:00Z."
         case .invalidAttribute:
-            "A CloudEvents attribute has a lower-case alphanumeric name and a simple value."
+            "datacontenttype and dataschema are text; ce-data and ce-datacontenttype are no headers."
+        case .invalidExtension:
+            "Members beside data are CloudEvents extensions: names of a-z and 0-9; text without "
+                + "control characters, true, false, or an integer of 32 bits. Others go into data."
         case .invalidData:
             "data is JSON of its content type; data_base64 is base64 and stands without data."
         }

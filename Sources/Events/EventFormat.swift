@@ -12,8 +12,9 @@ package enum EventFormat: Sendable {
     case cloudEventBatch
     /// A CloudEvent in binary mode (HTTP protocol binding 1.0, section 3.1): the body is its data.
     /// `attributes` are the `ce-` headers as they came, names without that prefix in any case,
-    /// values still percent-encoded. Without a content type the body is taken as JSON.
-    case binary(attributes: [(name: String, value: String)], contentType: String?)
+    /// values as their bytes, still percent-encoded: they need not be UTF-8. Without a content type
+    /// the body is taken as JSON.
+    case binary(attributes: [(name: String, value: [UInt8])], contentType: [UInt8]?)
 }
 
 /// What an event gets that does not say it.

@@ -11,6 +11,11 @@ struct EventReader: ~Copyable {
     var others = ByteBuffer(capacity: 1024)
     /// Data whose members' names had escapes.
     private var plain = ByteBuffer(capacity: 1024)
+    /// A text whose lone surrogates are replaced, and where in it they were.
+    private var repaired = ByteBuffer(capacity: 16)
+    private var replaced: [Int] = []
+    /// Few texts need it, so it does not keep the memory of large ones.
+    private static let repairedKeptBytes = 16 << 10
 
     /// What has been read of an event.
     struct Draft {
@@ -22,8 +27,6 @@ struct EventReader: ~Copyable {
         var data: UnsafeRawBufferPointer?
         var hasSpecversion = false
         var hasBase64 = false
-        /// What is wrong with a plain event's members that have a meaning beside `data`.
-        var faultBesideData: EventFault?
     }
 
     init(maxDepth: Int) { parser = JSONParser(maxDepth: maxDepth) }
@@ -32,7 +35,7 @@ struct EventReader: ~Copyable {
     mutating func read(
         _ text: UnsafeRawBufferPointer, isCloudEvent: Bool, _ defaults: EventDefaults
     ) throws(EventFault) -> EventRow {
-        let members = try members(of: text)
+        let members = try repairedMembers(of: text)
         if members.hasDuplicateKey { throw .duplicateKey }
         others.removeAll()
         var draft = Draft()
@@ -44,24 +47,62 @@ struct EventReader: ~Copyable {
                 try takePlain(member, into: &draft)
             }
         }
+        if !isCloudEvent, draft.data != nil, !others.isEmpty { try takeBesideData(members) }
         if !others.isEmpty { others.append(UInt8(ascii: "}")) }
-        if isCloudEvent {
-            try checkCloudEvent(draft)
-        } else if let fault = draft.faultBesideData, draft.data != nil {
-            throw fault
-        }
+        if isCloudEvent { try checkCloudEvent(draft) }
         return try row(draft, isCloudEvent: isCloudEvent, defaults)
     }
 
     /// Checks that `text`, padded, is JSON of any kind within the depth.
-    func checkJSON(_ text: UnsafeRawBufferPointer) throws(EventFault) {
-        do throws(EventFault) { _ = try members(of: text) } catch .notAnObject { return }
+    func checkJSON(
+        _ text: UnsafeRawBufferPointer, allowsLoneSurrogates: Bool = false
+    ) throws(EventFault) {
+        do throws(EventFault) { _ = try members(of: text) } catch .notAnObject {
+            return
+        } catch .invalidJSON where allowsLoneSurrogates {
+            var repaired = ByteBuffer(capacity: 16)
+            let replaced = LoneSurrogates.appendReplaced(text, to: &repaired)
+            guard !replaced.isEmpty else { throw .invalidJSON }
+            try checkJSON(repaired.span)
+        }
     }
 
     func members(of text: UnsafeRawBufferPointer) throws(EventFault) -> JSONMembers {
         do throws(JSONError) { return try parser.members(of: text) } catch {
             throw EventFault(error)
         }
+    }
+
+    /// The members of `text`, in which a lone surrogate is U+FFFD; `isReplaced` tells where. Costs
+    /// a second look only if the first one finds no JSON.
+    mutating func repairedMembers(
+        of text: UnsafeRawBufferPointer
+    ) throws(EventFault) -> JSONMembers {
+        if !replaced.isEmpty {
+            replaced.removeAll()
+            repaired.removeAll()
+            repaired.shrink(above: EventReader.repairedKeptBytes)
+        }
+        do throws(EventFault) { return try members(of: text) } catch {
+            guard error == .invalidJSON else { throw error }
+            replaced = LoneSurrogates.appendReplaced(text, to: &repaired)
+            guard !replaced.isEmpty else { throw error }
+            return try members(of: repaired.span)
+        }
+    }
+
+    /// Whether something in `raw`, a part of the text at hand, was a lone surrogate.
+    private func isReplaced(_ raw: UnsafeRawBufferPointer) -> Bool {
+        guard !replaced.isEmpty, let base = repaired.span.baseAddress, let start = raw.baseAddress
+        else { return false }
+        let range = (start - base)..<(start - base + raw.count)
+        // The first offset at or after the start, found by halves.
+        var (low, high) = (0, replaced.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if replaced[middle] < range.lowerBound { low = middle + 1 } else { high = middle }
+        }
+        return low < replaced.count && range.contains(replaced[low])
     }
 
     private mutating func row(
@@ -92,20 +133,33 @@ struct EventReader: ~Copyable {
     ) throws(EventFault) {
         let attribute = EventAttribute(member.key)
         if try take(attribute, member, into: &draft) { return }
-        // Without `data` these are somebody's own members and part of the data. Beside `data` they
-        // would make an invalid CloudEvent of it.
-        switch attribute {
-        case .specversion:
-            if isVersion1(member) { return }
-            draft.faultBesideData = .unsupportedSpecversion
-        case .base64: draft.faultBesideData = .invalidData
-        case .contentType, .schema:
-            do throws(EventFault) { _ = try text(member, 1...Int.max, .invalidAttribute) } catch {
-                draft.faultBesideData = error
-            }
-        default: break
-        }
+        // Somebody's CloudEvent, sent as plain JSON.
+        if attribute == .specversion, isVersion1(member) { return }
         append(member)
+    }
+
+    /// Reads the members beside `data`, which a first look has taken for data, as CloudEvents has
+    /// them: without `data` they would have been somebody's own.
+    private mutating func takeBesideData(_ members: JSONMembers) throws(EventFault) {
+        others.removeAll()
+        for index in 0..<members.count {
+            let member = members[index]
+            let attribute = EventAttribute(member.key)
+            switch attribute {
+            case .id, .type, .source, .subject, .time, .data: continue
+            case .specversion:
+                if isVersion1(member) { continue }
+                throw .unsupportedSpecversion
+            case .base64: throw .invalidData
+            case .contentType, .schema:
+                guard try text(member, 1...Int.max, .invalidAttribute) != nil else { continue }
+            case .other:
+                // As in a CloudEvent, null is not being there.
+                if member.kind == .null { continue }
+                try checkExtension(member)
+            }
+            append(member)
+        }
     }
 
     private mutating func takeCloudEvent(
@@ -142,9 +196,7 @@ struct EventReader: ~Copyable {
         case .source:
             draft.source = try text(member, 1...EventLimits.sourceBytes, .invalidSource)
         case .subject:
-            // An empty subject is none: CloudEvents wants one that is there to be nonempty.
-            let subject = try text(member, 0...EventLimits.subjectBytes, .invalidSubject)
-            draft.subject = subject?.isEmpty == true ? nil : subject
+            draft.subject = try text(member, 1...EventLimits.subjectBytes, .invalidSubject)
         case .time:
             guard let text = try text(member, 1...Int.max, .invalidTime) else { return true }
             guard let time = Timestamp.parse(text) else { throw .invalidTime }
@@ -162,7 +214,9 @@ struct EventReader: ~Copyable {
         switch member.kind {
         case .null: return nil
         case .string where bytes.contains(member.text.count):
-            guard EventAttribute.isPrintable(member.text) else { throw fault }
+            guard EventAttribute.isPrintable(member.text), !isReplaced(member.raw) else {
+                throw fault
+            }
             return member.text
         default: throw fault
         }
@@ -172,13 +226,16 @@ struct EventReader: ~Copyable {
         member.kind == .string && EventAttribute.matches(member.text, "1.0")
     }
 
-    /// CloudEvents' type system has booleans, integers and strings; neither fractions nor nesting.
+    /// CloudEvents' type system has booleans, integers of 32 bits and strings; neither fractions nor
+    /// nesting.
     private func checkExtension(_ member: JSONMember) throws(EventFault) {
-        guard EventAttribute.isValidName(member.key) else { throw .invalidAttribute }
+        guard EventAttribute.isValidName(member.key) else { throw .invalidExtension }
         switch member.kind {
-        case .array, .object, .double: throw .invalidAttribute
-        case .string where !EventAttribute.isPrintable(member.text): throw .invalidAttribute
-        default: return
+        case .true, .false: return
+        case .integer where Int32(String(decoding: member.raw, as: UTF8.self)) != nil: return
+        case .string where EventAttribute.isPrintable(member.text) && !isReplaced(member.raw):
+            return
+        default: throw .invalidExtension
         }
     }
 

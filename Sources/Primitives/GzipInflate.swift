@@ -11,8 +11,12 @@ package enum Inflate {
 
     package struct Limits: Sendable {
         package var outputBytes: Int
-        /// Output bytes an input byte. DEFLATE reaches 1,032; honest JSON stays below 30.
+        /// Output bytes an input byte. DEFLATE reaches 1,032; honest JSON mostly stays below 30.
         package var ratio: Int
+
+        /// Output up to which the ratio is not asked: a small batch of equal events packs better
+        /// than any bomb needs to, and harms nobody.
+        package static let bytesAtAnyRatio = 1 << 20
 
         package init(outputBytes: Int, ratio: Int = 100) {
             self.outputBytes = outputBytes
@@ -31,7 +35,8 @@ package enum Inflate {
     ) throws(InflateError) {
         let start = output.count
         let byRatio = input.count.multipliedReportingOverflow(by: limits.ratio)
-        let ratioLimit = byRatio.overflow ? Int.max : byRatio.partialValue
+        let ratioLimit =
+            byRatio.overflow ? Int.max : max(byRatio.partialValue, Limits.bytesAtAnyRatio)
         let allowed = min(limits.outputBytes, ratioLimit)
         do throws(InflateError) {
             let stream = try InflateStream(input, windowBits: windowBits(coding, input))

@@ -49,6 +49,17 @@ package enum JSONScan {
         return members.isEmpty ? nil : members
     }
 
+    /// `bytes` without U+FEFF at the start, which some clients begin a text with; RFC 8259, section
+    /// 8.1 lets a reader step over it.
+    package static func withoutByteOrderMark(
+        _ bytes: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer {
+        guard bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF else {
+            return bytes
+        }
+        return UnsafeRawBufferPointer(rebasing: bytes[3...])
+    }
+
     package static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
     }

@@ -1,6 +1,8 @@
 /// Where a text stops being JSON (RFC 8259). simdjson says that it does but not where, so this is
 /// asked after a refusal, for the message alone.
 package struct JSONSyntax {
+    /// Half of a surrogate pair is taken for a character.
+    private let allowsLoneSurrogates: Bool
     private enum Expected { case value, valueOrClose, keyOrClose, key, commaOrClose, end }
 
     /// Deeper texts are refused for their depth before this is asked.
@@ -21,8 +23,11 @@ package struct JSONSyntax {
     }
 
     /// Nil if the grammar holds. Does not look at UTF-8 or at the size of numbers.
-    package static func fault(in bytes: UnsafeRawBufferPointer) -> Fault? {
-        var syntax = JSONSyntax(bytes: bytes)
+    /// - Parameter allowsLoneSurrogates: whether `LoneSurrogates` are no fault.
+    package static func fault(
+        in bytes: UnsafeRawBufferPointer, allowsLoneSurrogates: Bool = false
+    ) -> Fault? {
+        var syntax = JSONSyntax(bytes: bytes, allowsLoneSurrogates: allowsLoneSurrogates)
         if syntax.run() { return nil }
         return Fault(offset: syntax.index, isBehindText: syntax.expected == .end)
     }
@@ -41,7 +46,10 @@ package struct JSONSyntax {
         }
     }
 
-    private init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    private init(bytes: UnsafeRawBufferPointer, allowsLoneSurrogates: Bool) {
+        self.bytes = bytes
+        self.allowsLoneSurrogates = allowsLoneSurrogates
+    }
 
     /// - Returns: false with `index` at the fault.
     private mutating func run() -> Bool {
@@ -172,14 +180,12 @@ package struct JSONSyntax {
     /// Half of a surrogate pair is no character (RFC 8259, section 8.2); simdjson refuses it.
     private mutating func takeUnicodeEscape() -> Bool {
         guard let unit = bytes.codeUnit(at: index) else { return false }
-        switch unit {
-        case 0xD800..<0xDC00:
-            guard let low = bytes.codeUnit(at: index + 6), (0xDC00..<0xE000).contains(low) else {
-                return false
-            }
+        if bytes.isSurrogatePair(at: index) {
             index += 12
-        case 0xDC00..<0xE000: return false
-        default: index += 6
+        } else if (0xD800..<0xE000).contains(unit), !allowsLoneSurrogates {
+            return false
+        } else {
+            index += 6
         }
         return true
     }

@@ -54,7 +54,9 @@ extension Configuration {
         limits.eventBytes = eventLimitBytes
         limits.jsonDepth = jsonDepth
         return EventIntakeOptions(
-            loops: loops, limits: limits, decompressedLimitBytes: decompressedLimitBytes,
+            loops: loops, limits: limits,
+            inflateLimits: Inflate.Limits(
+                outputBytes: decompressedLimitBytes, ratio: decompressionRatio),
             ackTimeout: ackTimeout)
     }
 

@@ -17,6 +17,8 @@ enum Wiring {
     private static let queryQueueLimit = 256
     /// Time for replays of the quarantine and of dead letters.
     private static let replayTimeout = Duration.seconds(30)
+    /// Replays at once, and those that may wait. Queries have threads of their own.
+    private static let replayThreads = 2
 
     static func container(
         _ configuration: Configuration, log: Logger, shutdown: Locked<Deadline>
@@ -183,8 +185,13 @@ enum Wiring {
             WorkerRoute(
                 workers: try parts.resolve(name: "query"), timeout: configuration.queryTimeout)
         }
+        container.register(WorkerPool.self, name: "replay", stop: { $0.close() }) { _ in
+            WorkerPool(name: "replay", threads: replayThreads, queueLimit: replayThreads)
+        }
         container.register(WorkerRoute.self, name: "replay") { parts in
-            WorkerRoute(workers: try parts.resolve(name: "query"), timeout: replayTimeout)
+            WorkerRoute(
+                workers: try parts.resolve(name: "replay"), timeout: replayTimeout,
+                refusal: .replaysRunning)
         }
         container.register(Histogram.self, name: "query") { _ in Histogram() }
         container.register(QueryRoutes.self) { parts in

@@ -2,7 +2,7 @@ import Primitives
 
 extension ByteBuffer {
     /// Appends `event` in the JSON event format of CloudEvents 1.0, section 3. `data` and the
-    /// extensions are JSON already and go in as they are.
+    /// extensions are JSON already; data goes in as it is.
     package mutating func append(cloudEvent event: EventRow) {
         append(#"{"specversion":"1.0","id":"#)
         switch event.identity {
@@ -27,10 +27,7 @@ extension ByteBuffer {
             append(#","data":"#)
             append(data)
         }
-        if let members = event.extensions.flatMap(JSONScan.members(of:)) {
-            append(UInt8(ascii: ","))
-            append(members)
-        }
+        if let extensions = event.extensions { append(extensions: extensions) }
         append(UInt8(ascii: "}"))
     }
 

@@ -12,7 +12,8 @@ extension EventStore {
     /// Costs a few seeks and what is returned, for a rare type or a narrow time too; sources and
     /// subjects are looked for in a bounded number of rows, see `EventPage.next`.
     /// - Parameters:
-    ///   - cursor: `next` of the page before.
+    ///   - cursor: `next` of the page before. If another store gave it out, all events of its
+    ///     millisecond come again.
     ///   - limit: 1 or more.
     /// - Throws: `busy`, `deadline`, `closed`, `corrupt`, `inputOutput`.
     package func events(
@@ -20,10 +21,16 @@ extension EventStore {
     ) throws(StorageError) -> EventPage {
         precondition(limit > 0 && filter.types.count <= EventStore.typeLimit)
         return try readers.withReader(until: deadline) { (connection) throws(SQLiteError) in
-            var scan = try EventScan(connection, filter, before: cursor, limit: limit)
-            return try scan.run()
+            let start = cursor.map { $0.store == identity ? $0 : $0.elsewhere }
+            var scan = try EventScan(connection, filter, before: start, limit: limit)
+            var page = try scan.run()
+            page.next?.store = identity
+            return page
         }
     }
+
+    /// Whether `cursor` is one of this store's.
+    package func gaveOut(_ cursor: EventCursor) -> Bool { cursor.store == identity }
 
     /// Events stored after `seq`, in the order of storing: what a tail sends on. Any thread that
     /// may block. Looks at 10,000 rows at most; `lastSeq` says how far it came.

@@ -20,6 +20,8 @@ import Telemetry
 /// written again, and so is what a damaged write-ahead log loses.
 package final class EventStore: @unchecked Sendable {  // `writer`: its thread. The rest: locks.
     package let path: String
+    /// Tells this store from every other one, also from one that is made at the same path.
+    package let identity: UInt64
     package let readers: ReaderPool
     /// Refused events and what became of them, handed over by any thread.
     package let quarantine = QuarantineInbox()
@@ -58,6 +60,9 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             { [quarantine] in quarantine.inbox.becomeDurable() },
             { [sinks] in sinks.inbox.becomeDurable() },
         ])
+        identity = try attempt(path) { () throws(SQLiteError) in
+            try StoreIdentity.read(writer.connection)
+        }
         readers = ReaderPool(
             path: path, damage: damage, limit: options.readerCount,
             cacheKiB: options.readerCacheKiB)

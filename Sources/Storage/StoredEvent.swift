@@ -33,7 +33,8 @@ package struct StoredEvent: Sendable, Equatable {
         extensions = row.isNull(8) ? nil : Array(row.bytes(8))
     }
 
-    private static func uuid(_ key: Key128?) -> String {
+    /// The text of an id that the service gave.
+    static func uuid(_ key: Key128?) -> String {
         guard let key else { return "" }
         var text = ByteBuffer(capacity: 36)
         text.append(uuid: key)

@@ -21,7 +21,13 @@ def map_body(context, body):
     return whole(body)
 
 
-@schemathesis.serializer("application/x-ndjson", "application/jsonl")
+@schemathesis.serializer(
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonlines",
+    "application/x-json-stream",
+)
 def lines(context, value):
     """The schema describes the lines as an array, as OpenAPI 3.2 does for sequential media types."""
     if isinstance(value, bytes):

@@ -21,7 +21,7 @@ struct BodyTests {
         ("[{\"type\":\"t\"} {}]", "invalid_json", 14), ("[{\"type\":\"t\"}}", "invalid_json", 13),
         ("[{\"type\":\"t\"}] x", "trailing_content", 15), ("[]]", "trailing_content", 2),
         ("[{\"type\":\"t\"},{\"type\":}]", "invalid_json", 22), ("[{\"a\":[1}]", "invalid_json", 8),
-        ("[{\"a\":\"\\ud800\"}]", "invalid_json", 7), ("[tru]", "invalid_json", 4),
+        ("[{\"a\":\"\\ud800\",}]", "invalid_json", 15), ("[tru]", "invalid_json", 4),
         ("[{\"type\":\"t", "invalid_json", 11), ("<html>", "invalid_json", 0),
         ("[[1,[2]", "invalid_json", 7), ("{'type':'t'}", "invalid_json", 1),
     ])
@@ -35,13 +35,52 @@ struct BodyTests {
     }
 
     @Test func `says where a body stops being UTF-8`() throws {
-        let bytes = Array("[{\"type\":\"t\"},{\"type\":\"".utf8) + [0xFF] + Array("\"}]".utf8)
-        let decoded = try decode(bytes)
-        #expect(decoded.error?.code == "invalid_utf8")
-        #expect(decoded.error?.offset == 23)
+        for (start, end) in [
+            ("[{\"x\":1,\"type\":\"", "\"}]"), ("[{\"type\":\"t\"},{\"a\":\"", "\"]"),
+        ] {
+            let decoded = try decode(Array(start.utf8) + [0xFF] + Array(end.utf8))
+            #expect(decoded.error?.code == "invalid_utf8")
+            #expect(decoded.error?.offset == start.utf8.count)
+        }
+    }
+
+    @Test func `refuses single events that are no UTF-8, in an array as in lines`() throws {
+        let bytes = Array("[{\"type\":\"a\"},{\"type\":\"".utf8) + [0xFF] + Array("\"}]".utf8)
+        let array = try decode(bytes)
+        #expect(array.events.map(\.type) == ["a"])
+        #expect(array.codes == ["invalid_utf8"])
         let line = try decode([0xC3, 0x28, 0x0A] + Array("{\"type\":\"t\"}".utf8), as: .ndjson)
         #expect(line.codes == ["invalid_utf8"])
         #expect(line.events.count == 1)
+    }
+
+    @Test func `steps over a byte order mark before a body and before each line`() throws {
+        let mark = "\u{FEFF}"
+        let event = #"{"type":"a"}"#
+        #expect(try decode(mark + " " + event).events.count == 1)
+        let lines = "\(mark)\(event)\r\n\(mark)\n\(mark) \(event)\n\n\(mark)\(event)"
+        let decoded = try decode(lines, as: .ndjson)
+        #expect(decoded.codes.isEmpty && decoded.events.count == 3)
+        #expect(try decode("\(mark)\n\(mark)\n", as: .ndjson).codes == ["empty_body"])
+        #expect(try decode("[\(mark)\(event)]").codes == ["invalid_json"])
+    }
+
+    @Test func `tells what mostly lies behind a body that is not what its type says`() throws {
+        let two = #"{"type":"a"}{"type":"b"}"#
+        let line = try decode("\(two)\n{\"type\":\"c\"}", as: .ndjson)
+        #expect(line.codes == ["trailing_content"])
+        let fault = try #require(EventFault(rawValue: "trailing_content"))
+        let body = try #require(try decode(two, as: .ndjson).error)
+        for detail in [fault.detail, body.detail] {
+            #expect(detail.contains("newline") && detail.contains("--data-binary"))
+        }
+        #expect(try decode(two).error?.detail.contains("application/x-ndjson") == true)
+        let array = try #require(try decode("[{}]", as: .cloudEvent).error)
+        #expect(array.code == "not_an_object")
+        #expect(array.detail.contains("application/cloudevents-batch+json"))
+        let single = try #require(try decode("{}", as: .cloudEventBatch).error)
+        #expect(single.detail.contains("application/cloudevents+json"))
+        #expect(try decode("[{]", as: .cloudEvent).codes == ["invalid_json"])
     }
 
     @Test(arguments: ["[]", " [ \n] ", "\u{FEFF}[]"])
@@ -165,7 +204,7 @@ struct BodyTests {
             }
             let formats: [EventFormat] = [
                 .json, .ndjson, .cloudEvent, .cloudEventBatch,
-                .binary(attributes: [("type", "t")], contentType: "text/plain"),
+                .binary([("type", "t")], contentType: "text/plain"),
             ]
             for format in formats { _ = try decode(bytes, as: format, by: decoder) }
         }

@@ -48,20 +48,33 @@ struct CloudEventTests {
         (#"{"specversion":"1.0","id":"1","type":"t"}"#, "missing_source"),
         (#"{"specversion":"1.0","id":"1","source":"/s"}"#, "missing_type"),
         (#"{"specversion":"1.0","id":"1","source":"","type":"t"}"#, "invalid_source"),
-        (good + #","Ext":"v"}"#, "invalid_attribute"),
-        (good + #","my_ext":1}"#, "invalid_attribute"),
-        (good + #","":1}"#, "invalid_attribute"), (good + #","ext":{}}"#, "invalid_attribute"),
-        (good + #","ext":[1]}"#, "invalid_attribute"),
-        (good + #","ext":1.5}"#, "invalid_attribute"),
-        (good + #","ext":"\u0007"}"#, "invalid_attribute"),
+        (good + #","Ext":"v"}"#, "invalid_extension"),
+        (good + #","my_ext":1}"#, "invalid_extension"),
+        (good + #","":1}"#, "invalid_extension"), (good + #","ext":{}}"#, "invalid_extension"),
+        (good + #","ext":[1]}"#, "invalid_extension"),
+        (good + #","ext":1.5}"#, "invalid_extension"),
+        (good + #","ext":1.0}"#, "invalid_extension"),
+        (good + #","ext":2147483648}"#, "invalid_extension"),
+        (good + #","ext":-2147483649}"#, "invalid_extension"),
+        (good + #","ext":18446744073709551616}"#, "invalid_extension"),
+        (good + #","ext":"\u0007"}"#, "invalid_extension"),
+        (good + #","ext":"\ud83d"}"#, "invalid_extension"),
+        (good + #","\ud83d":"v"}"#, "invalid_extension"),
+        (good + #","subject":""}"#, "invalid_subject"),
         (good + #","datacontenttype":7}"#, "invalid_attribute"),
         (good + #","dataschema":""}"#, "invalid_attribute"),
         (good + #","data_base64":"Zm9"}"#, "invalid_data"),
         (good + #","data_base64":5}"#, "invalid_data"),
         (good + #","data":1,"data_base64":"Zg=="}"#, "invalid_data"),
         (good + #","id":"2"}"#, "duplicate_key"), (good + #","time":"x"}"#, "invalid_time"),
-        ("[]", "not_an_object"),
+        ("7", "not_an_object"),
     ]
+
+    @Test func `takes the greatest integers and the longest names of extensions`() throws {
+        let name = String(repeating: "n", count: 64)
+        let text = CloudEventTests.good + #","a":2147483647,"b":-2147483648,"\#(name)":-0}"#
+        #expect(try decode(text, as: .cloudEvent).events.count == 1)
+    }
 
     @Test(arguments: bad) func `refuses an event with its code`(text: String, code: String) throws {
         #expect(
@@ -91,8 +104,7 @@ struct BinaryModeTests {
     ) throws -> Event? {
         let decoded = try decode(
             body,
-            as: .binary(
-                attributes: BinaryModeTests.attributes + more, contentType: contentType))
+            as: .binary(BinaryModeTests.attributes + more, contentType: contentType))
         #expect(decoded.codes.isEmpty)
         return decoded.events.first
     }
@@ -127,7 +139,7 @@ struct BinaryModeTests {
         #expect(
             event?.extensions == #"{"datacontenttype":"\#(stream)","data_base64":"Zm9vYg=="}"#)
         let decoded = try decode(
-            [0xFF], as: .binary(attributes: BinaryModeTests.attributes, contentType: "text/plain"))
+            [0xFF], as: .binary(BinaryModeTests.attributes, contentType: "text/plain"))
         #expect(
             decoded.events.first?.extensions
                 == #"{"datacontenttype":"text/plain","data_base64":"/w=="}"#)
@@ -148,14 +160,46 @@ struct BinaryModeTests {
 
     @Test(arguments: [
         ("data", "1", "invalid_attribute"), ("datacontenttype", "x/y", "invalid_attribute"),
-        ("data_base64", "Zg==", "invalid_attribute"), ("my-ext", "v", "invalid_attribute"),
-        ("subject", "%ff", "invalid_attribute"), ("subject", "%00", "invalid_subject"),
-        ("id", "2", "duplicate_key"), ("time", "noon", "invalid_time"),
+        ("data_base64", "Zg==", "invalid_extension"), ("my-ext", "v", "invalid_extension"),
+        ("subject", "%ff", "invalid_utf8"), ("subject", "%00", "invalid_subject"),
+        ("subject", "%ED%A0%BD", "invalid_utf8"), ("subject", "", "invalid_subject"),
+        ("id", "2", "duplicate_header"), ("time", "noon", "invalid_time"),
     ])
     func `refuses bad headers`(name: String, value: String, code: String) throws {
         let attributes = BinaryModeTests.attributes + [(name, value)]
         #expect(
-            try decode("", as: .binary(attributes: attributes, contentType: nil)).codes == [code])
+            try decode("", as: .binary(attributes, contentType: nil)).codes == [code])
+    }
+
+    /// Latin-1, as some clients write headers: one replacement character would make one event of
+    /// three.
+    @Test(arguments: [UInt8(0xE8), 0xE9, 0xEA, 0xFF])
+    func `refuses headers that are no UTF-8`(byte: UInt8) throws {
+        let good = BinaryModeTests.attributes.map { ($0.name, Array($0.value.utf8)) }
+        let latin1 = Array("caf".utf8) + [byte]
+        for name in ["ID", "Source", "type", "subject", "ext"] {
+            let attributes = good.filter { $0.0 != name } + [(name, latin1)]
+            let decoded = try decode("", as: .binary(attributes: attributes, contentType: nil))
+            #expect(decoded.codes == ["invalid_utf8"])
+            let kept = try #require(decoded.refusals.first).raw
+            #expect(try decode(kept, as: .cloudEvent).events.isEmpty)
+        }
+        let format = EventFormat.binary(attributes: good, contentType: latin1)
+        #expect(try decode("x", as: format).codes == ["invalid_utf8"])
+    }
+
+    @Test func `steps over a byte order mark, but not in bytes that are no text`() throws {
+        let body = "\u{FEFF}{\"n\":1}"
+        #expect(try event(body, contentType: "application/json")?.data == #"{"n":1}"#)
+        #expect(try event(body, contentType: nil)?.data == #"{"n":1}"#)
+        #expect(try event("\u{FEFF}a", contentType: "text/plain")?.data == "\"a\"")
+        let bytes = try event("\u{FEFF}a", contentType: "application/octet-stream")
+        #expect(bytes?.extensions?.contains("77u/YQ==") == true)
+    }
+
+    @Test func `takes a lone surrogate in data as a replacement character`() throws {
+        let event = try event(#"{"v":"\ud83d"}"#, contentType: "application/json")
+        #expect(event?.data == #"{"v":"\ufffd"}"#)
     }
 
     @Test(arguments: [
@@ -165,20 +209,20 @@ struct BinaryModeTests {
     func `lets no body out of its member`(body: String, code: String) throws {
         let decoded = try decode(
             body,
-            as: .binary(attributes: BinaryModeTests.attributes, contentType: "application/json"))
+            as: .binary(BinaryModeTests.attributes, contentType: "application/json"))
         #expect(decoded.codes == [code])
     }
 
     @Test func `gives a refused event as one structured text`() throws {
         let decoded = try decode(
-            "[1]", as: .binary(attributes: [("specversion", "1.0"), ("id", "1")], contentType: nil))
+            "[1]", as: .binary([("specversion", "1.0"), ("id", "1")], contentType: nil))
         #expect(
             decoded.refusals == [
                 Refusal(
                     index: 0, code: "missing_source",
                     raw: #"{"specversion":"1.0","id":"1","data":[1]}"#)
             ])
-        let empty = try decode("", as: .binary(attributes: [], contentType: nil))
+        let empty = try decode("", as: .binary([], contentType: nil))
         #expect(empty.refusals.map(\.raw) == ["{}"])
     }
 
@@ -189,16 +233,16 @@ struct BinaryModeTests {
         ]
         for body in [#"{"type":"inner"}"#, "{"] {
             let decoded = try decode(
-                body, as: .binary(attributes: attributes, contentType: "application/json"))
+                body, as: .binary(attributes, contentType: "application/json"))
             let refused = try #require(decoded.refusals.first)
-            #expect(refused.code == "invalid_attribute")
+            #expect(refused.code == "invalid_extension")
             #expect(refused.raw.contains(#""ce-bad_name":"x","ce-data":"1","ce-traceid":"%ff""#))
             #expect(
                 refused.raw.contains(
                     body == "{" ? #""ce-data":"ew==""# : #""data":{"type":"inner"}"#))
             #expect(
                 try decode(refused.raw, as: .cloudEvent).codes == [
-                    body == "{" ? "duplicate_key" : "invalid_attribute"
+                    body == "{" ? "duplicate_key" : "invalid_extension"
                 ])
         }
     }

@@ -87,6 +87,17 @@ func decode(
     try decode(Array(text.utf8), as: format, by: decoder)
 }
 
+extension EventFormat {
+    /// Binary mode with headers whose values are text.
+    static func binary(
+        _ attributes: [(name: String, value: String)], contentType: String?
+    ) -> EventFormat {
+        .binary(
+            attributes: attributes.map { ($0.name, Array($0.value.utf8)) },
+            contentType: contentType.map { Array($0.utf8) })
+    }
+}
+
 struct HarnessError: Error { let text: String }
 
 /// Every event of every record in `batch`.

@@ -39,9 +39,62 @@ struct PlainEventTests {
     }
 
     @Test func `keeps other members beside data as extensions`() throws {
-        let event = try decode(#"{"type":"t","region":"eu","data":1,"n":{"x":[]}}"#).events.first
+        let text = #"{"type":"t","region":"eu","data":1,"n":-5,"b":true,"none":null,"No":null}"#
+        let event = try decode(text).events.first
         #expect(event?.data == "1")
-        #expect(event?.extensions == #"{"region":"eu","n":{"x":[]}}"#)
+        #expect(event?.extensions == #"{"region":"eu","n":-5,"b":true}"#)
+    }
+
+    @Test(arguments: [
+        #""userId":5"#, #""nested":{"k":[1]}"#, #""list":[]"#, #""ratio":1.5"#, #""n":5.0"#,
+        #""n":2147483648"#, #""a_b":1"#, #""":1"#, #""s":"\n""#, #""s":"a\ud83d""#,
+        #""\ud83d":1"#,
+    ])
+    func `refuses members beside data that no CloudEvent may have`(member: String) throws {
+        for text in [
+            #"{"type":"t","data":{"a":1},\#(member)}"#, #"{"type":"t",\#(member),"data":null}"#,
+        ] {
+            #expect(try decode(text).codes == ["invalid_extension"], "\(text)")
+        }
+        // Without data they are data.
+        #expect(try decode(#"{"type":"t",\#(member)}"#).events.count == 1)
+    }
+
+    /// What JavaScript's `slice` leaves of an emoji, and what is kept of it.
+    @Test(arguments: [
+        (#"{"v":"\ud83d"}"#, #"{"v":"\ufffd"}"#),
+        (#"{"v":"\uDE00 \ud83d\ude00"}"#, #"{"v":"\ufffd \ud83d\ude00"}"#),
+        (#"["\ud83d\ud83d\ude00"]"#, #"["\ufffd\ud83d\ude00"]"#),
+        (
+            #"{"\ud83d":{"a\udc00":["\ud83d\u0041"]}}"#,
+            "{\"\u{FFFD}\":{\"a\u{FFFD}\":[\"\\ufffd\\u0041\"]}}"
+        ),
+        (#""\\ud83d""#, #""\\ud83d""#), (#""\\\ud83d""#, #""\\\ufffd""#),
+        (#""\ud83d\\ude00""#, #""\ufffd\\ude00""#),
+    ])
+    func `takes a lone surrogate in data as a replacement character`(
+        data: String, kept: String
+    ) throws {
+        let text = #"{"type":"cut","data":\#(data)}"#
+        #expect(try decode(text).events.first?.data == kept)
+        let array = try decode(#"[{"type":"ok1"},\#(text),{"type":"ok2"}]"#)
+        #expect(array.codes.isEmpty && array.events.map(\.data) == [nil, kept, nil])
+        let lines = try decode("{\"type\":\"ok1\"}\n\(text)\n{\"type\":\"ok2\"}", as: .ndjson)
+        #expect(lines.codes.isEmpty && lines.events.map(\.data) == [nil, kept, nil])
+        #expect(throws: Never.self) { try JSONValue.parse(kept) }
+    }
+
+    @Test func `takes lone surrogates in the flat form, also in names`() throws {
+        let event = try decode(#"{"type":"t","\ud83d":"\udfff","id":"1"}"#).events.first
+        #expect(event?.data == "{\"\u{FFFD}\":\"\\ufffd\"}")
+        #expect(event?.id == "1")
+    }
+
+    @Test func `takes many lone surrogates in time that grows with the text`() throws {
+        let members = (0..<8000).map { "\"k\($0)\":\"\\ud800\"" }.joined(separator: ",")
+        let start = MonotonicTime.now()
+        #expect(try decode("{\"type\":\"t\",\(members)}").events.count == 1)
+        #expect(MonotonicTime.now().since(start) < .seconds(2))
     }
 
     @Test(arguments: [
@@ -57,11 +110,10 @@ struct PlainEventTests {
         #expect(event?.extensions == nil)
     }
 
-    @Test func `takes null and an empty subject as not being there`() throws {
+    @Test func `takes null as not being there`() throws {
         let text = #"{"type":"t","id":null,"source":null,"subject":null,"time":null}"#
         #expect(
             try decode(text).events == [Event(time: testNow, type: "t", source: "/anonymous")])
-        #expect(try decode(#"{"type":"t","subject":""}"#).events.first?.subject == nil)
     }
 
     @Test func `resolves escapes in attributes and their names`() throws {
@@ -84,6 +136,11 @@ struct PlainEventTests {
         (#"{"type":"t","source":{}}"#, "invalid_source"),
         (#"{"type":"t","subject":false}"#, "invalid_subject"),
         (#"{"type":"t","subject":"\t"}"#, "invalid_subject"),
+        (#"{"type":"t","subject":""}"#, "invalid_subject"),
+        (#"{"type":"\ud83d"}"#, "invalid_type"), (#"{"type":"t","id":"a\udc00"}"#, "invalid_id"),
+        (#"{"type":"t","source":"\ud83d\ud83d"}"#, "invalid_source"),
+        (#"{"type":"t","subject":"\ud83d","data":"\ud83d"}"#, "invalid_subject"),
+        (#"{"type":"t","time":"\ud83d"}"#, "invalid_time"),
         (#"{"type":"t","time":1700000000}"#, "invalid_time"),
         (#"{"type":"t","time":"yesterday"}"#, "invalid_time"),
         (#"{"type":"t","time":""}"#, "invalid_time"),

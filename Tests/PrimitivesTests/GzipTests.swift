@@ -95,16 +95,24 @@ struct GzipTests {
     }
 
     @Test func `stops a bomb early`() {
-        let bomb = gzip(String(repeating: "0", count: 8 << 20))
+        let bomb = gzip(String(repeating: "0", count: 64 << 20))
         var output = ByteBuffer(capacity: 16)
         var input = ByteBuffer()
         input.append(contentsOf: bomb)
-        let limits = Inflate.Limits(outputBytes: 64 << 20)
+        let limits = Inflate.Limits(outputBytes: 128 << 20)
         #expect(throws: InflateError.ratio) {
             try Inflate.inflate(input.span, .gzip, limits: limits, into: &output)
         }
         #expect(output.count == 0)
         #expect(output.capacity <= 4 * 100 * bomb.count)
+    }
+
+    @Test func `asks for the ratio only beyond a mebibyte`() throws {
+        let limits = Inflate.Limits(outputBytes: 64 << 20, ratio: 2)
+        let small = gzip(String(repeating: "0", count: 1 << 20))
+        #expect(try inflate(small, limits: limits).utf8.count == 1 << 20)
+        let larger = gzip(String(repeating: "0", count: 1 << 20 + 1))
+        #expect(throws: InflateError.ratio) { try inflate(larger, limits: limits) }
     }
 
     @Test func `stops at the byte limit and not before`() throws {

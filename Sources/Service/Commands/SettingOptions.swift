@@ -56,6 +56,7 @@ struct RedisSettingOptions: ParsableArguments {
 struct LimitOptions: ParsableArguments {
     @Option(\.bodyLimit) var bodyLimit: SettingFlag?
     @Option(\.decompressedLimit) var decompressedLimit: SettingFlag?
+    @Option(\.decompressionRatio) var decompressionRatio: SettingFlag?
     @Option(\.bodyMemory) var bodyMemory: SettingFlag?
     @Option(\.eventLimit) var eventLimit: SettingFlag?
     @Option(\.batchEvents) var batchEvents: SettingFlag?

@@ -22,6 +22,7 @@ package struct Configuration: Sendable {
 
     package let bodyLimitBytes: Int
     package let decompressedLimitBytes: Int
+    package let decompressionRatio: Int
     package let bodyMemoryBytes: Int
     package let eventLimitBytes: Int
     package let batchEvents: Int
@@ -84,6 +85,7 @@ package struct Configuration: Sendable {
         loops = values[\.loops]
         bodyLimitBytes = values[\.bodyLimit]
         decompressedLimitBytes = values[\.decompressedLimit]
+        decompressionRatio = values[\.decompressionRatio]
         bodyMemoryBytes = values[\.bodyMemory]
         eventLimitBytes = values[\.eventLimit]
         batchEvents = values[\.batchEvents]

@@ -39,6 +39,9 @@ struct Settings: Sendable {
     let decompressedLimit = Setting(
         "decompressed-limit", .size(1 << 10...4 << 30), default: "64MiB",
         "Largest request body once it is decompressed")
+    let decompressionRatio = Setting(
+        "decompression-ratio", .integer(1...2000), default: "100",
+        "Most bytes that one byte of a compressed body may become; not asked below 1MiB")
     let bodyMemory = Setting(
         "body-memory", .size(1 << 20...1 << 40), default: "256MiB",
         "Memory for all request bodies together; those above 16KiB are refused beyond it")

@@ -22,7 +22,7 @@ final class EventIntake: Sendable {
     private let workers: WorkerPool
     private let limits: EventLimits
     private let quarantine: QuarantineInbox
-    private let decompressedLimitBytes: Int
+    private let inflateLimits: Inflate.Limits
     private let ackTimeout: Duration
     private let storedWaiters: PositionWaiters
     /// Nil without Redis: nothing is ever streamed then, so there is nothing to wait for.
@@ -43,7 +43,7 @@ final class EventIntake: Sendable {
         self.writer = writer
         self.streamedWaiters = streamedWaiters
         limits = options.limits
-        decompressedLimitBytes = options.decompressedLimitBytes
+        inflateLimits = options.inflateLimits
         ackTimeout = options.ackTimeout
         let (limits, quarantine) = (options.limits, store.quarantine)
         self.quarantine = quarantine
@@ -93,7 +93,7 @@ final class EventIntake: Sendable {
         let isQueued = workers.submit { [self] in
             do throws(Problem) {
                 if let coding {
-                    try IntakeCoding.decode(request, coding, limitBytes: decompressedLimitBytes)
+                    try IntakeCoding.decode(request, coding, limits: inflateLimits)
                 }
                 try takeOnWorker(request, responder, format, parameters)
             } catch {
@@ -203,6 +203,6 @@ final class EventIntake: Sendable {
 struct EventIntakeOptions {
     var loops: Int
     var limits: EventLimits
-    var decompressedLimitBytes: Int
+    var inflateLimits: Inflate.Limits
     var ackTimeout: Duration
 }

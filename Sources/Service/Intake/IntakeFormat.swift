@@ -5,9 +5,15 @@ import Primitives
 /// What a body of events is written in, by its headers.
 enum IntakeFormat {
     static let accepted =
-        "application/json, application/x-ndjson, application/jsonl, "
+        "application/json, application/x-ndjson (or jsonl, ndjson, x-jsonlines, x-json-stream), "
         + "application/cloudevents+json, application/cloudevents-batch+json, "
         + "or any type with ce-* headers"
+
+    /// Names under which one event a line is sent.
+    private static let lineTypes: [StaticString] = [
+        "application/x-ndjson", "application/ndjson", "application/jsonl",
+        "application/x-jsonlines", "application/x-json-stream",
+    ]
 
     /// - Throws: a 415 that names what is accepted.
     static func of(_ request: Request) throws(Problem) -> EventFormat {
@@ -21,11 +27,7 @@ enum IntakeFormat {
         if let binary = binary(request) { return binary }
         if let type {
             if type.isEqualIgnoringCase(to: "application/json") { return .json }
-            if type.isEqualIgnoringCase(to: "application/x-ndjson")
-                || type.isEqualIgnoringCase(to: "application/jsonl")
-            {
-                return .ndjson
-            }
+            if lineTypes.contains(where: { type.isEqualIgnoringCase(to: $0) }) { return .ndjson }
         }
         throw Problem(415, "unsupported_media_type", "Content-Type must be \(accepted).")
     }
@@ -37,23 +39,31 @@ enum IntakeFormat {
 
     /// CloudEvents in binary mode have their attributes in headers (HTTP protocol binding 1.0).
     private static func binary(_ request: Request) -> EventFormat? {
-        var attributes: [(name: String, value: String)] = []
+        var attributes: [(name: String, value: [UInt8])] = []
         for index in 0..<request.headers.count {
             let (name, value) = request.headers[index]
             guard name.count > 3,
                 UnsafeRawBufferPointer(rebasing: name[..<3]).isEqualIgnoringCase(to: "ce-")
             else { continue }
             let attribute = String(decoding: name[3...], as: UTF8.self)
-            attributes.append((attribute, String(decoding: value, as: UTF8.self)))
+            attributes.append((attribute, Array(value)))
         }
         guard !attributes.isEmpty else { return nil }
-        return .binary(attributes: attributes, contentType: request.headers.text("content-type"))
+        return .binary(
+            attributes: attributes,
+            contentType: request.headers.first("content-type").map { Array($0) })
     }
 }
 
 /// How a body is packed, by its `Content-Encoding`.
 enum IntakeCoding {
     /// - Returns: nil for a body as it is.
+    /// Names under which one event a line is sent.
+    private static let lineTypes: [StaticString] = [
+        "application/x-ndjson", "application/ndjson", "application/jsonl",
+        "application/x-jsonlines", "application/x-json-stream",
+    ]
+
     /// - Throws: a 415 that names what is accepted.
     static func of(_ request: Request) throws(Problem) -> Inflate.Coding? {
         guard request.headers.first("content-encoding") != nil else { return nil }
@@ -87,21 +97,22 @@ enum IntakeCoding {
     /// Undoes the coding of a small body, if it has one, in place.
     static func undo(_ request: Request, limitBytes: Int) throws(Problem) {
         guard let coding = try of(request) else { return }
-        try decode(request, coding, limitBytes: limitBytes)
+        try decode(request, coding, limits: Inflate.Limits(outputBytes: limitBytes))
     }
 
     /// Undoes the coding of the body of `request`, in place.
     /// - Throws: a 400 or 413. O(n), and never more than one byte beyond the limit.
     static func decode(
-        _ request: Request, _ coding: Inflate.Coding, limitBytes: Int
+        _ request: Request, _ coding: Inflate.Coding, limits: Inflate.Limits
     ) throws(Problem) {
+        let limitBytes = limits.outputBytes
         let capacity = min(limitBytes, request.body.count * 4)
         guard request.mayHold(besideBody: capacity) else { throw .bodyBudget }
         var plain = ByteBuffer(capacity: capacity)
         do throws(InflateError) {
             try Inflate.inflate(
-                request.body.span, coding, limits: Inflate.Limits(outputBytes: limitBytes),
-                into: &plain, mayGrow: { request.mayHold(besideBody: $0) })
+                request.body.span, coding, limits: limits, into: &plain,
+                mayGrow: { request.mayHold(besideBody: $0) })
         } catch {
             // At once, so that the next one finds room.
             request.dropBody()
@@ -114,7 +125,8 @@ enum IntakeCoding {
             case .ratio:
                 throw Problem(
                     413, "compression_ratio_too_high",
-                    "A body may be at most 100 times its compressed size.", limit: 100)
+                    "A body of more than \(Inflate.Limits.bytesAtAnyRatio) bytes may be at most "
+                        + "\(limits.ratio) times its compressed size.", limit: limits.ratio)
             case .truncated: throw Problem(400, "truncated_body", "The compressed body ends early.")
             case .corrupt:
                 throw Problem(400, "corrupt_body", "The body is not what Content-Encoding says.")

@@ -57,7 +57,8 @@ struct BreakerRoutes: Sendable {
                 415, "unsupported_media_type", "Content-Type must be application/json.")
         }
         try IntakeCoding.undo(request, limitBytes: limitBytes)
-        guard let value = try? JSONValue.parse(request.body.span, maxDepth: 2) else {
+        let text = JSONScan.withoutByteOrderMark(request.body.span)
+        guard let value = try? JSONValue.parse(text, maxDepth: 2) else {
             throw Problem(400, "invalid_json", "The body is not valid JSON.")
         }
         guard case .object(let members) = value, members.count == 1 else { throw invalid }

@@ -77,6 +77,9 @@ struct EventRoutes: Sendable {
         let (wanted, start, count, store) = (filter, cursor, limit, store)
         return job { deadline throws(StorageError) in
             let page = try store.events(wanted, before: start, limit: count, deadline: deadline)
+            if let start, !store.gaveOut(start), let next = page.next, !next.isBelow(start) {
+                return Problem.foreignCursor.response(for: request)
+            }
             return .page("events", page.events, next: page.next?.text) { event, body in
                 body.append(cloudEvent: event)
             }
@@ -160,6 +163,13 @@ struct EventRoutes: Sendable {
 extension Problem {
     static let badCursor = Problem.parameter(
         "cursor", "cursor is not one that this endpoint gave out.")
+
+    /// A page that began with another node's cursor is full of events of that cursor's millisecond.
+    /// A client that asked one node after the other would get them again and again.
+    static let foreignCursor = Problem(
+        400, "foreign_cursor",
+        "cursor is of another node, and more events than limit are of its millisecond: ask that "
+            + "node, ask for more at once, or begin with to=.", parameter: "cursor")
 
     init(_ error: StorageError) {
         switch error.code {

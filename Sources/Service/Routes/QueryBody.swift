@@ -19,7 +19,8 @@ enum QueryBody {
                 400, "unknown_parameter", "POST /query takes its parameters from the body.",
                 parameter: ParameterName.shown(stray.name))
         }
-        guard let value = try? JSONValue.parse(request.body.span, maxDepth: 4) else {
+        let text = JSONScan.withoutByteOrderMark(request.body.span)
+        guard let value = try? JSONValue.parse(text, maxDepth: 4) else {
             throw Problem(400, "invalid_json", "The body is not valid JSON.")
         }
         guard case .object(let members) = value else {

@@ -11,6 +11,10 @@ import Telemetry
 /// client that is slow has its queue filled and then falls behind, for the store has what it lacks.
 /// When it takes nothing at all for `patience` and is more than `lagLimit` events behind, it is
 /// brought to the present and told with an event `dropped`.
+///
+/// A client that comes back with `Last-Event-ID` goes on where it was. If the id is of another
+/// store, because another node answers now or the data directory is new, it goes on near the same
+/// event and is told with an event `resumed`; with `reset` if this store does not have the event.
 final class TailHub: Sendable {
     private static let subscriberLimit = 256
     private static let lagLimit: Int64 = 10_000
@@ -26,6 +30,8 @@ final class TailHub: Sendable {
         /// The types that the principal is bound to.
         let bound: EventTypePatterns
         var seq: Int64
+        /// What the client came back with, until the store has said where that is.
+        var resumption: TailPlace?
         var dropped: Int64 = 0
         /// Since when the queue has been too full for the next message.
         var isFullSince: MonotonicTime?
@@ -101,16 +107,16 @@ final class TailHub: Sendable {
         }
     }
 
-    private static func resumption(_ request: Request) throws(Problem) -> Int64? {
+    private static func resumption(_ request: Request) throws(Problem) -> TailPlace? {
         guard let text = request.headers.text("last-event-id"), !text.isEmpty else { return nil }
-        guard let seq = Int64(text), seq >= 0 else {
+        guard let place = TailPlace(text: text) else {
             throw .parameter("Last-Event-ID", "Last-Event-ID is not one that this stream gave out.")
         }
-        return seq
+        return place
     }
 
     private func subscribe(
-        _ types: [String], _ principal: Principal, after seq: Int64?
+        _ types: [String], _ principal: Principal, after place: TailPlace?
     ) throws(Problem) -> EventStream {
         let stream = EventStream()
         // A first line makes the reply begin at once, so that a client knows it is connected.
@@ -125,8 +131,7 @@ final class TailHub: Sendable {
             state.lastSeq = max(state.lastSeq, present)
             state.subscribers[key] = Subscriber(
                 stream: stream, types: types, principal: principal,
-                bound: EventTypePatterns(principal.types),
-                seq: min(seq ?? state.lastSeq, state.lastSeq))
+                bound: EventTypePatterns(principal.types), seq: state.lastSeq, resumption: place)
             state.hasNews = true
             return true
         }
@@ -163,16 +168,13 @@ final class TailHub: Sendable {
             dropped.add(Int(lastSeq - subscriber.seq))
             subscriber.seq = lastSeq
         }
-        var hasMore = sendDropped(&subscriber)
-        if hasMore {
-            do throws(StorageError) {
+        var hasMore = true
+        do throws(StorageError) {
+            if try resume(&subscriber), sendDropped(&subscriber) {
                 hasMore = try send(&subscriber)
-            } catch {
-                log.warning("tail cannot read the store") { $0.add("error", error) }
-                hasMore = true
             }
-        } else {
-            hasMore = true
+        } catch {
+            log.warning("tail cannot read the store") { $0.add("error", error) }
         }
         let (served, isBehind) = (subscriber, hasMore)
         state.change { state in
@@ -182,11 +184,34 @@ final class TailHub: Sendable {
         }
     }
 
+    /// Finds out where a client goes on that came back, and tells it if that is not where it was.
+    /// - Returns: whether there is room for more.
+    private func resume(_ subscriber: inout Subscriber) throws(StorageError) -> Bool {
+        guard let place = subscriber.resumption else { return true }
+        let start = try store.resume(after: place, deadline: .after(.seconds(2)))
+        if start.kind != .same {
+            var text = ByteBuffer(capacity: 128)
+            text.append(start.kind == .found ? "event: resumed\nid: " : "event: reset\nid: ")
+            text.append(store.place(after: start.seq).text)
+            text.append("\ndata: {\"overlap\":")
+            text.append(decimal: start.overlap)
+            if start.kind == .lost {
+                text.append(",\"lost_at\":")
+                text.append(jsonStringOrNull: place.time.map(Timestamp.format))
+            }
+            text.append("}\n\n")
+            guard subscriber.send(text.freeze()) else { return false }
+        }
+        subscriber.seq = start.seq
+        subscriber.resumption = nil
+        return true
+    }
+
     /// - Returns: whether there is room for more.
     private func sendDropped(_ subscriber: inout Subscriber) -> Bool {
         guard subscriber.dropped > 0 else { return true }
-        let text =
-            "event: dropped\nid: \(subscriber.seq)\ndata: {\"count\":\(subscriber.dropped)}\n\n"
+        let id = store.place(after: subscriber.seq).text
+        let text = "event: dropped\nid: \(id)\ndata: {\"count\":\(subscriber.dropped)}\n\n"
         guard subscriber.send(Bytes(text)) else { return false }
         subscriber.dropped = 0
         return true
@@ -200,7 +225,7 @@ final class TailHub: Sendable {
         for event in tail.events where subscriber.bound.match(event.type) {
             var message = ByteBuffer(capacity: 512)
             message.append("id: ")
-            message.append(decimal: event.seq)
+            message.append(store.place(after: event.seq, event: event).text)
             message.append("\ndata: ")
             let start = message.count
             message.append(cloudEvent: event)

@@ -33,6 +33,8 @@ struct WorkerRoute: Sendable {
 
     let workers: WorkerPool
     let timeout: Duration
+    /// The answer when too many wait.
+    var refusal = Problem.overloaded
 
     /// - Parameter prepare: reads what costs little, on the event loop, and says what is to be done.
     func handler(
@@ -60,10 +62,12 @@ struct WorkerRoute: Sendable {
                 responder.respond(error, request)
             }
         }
-        guard isQueued else { throw .overloaded }
+        guard isQueued else { throw refusal }
     }
 }
 
 extension Problem {
     static let overloaded = Problem(503, "overloaded", "Too many requests wait for the store.")
+    static let replaysRunning = Problem(
+        503, "overloaded", "Other replays are running.", retryAfterSeconds: 10)
 }

@@ -11,7 +11,7 @@ import Testing
     private let bodies = [
         #"{"type":"signup","plan":"pro"}"#,
         #"{"id":"7","type":"paid","source":"/shop","subject":"o/1","data":{"a":[1,2.5,null]}}"#,
-        #"{"type":"t","data":1,"dataschema":"/x","Weird Name":{"x":1},"time":"1969-01-01T00:00:00Z"}"#,
+        #"{"type":"t","data":1,"dataschema":"/x","ext":"\"v\"","n":-1,"time":"1969-01-01T00:00:00Z"}"#,
         #"{"id":"a\"\\\u00fc","type":"q\"","source":"/\\","data":"x"}"#,
         #"{"type":"n","data":null}"#, #"{"type":"none","id":"\u002f"}"#,
     ]

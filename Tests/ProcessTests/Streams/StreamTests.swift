@@ -139,8 +139,8 @@ import TestSupport
         let deep = String(repeating: "[", count: 62) + String(repeating: "]", count: 62)
         let lines = [
             #"{"type":"flat","a":"\u00e9\n\"","b":\#(deep)}"#,
-            #"{"type":"odd","data":1,"datacontenttype":"x","Foo":{"x":[1,2]}}"#,
-            #"{"type":"null","data":null,"subject":""}"#,
+            #"{"type":"odd","data":1,"datacontenttype":"x","foo":"[1,2]","n":-7}"#,
+            #"{"type":"null","data":null}"#,
             #"{"type":"q\"\\uote","id":"\u0022","source":"/a b","subject":"ü","time":"2020-01-01T00:00:00.5+01:00"}"#,
             #"{"type":"own","id":"01890a5d-ac96-774b-bcce-b302099a8057","source":"/x","time":"2020-01-01T00:00:00Z"}"#,
         ]
