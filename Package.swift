@@ -49,6 +49,7 @@ let package = Package(
             cxxSettings: [.unsafeFlags(["-O2"])],
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
         .target(name: "CPlatform", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "CJSONFields", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
 
         room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
@@ -63,7 +64,8 @@ let package = Package(
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
         room(
             "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
-        room("Query", ["Storage", "Redis", "SQLite", "Primitives", "Telemetry"]),
+        room(
+            "Query", ["Storage", "Redis", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
         room(
             "Service",
             [

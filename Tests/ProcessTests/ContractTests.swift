@@ -29,16 +29,29 @@ import TestSupport
         #expect(try service.terminate() == .exited(0))
     }
 
+    @Test func `a client made of the contract sends events and asks about them`() async throws {
+        let service = try RunningService.start()
+        try await expectSuccess("client", service)
+        #expect(try service.terminate() == .exited(0))
+    }
+
     /// - Parameter operations: those to test; all, if empty.
     private func expectNoFindings(
         _ service: RunningService, of operations: [String] = []
     ) async throws {
-        let output = service.directory.file("schemathesis")
+        try await expectSuccess("run", service, operations)
+    }
+
+    /// Runs a program of Tests/Contract against `service`.
+    private func expectSuccess(
+        _ program: String, _ service: RunningService, _ arguments: [String] = []
+    ) async throws {
+        let output = service.directory.file("contract")
         let run = try ChildProcess(
             [
-                MillraceBinary.packageRoot + "/Tests/Contract/run",
+                MillraceBinary.packageRoot + "/Tests/Contract/" + program,
                 "http://127.0.0.1:\(service.port)",
-            ] + operations, output: output, errors: output)
+            ] + arguments, output: output, errors: output)
         // Awaited, not blocked for: the thread belongs to all tests.
         for _ in 0..<3000 * slowness where run.isRunning {
             try await Task.sleep(for: .milliseconds(100))
