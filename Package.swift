@@ -60,6 +60,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
         .target(name: "CPlatform", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CLogRing", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "CJSONFields", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
 
         room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
@@ -85,7 +86,8 @@ let package = Package(
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
         room(
             "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
-        room("Query", ["Storage", "Redis", "SQLite", "Primitives", "Telemetry"]),
+        room(
+            "Query", ["Storage", "Redis", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
         room(
             "Service",
             [

@@ -3,19 +3,33 @@ package enum QueryInterval: String, Hashable, Sendable, CaseIterable {
     case minute = "1m"
     case fiveMinutes = "5m"
     case quarterHour = "15m"
+    case halfHour = "30m"
     case hour = "1h"
+    case sixHours = "6h"
+    case halfDay = "12h"
     case day = "1d"
+    /// From Monday.
+    case week = "1w"
+    case month = "1mo"
 
-    /// A day is this long unless its zone's clocks change in it.
+    /// A day is this long unless its zone's clocks change in it; a month is at least so long.
     var widthMilliseconds: Int64 {
         switch self {
         case .minute: 60_000
         case .fiveMinutes: 300_000
         case .quarterHour: 900_000
+        case .halfHour: 1_800_000
         case .hour: 3_600_000
+        case .sixHours: 21_600_000
+        case .halfDay: 43_200_000
         case .day: 86_400_000
+        case .week: 604_800_000
+        case .month: 28 * 86_400_000
         }
     }
+
+    /// Its buckets begin with a midnight of the zone, and not at a multiple of their width.
+    var followsCalendar: Bool { self == .day || self == .week || self == .month }
 }
 
 /// What the metrics of an empty bucket are; a time (`min:time`) is null either way.

@@ -9,11 +9,18 @@ extension QueryCompiler {
     /// 1,000,000 events), and a common one no more than before. With several, each type would read
     /// the index again, so the types are looked up beside the range instead.
     mutating func eventSource(lower: String, upper: String) -> (tables: String, filter: String) {
-        let names = request.types.map { bind(.text($0)) }.joined(separator: ", ")
-        let types = "(SELECT id FROM event_types WHERE name IN (\(names)))"
-        guard request.types.count == 1 else {
+        let names = request.types.map { bind(.text($0)) }
+        return QueryCompiler.eventSource(lower: lower, upper: upper, types: names)
+    }
+
+    /// - Parameters: parameters or expressions that stand for the range and for the types' names.
+    static func eventSource(
+        lower: String, upper: String, types names: [String]
+    ) -> (tables: String, filter: String) {
+        let types = "(SELECT id FROM event_types WHERE name IN (\(names.joined(separator: ", "))))"
+        guard names.count == 1 else {
             let range = "e.time >= \(lower) AND e.time < \(upper)"
-            let filter = request.types.isEmpty ? range : "\(range) AND e.type_id IN \(types)"
+            let filter = names.isEmpty ? range : "\(range) AND e.type_id IN \(types)"
             return ("event_rows AS e", filter)
         }
         // Division rounds towards zero, so a minute is added below for times before 1970.
@@ -27,7 +34,7 @@ extension QueryCompiler {
 
     /// Conditions that need no JSON.
     mutating func attributeConditions() -> [String] {
-        request.conditions.filter { !$0.field.isData }.map { condition in
+        plan.conditions.filter { !$0.field.isJSON }.map { condition in
             switch condition.field.place {
             case .time: test("e.time", condition)
             case .subject: test("e.subject", condition)
@@ -36,13 +43,13 @@ extension QueryCompiler {
                 "e.type_id IN (SELECT id FROM event_types WHERE \(test("name", condition)))"
             case .source:
                 "e.source_id IN (SELECT id FROM event_sources WHERE \(test("name", condition)))"
-            case .data: preconditionFailure("filtered out above")
+            case .data, .ext: preconditionFailure("filtered out above")
             }
         }
     }
 
     mutating func dataConditions() -> [String] {
-        request.conditions.filter(\.field.isData).map { test(column($0.field), $0) }
+        plan.conditions.filter(\.field.isJSON).map { test(column($0.field), $0) }
     }
 
     /// SQL that is true for values of `column` that meet `condition`.
@@ -79,7 +86,7 @@ extension QueryCompiler {
         default: sign = ">="
         }
         let comparison = "\(column) \(sign) \(operand(condition))"
-        guard condition.field.isData else { return comparison }
+        guard condition.field.isJSON else { return comparison }
         let isText = if case .text = condition.operands.first { true } else { false }
         let guarding = isText ? "\(column) >= '' AND \(column) < x''" : "\(column) < ''"
         return "(\(comparison) AND \(guarding))"

@@ -1,7 +1,7 @@
 import Primitives
 import SQLite
 
-/// Turns a request into SQL. Pure: the same request gives the same text and bindings.
+/// Turns a plan into SQL. Pure: the same plan gives the same text and bindings.
 ///
 ///     SELECT keys AS c0 …, metrics AS cN …
 ///     FROM (SELECT bucket AS b, fields AS f0 … FROM the events of the range LIMIT -1)
@@ -21,45 +21,63 @@ struct QueryCompiler {
         case wide
     }
 
-    let request: QueryRequest
+    let plan: QueryPlan
+    var request: QueryRequest { plan.request }
     let sums: Sums
+    /// The greatest `seq` that counts.
+    let lastSeq: Int64
+    /// The start of each bucket that SQL has to know.
+    let starts: [Int64]
     private(set) var bindings: [SQLValue] = []
     private var fieldExpressions: [String] = []
     private var fieldNames: [QueryField: String] = [:]
 
-    static func compile(_ request: QueryRequest, sums: Sums = .plain) -> CompiledQuery {
-        var compiler = QueryCompiler(request: request, sums: sums)
+    /// - Parameters:
+    ///   - lastSeq: the greatest `seq` that counts.
+    ///   - newest: a time that no event is later than; buckets are laid out up to it.
+    /// - Throws: `too_many_buckets`; `unsupported_metric` for percentiles, which SQL has no function
+    ///   for.
+    static func compile(
+        _ plan: QueryPlan, lastSeq: Int64, newest: Int64, sums: Sums = .plain
+    ) throws(QueryError) -> CompiledQuery {
+        guard plan.request.metrics.allSatisfy(\.isSQL) else {
+            throw QueryError(
+                .unprocessable, code: "unsupported_metric", "SQL computes no percentiles",
+                parameter: "metric")
+        }
+        // Buckets of one width are arithmetic; the others have to be told one by one.
+        let isTold = plan.buckets?.interval.followsCalendar == true
+        let end = isTold ? min(plan.to, max(newest + 1, plan.filledEnd)) : plan.filledEnd
+        let starts = try plan.buckets?.starts(from: plan.from, to: end) ?? []
+        var compiler = QueryCompiler(plan: plan, sums: sums, lastSeq: lastSeq, starts: starts)
         let sql = compiler.statement()
-        return CompiledQuery(
-            sql: sql, bindings: compiler.bindings, columns: request.columns)
+        return CompiledQuery(sql: sql, bindings: compiler.bindings)
     }
 
-    private init(request: QueryRequest, sums: Sums) {
-        self.request = request
+    private init(plan: QueryPlan, sums: Sums, lastSeq: Int64, starts: [Int64]) {
+        self.plan = plan
         self.sums = sums
+        self.lastSeq = lastSeq
+        self.starts = starts
     }
 
     private mutating func statement() -> String {
-        if let buckets = request.buckets, request.countsBucketsOnly {
-            return countPerBucket(buckets)
-        }
         let rows = rows()
-        guard let fill = request.fill, let buckets = request.buckets else {
-            return rows + page()
-        }
-        return filled(rows, fill, buckets) + page()
+        guard let fill = request.fill else { return rows + page() }
+        return filled(rows, fill) + page()
     }
 
     /// A row a group: unordered, of any number.
     private mutating func rows() -> String {
-        let bucket = request.buckets.map { bucketExpression($0) }
+        let bucket = plan.buckets.map { bucketExpression($0) }
         let keys = (bucket == nil ? [] : ["b"]) + request.groups.map { column($0) }
         let outputs =
             (bucket == nil ? [] : ["b"]) + request.groups.map { named($0) }
             + request.metrics.map { expression($0) }
         let source = eventSource(
-            lower: bind(.integer(request.from)), upper: bind(.integer(request.to)))
-        let inner = ([source.filter] + attributeConditions()).joined(separator: " AND ")
+            lower: bind(.integer(plan.from)), upper: bind(.integer(plan.to)))
+        let bound = "e.seq <= \(bind(.integer(lastSeq)))"
+        let inner = ([source.filter, bound] + attributeConditions()).joined(separator: " AND ")
         let outer = dataConditions().joined(separator: " AND ")
         let fields =
             (bucket.map { ["\($0) AS b"] } ?? [])
@@ -68,7 +86,7 @@ struct QueryCompiler {
         sql += outputs.enumerated().map { "\($0.element) AS c\($0.offset)" }.joined(separator: ", ")
         sql += " FROM (SELECT \(fields.isEmpty ? "1" : fields.joined(separator: ", "))"
         sql += " FROM \(source.tables) WHERE \(inner)"
-        sql += fieldNames.keys.contains(where: \.isData) ? " LIMIT -1)" : ")"
+        sql += fieldNames.keys.contains(where: \.isJSON) ? " LIMIT -1)" : ")"
         if !outer.isEmpty { sql += " WHERE \(outer)" }
         if !keys.isEmpty { sql += " GROUP BY " + keys.joined(separator: ", ") }
         return sql
@@ -82,7 +100,7 @@ struct QueryCompiler {
         columns += (0..<request.keyCount)
             .filter { key in !request.order.contains { $0.column == key } }.map { "c\($0)" }
         let limit = bind(.integer(Int64(request.limit + 1)))
-        let offset = bind(.integer(Int64(request.offset)))
+        let offset = bind(.integer(Int64(plan.offset)))
         return " ORDER BY \(columns.joined(separator: ", ")) LIMIT \(limit) OFFSET \(offset)"
     }
 
@@ -106,6 +124,8 @@ struct QueryCompiler {
         case .id: expression = QueryCompiler.idExpression
         case .data(let path):
             expression = TypedValue.expression("e.data", path) { bind($0) }
+        case .ext(let path):
+            expression = TypedValue.expression("e.extensions", path) { bind($0) }
         }
         let name = "f\(fieldExpressions.count)"
         fieldExpressions.append(expression)
@@ -119,7 +139,7 @@ struct QueryCompiler {
         switch field.place {
         case .type: return "(SELECT name FROM event_types WHERE id = \(column))"
         case .source: return "(SELECT name FROM event_sources WHERE id = \(column))"
-        case .time, .subject, .id, .data: return column
+        case .time, .subject, .id, .data, .ext: return column
         }
     }
 
@@ -131,9 +151,11 @@ struct QueryCompiler {
         case .avg: return "avg(\(column)) FILTER (WHERE \(column) < '')"
         case .sum: return sum(column)
         case .min, .max:
-            guard field.isData else { return "\(function.rawValue)(\(named(field)))" }
-            // Numbers come before text; booleans, objects and arrays have no order.
-            return "\(function.rawValue)(\(column)) FILTER (WHERE \(column) < x'')"
+            guard field.isJSON else { return "\(function.rawValue)(\(named(field)))" }
+            // Numbers count where there are any; booleans, objects and arrays have no order.
+            let best = "\(function.rawValue)(\(column)) FILTER (WHERE \(column)"
+            return "coalesce(\(best) < ''), \(best) >= '' AND \(column) < x''))"
+        case .p50, .p90, .p95, .p99: preconditionFailure("refused in compile")
         }
     }
 
@@ -158,18 +180,10 @@ struct QueryCompiler {
         .map { "substr(hex(e.key), \($0.0), \($0.1))" }.joined(separator: " || '-' || ") + "))"
 }
 
-extension QueryRequest {
-    var columns: [CompiledQuery.Column] {
-        var columns: [CompiledQuery.Column] = []
-        if interval != nil { columns.append(.init(name: "time", type: .time)) }
-        columns += groups.map { .init(name: $0.name, type: $0.type) }
-        columns += metrics.map { .init(name: $0.name, type: $0.type) }
-        return columns
-    }
-
-    /// Only counts per bucket are asked for, which the index on time answers bucket by bucket.
-    var countsBucketsOnly: Bool {
-        buckets != nil && groups.isEmpty && conditions.isEmpty
-            && metrics.allSatisfy { $0.measure == .count }
+extension QueryMetric {
+    /// SQLite has a function for it.
+    var isSQL: Bool {
+        guard case .of(let function, _) = measure else { return true }
+        return function.percent == nil
     }
 }

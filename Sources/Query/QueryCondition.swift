@@ -10,8 +10,11 @@ package struct QueryCondition: Hashable, Sendable {
     package let field: QueryField
     package let operation: Operation
     /// What the field is compared with, already typed. `eq`, `ne` and `in` hold every reading of
-    /// their values: `200` is the number and the text, `true` the boolean and the text.
-    package let operands: [SQLValue]
+    /// their values: `200` is the number and the text, `true` the boolean and the text. Empty for
+    /// `exists`, and for `time` until the plan has resolved `moments`.
+    package private(set) var operands: [SQLValue]
+    /// What `time` is compared with.
+    package let moments: [QueryMoment]
     /// `eq`, `ne`, `in`: the literal `null` is among the values; a field that is missing or null
     /// equals it. `exists`: asked for absence.
     package let matchesNull: Bool
@@ -27,19 +30,36 @@ package struct QueryCondition: Hashable, Sendable {
             + Operation.allCases.map(\.rawValue).joined(separator: " "))
 
     /// Reads `field:op:value`; a value may hold colons. `exists` takes no value, `true` or `false`.
-    static func parse(_ text: String, now: Int64) throws(QueryError) -> QueryCondition {
-        let parts = text.parts(by: ":", most: 3)
-        guard parts.count >= 2, let operation = Operation(rawValue: String(parts[1])) else {
-            throw grammar
-        }
-        let field = try QueryField.parse(parts[0], for: "where")
-        if operation == .exists { return try exists(field, parts.count == 3 ? parts[2] : "true") }
-        guard parts.count == 3 else { throw grammar }
-        let values = operation == .in ? parts[2].parts(by: ",") : [parts[2]]
+    /// - Parameter elements: the condition, parted at the commas that part values of `in`.
+    static func parse(_ elements: [String]) throws(QueryError) -> QueryCondition {
+        let text = elements.joined(separator: ",")
+        guard let (name, rest) = QueryField.splitAtColon(text) else { throw grammar }
+        let parts = rest.parts(by: ":", most: 2)
+        guard let operation = Operation(rawValue: String(parts[0])) else { throw grammar }
+        let field = try QueryField.parse(name, for: "where")
+        if operation == .exists { return try exists(field, parts.count == 2 ? parts[1] : "true") }
+        guard parts.count == 2 else { throw grammar }
+        guard operation == .in else { return try compare(field, operation, [String(parts[1])]) }
+        let start = text.utf8.count - parts[1].utf8.count
+        let values = Self.values(elements, from: start)
         guard values.count <= listLimit else {
             throw .invalid("where", "must not list more than \(listLimit) values")
         }
-        return try compare(field, operation, values.map(String.init), now)
+        return try compare(field, operation, values)
+    }
+
+    /// What of `elements`, joined by commas, lies at or behind the byte `start`.
+    private static func values(_ elements: [String], from start: Int) -> [String] {
+        var values: [String] = []
+        var offset = 0
+        for element in elements {
+            let end = offset + element.utf8.count
+            if end >= start {
+                values.append(String(Substring(element.utf8.dropFirst(max(0, start - offset)))))
+            }
+            offset = end + 1
+        }
+        return values
     }
 
     private static func exists(_ field: QueryField, _ value: Substring) throws(QueryError)
@@ -50,13 +70,15 @@ package struct QueryCondition: Hashable, Sendable {
                 "where", "must say field:exists, field:exists:true or field:exists:false")
         }
         return QueryCondition(
-            field: field, operation: .exists, operands: [], matchesNull: value == "false")
+            field: field, operation: .exists, operands: [], moments: [],
+            matchesNull: value == "false")
     }
 
     private static func compare(
-        _ field: QueryField, _ operation: Operation, _ values: [String], _ now: Int64
+        _ field: QueryField, _ operation: Operation, _ values: [String]
     ) throws(QueryError) -> QueryCondition {
         var operands: [SQLValue] = []
+        var moments: [QueryMoment] = []
         var matchesNull = false
         for value in values {
             guard value.utf8.count <= valueLimitBytes, !value.utf8.contains(0) else {
@@ -64,33 +86,35 @@ package struct QueryCondition: Hashable, Sendable {
                     "where", "must have values of at most \(valueLimitBytes) bytes without U+0000")
             }
             if field.place == .time {
-                operands.append(try moment(value, operation, now))
+                moments.append(try moment(value, operation))
                 continue
             }
             operands += readings(of: value, as: field, operation)
             if operation.isEquality, field.isOptional, value == "null" { matchesNull = true }
         }
         return QueryCondition(
-            field: field, operation: operation, operands: operands, matchesNull: matchesNull)
+            field: field, operation: operation, operands: operands, moments: moments,
+            matchesNull: matchesNull)
     }
 
-    private static func moment(_ value: String, _ operation: Operation, _ now: Int64)
-        throws(QueryError) -> SQLValue
+    private static func moment(_ value: String, _ operation: Operation) throws(QueryError)
+        -> QueryMoment
     {
         guard operation != .prefix, operation != .contains else {
             throw .invalid("where", "must not use prefix or contains with time")
         }
-        guard let moment = QueryTime.parse(value, now: now) else {
-            throw .invalid("where", "with time: the value " + QueryTime.rule)
-        }
-        return .integer(moment)
+        guard let moment = QueryMoment(value) else { throw outOfTime }
+        return moment
     }
+
+    private static let outOfTime = QueryError.invalid(
+        "where", "with time: the value " + QueryMoment.rule)
 
     /// An ordering needs one reading: a number if the value is one, else text. Equality has all.
     private static func readings(
         of value: String, as field: QueryField, _ operation: Operation
     ) -> [SQLValue] {
-        guard field.isData, operation != .prefix, operation != .contains else {
+        guard field.isJSON, operation != .prefix, operation != .contains else {
             return [.text(value)]
         }
         let number = JSONNumber.parse(value)
@@ -100,6 +124,18 @@ package struct QueryCondition: Hashable, Sendable {
         if value == "true" { readings.append(TypedValue.true) }
         if value == "false" { readings.append(TypedValue.false) }
         return readings
+    }
+
+    /// The condition with its moments as operands.
+    func resolved(now: Int64, zone: TimeZoneRules) throws(QueryError) -> QueryCondition {
+        guard !moments.isEmpty else { return self }
+        var condition = self
+        condition.operands = []
+        for moment in moments {
+            guard let time = moment.resolved(now: now, zone: zone) else { throw Self.outOfTime }
+            condition.operands.append(.integer(time))
+        }
+        return condition
     }
 }
 

@@ -1,20 +1,23 @@
 import Primitives
 
-/// Where the next page begins: 56 hexadecimal digits that clients pass back as they are.
+/// Where the next page begins: 72 hexadecimal digits that clients pass back as they are.
 ///
 /// The rows of an aggregate are computed as a whole for every page, so a position by keys would
 /// save nothing; a count of rows is enough. The cursor carries the moment of the first page, which
-/// keeps `from=-24h` where it was, and the query's fingerprint, so that it fits no other query.
-/// Events that arrive between two pages can still move a row from one to the other.
-struct QueryCursor {
+/// keeps `from=-24h` where it was, the number of the last event that the first page has seen, so that
+/// events which arrive between two pages change neither, and the query's fingerprint, so that it fits
+/// no other query. Only what retention deletes in between can still move a row.
+struct QueryCursor: Hashable, Sendable {
     var fingerprint: UInt64
     /// Milliseconds since 1970.
     var now: Int64
     /// Rows on the pages before.
     var offset: Int
+    /// The greatest `seq` that counts.
+    var lastSeq: Int64
 
-    private static let version: UInt64 = 1
-    private static let digits = 56
+    private static let version: UInt64 = 2
+    private static let digits = 72
 
     private static let malformed = QueryError(
         .badRequest, code: "invalid_cursor", "cursor must be the next of an earlier answer",
@@ -23,10 +26,11 @@ struct QueryCursor {
         .badRequest, code: "invalid_cursor", "cursor must be used with the query that it came from",
         parameter: "cursor")
 
-    init(fingerprint: UInt64, now: Int64, offset: Int) {
+    init(fingerprint: UInt64, now: Int64, offset: Int, lastSeq: Int64) {
         self.fingerprint = fingerprint
         self.now = now
         self.offset = offset
+        self.lastSeq = lastSeq
     }
 
     init(_ text: String) throws(QueryError) {
@@ -35,10 +39,12 @@ struct QueryCursor {
             let version = Self.hex(bytes[0..<8]), version == Self.version,
             let fingerprint = Self.hex(bytes[8..<24]), let now = Self.hex(bytes[24..<40]),
             let offset = Self.hex(bytes[40..<56]), offset <= UInt64(UInt32.max),
+            let lastSeq = Self.hex(bytes[56..<72]), lastSeq <= UInt64(Int64.max),
             Timestamp.range.contains(Int64(bitPattern: now))
         else { throw Self.malformed }
         self.init(
-            fingerprint: fingerprint, now: Int64(bitPattern: now), offset: Int(offset))
+            fingerprint: fingerprint, now: Int64(bitPattern: now), offset: Int(offset),
+            lastSeq: Int64(lastSeq))
     }
 
     var text: String {
@@ -47,6 +53,7 @@ struct QueryCursor {
         digits.append(hex: fingerprint, digits: 16)
         digits.append(hex: UInt64(bitPattern: now), digits: 16)
         digits.append(hex: UInt64(offset), digits: 16)
+        digits.append(hex: UInt64(bitPattern: lastSeq), digits: 16)
         return digits.text
     }
 

@@ -1,4 +1,5 @@
 import SQLite
+import Storage
 
 /// Why a query has no answer. Its text never repeats what the client sent.
 package struct QueryError: Error, Sendable {
@@ -44,13 +45,30 @@ package struct QueryError: Error, Sendable {
     }
 
     static func store(_ error: SQLiteError) -> QueryError {
-        if error.isInterrupted {
-            return QueryError(
-                .timeout, code: "query_timeout",
-                "the query did not finish in time; a shorter range or fewer fields cost less",
-                cause: error)
-        }
+        if error.isInterrupted { return .late(cause: error) }
         return QueryError(
             .unavailable, code: "store_unavailable", "the store could not answer", cause: error)
+    }
+}
+
+extension QueryError {
+    /// What kept a query from reading the store.
+    package init(_ error: StorageError) {
+        switch error.code {
+        case .busy:
+            self.init(.unavailable, code: "store_busy", "all readers of the store are busy")
+        case .deadline: self = .late(cause: error.cause)
+        default:
+            self.init(
+                .unavailable, code: "store_unavailable", "the store could not answer",
+                cause: error.cause)
+        }
+    }
+
+    static func late(cause: SQLiteError? = nil) -> QueryError {
+        QueryError(
+            .timeout, code: "query_timeout",
+            "the query did not finish in time; a shorter range or fewer fields cost less",
+            cause: cause)
     }
 }

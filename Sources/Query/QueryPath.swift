@@ -1,51 +1,54 @@
 import Primitives
 
-/// Where in an event's `data` a value lies.
+/// Where in a JSON document a value lies: names joined by dots.
 ///
 /// A segment that is a decimal number means an element where the document holds an array, and a
-/// member of that name where it holds an object. Only the document knows, so behind each such
-/// segment the path has two ways on, each in SQLite's form of a JSON path.
+/// member of that name where it holds an object; only the document knows. A segment in quotation
+/// marks (`data."a.b"`) is always a name, and may hold dots, commas and colons.
 package struct QueryPath: Hashable, Sendable {
-    struct Step: Hashable, Sendable {
-        /// From an array on: `[0]."sku"`.
-        var element: ExactText
-        /// From an object on: `."0"."sku"`.
-        var member: ExactText
+    struct Segment: Hashable, Sendable {
+        let name: ExactText
+        /// The element it means in an array; nil for what is only a name.
+        let index: Int?
     }
 
-    /// `$."cart"."items"`: up to the first number.
-    let start: ExactText
-    /// Each number with what follows it up to the next.
-    let steps: [Step]
+    let segments: [Segment]
 
     static let segmentLimit = 8
     static let segmentLimitBytes = 64
 
-    /// nil for a name that breaks the rules. Quotation marks and backslashes are refused because
-    /// SQLite's JSON path has no escape for them; the path itself is bound, never pasted.
-    init?(_ name: String) {
-        let segments = name.parts(by: ".", most: QueryPath.segmentLimit + 1)
-        guard segments.count <= QueryPath.segmentLimit else { return nil }
-        var start = "$"
-        var steps: [(element: String, member: String)] = []
-        for segment in segments {
-            guard (1...QueryPath.segmentLimitBytes).contains(segment.utf8.count),
-                segment.unicodeScalars.allSatisfy(QueryPath.isAllowed)
-            else { return nil }
-            let member = ".\"\(segment)\""
-            if QueryPath.isIndex(segment) {
-                steps.append(("[\(segment)]", member))
-            } else if let last = steps.indices.last {
-                steps[last].element += member
-                steps[last].member += member
-            } else {
-                start += member
+    /// nil for a name that breaks the rules. Quotation marks and backslashes are refused inside of a
+    /// segment because SQLite's JSON path has no escape for them.
+    init?(_ name: some StringProtocol) {
+        var segments: [Segment] = []
+        var rest = Array(name.utf8)[...]
+        while segments.count < QueryPath.segmentLimit {
+            guard let segment = QueryPath.takeSegment(&rest) else { return nil }
+            segments.append(segment)
+            if rest.isEmpty {
+                self.segments = segments
+                return
             }
+            guard rest.popFirst() == UInt8(ascii: ".") else { return nil }
         }
-        self.start = ExactText(start)
-        self.steps = steps.map {
-            Step(element: ExactText($0.element), member: ExactText($0.member))
+        return nil
+    }
+
+    private static func takeSegment(_ rest: inout ArraySlice<UInt8>) -> Segment? {
+        let isQuoted = rest.first == UInt8(ascii: "\"")
+        if isQuoted { rest = rest.dropFirst() }
+        let end = UInt8(ascii: isQuoted ? "\"" : ".")
+        let bytes = rest.prefix { $0 != end }
+        rest = rest.dropFirst(bytes.count)
+        if isQuoted {
+            guard rest.popFirst() != nil else { return nil }
         }
+        let name = String(decoding: bytes, as: UTF8.self)
+        guard (1...segmentLimitBytes).contains(bytes.count),
+            name.unicodeScalars.allSatisfy(isAllowed)
+        else { return nil }
+        let index = !isQuoted && isIndex(bytes) ? Int(name) : nil
+        return Segment(name: ExactText(name), index: index)
     }
 
     private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
@@ -53,8 +56,36 @@ package struct QueryPath: Hashable, Sendable {
     }
 
     /// Without leading zeros; nine digits cannot overflow SQLite's 32-bit index.
-    private static func isIndex(_ segment: Substring) -> Bool {
-        segment.utf8.count <= 9 && segment.utf8.allSatisfy { (0x30...0x39).contains($0) }
-            && (segment.utf8.count == 1 || segment.utf8.first != 0x30)
+    private static func isIndex(_ segment: ArraySlice<UInt8>) -> Bool {
+        segment.count <= 9 && segment.allSatisfy { (0x30...0x39).contains($0) }
+            && (segment.count == 1 || segment.first != 0x30)
+    }
+}
+
+/// The path in SQLite's form. Behind each number the path has two ways on.
+extension QueryPath {
+    struct Step: Hashable, Sendable {
+        /// From an array on: `[0]."sku"`.
+        var element: String
+        /// From an object on: `."0"."sku"`.
+        var member: String
+    }
+
+    /// `$."cart"."items"`: up to the first number; then each number with what follows it.
+    var sqlite: (start: String, steps: [Step]) {
+        var start = "$"
+        var steps: [Step] = []
+        for segment in segments {
+            let member = ".\"\(segment.name.text)\""
+            if let index = segment.index {
+                steps.append(Step(element: "[\(index)]", member: member))
+            } else if let last = steps.indices.last {
+                steps[last].element += member
+                steps[last].member += member
+            } else {
+                start += member
+            }
+        }
+        return (start, steps)
     }
 }

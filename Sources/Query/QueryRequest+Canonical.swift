@@ -5,23 +5,27 @@ extension QueryRequest {
     /// Tells queries apart, not attackers: whoever has a cursor may ask the query anyway.
     private static let hashKey = Key128(high: 0x6D69_6C6C_7261_6365, low: 0x2F71_7565_7279_2F31)
 
-    /// Two requests with the same fingerprint have the same rows in the same order; they may differ
-    /// in how many of them a page holds and how it is written.
+    /// Two requests with the same fingerprint ask the same thing of the same moment; they may differ
+    /// in how many rows a page holds and how it is written.
     var fingerprint: UInt64 {
         var text = ByteBuffer(capacity: 512)
-        appendSubject(to: &text)
+        appendSubject(to: &text, now: nil)
         return Key128(hashing: text.span, key: Self.hashKey).low
     }
 
-    /// 32 hexadecimal digits that two requests share exactly if their answers are the same bytes
-    /// over the same events.
-    package var cacheKey: String {
+    /// The identity of the question: 32 hexadecimal digits that two requests share exactly if their
+    /// answers are the same bytes over the same events. `from=-24h` is the same question for as long
+    /// as its moment stays in its step, see `QueryMoment.step`. Cheap enough for an event loop.
+    /// - Parameter now: milliseconds since 1970.
+    package func canonicalKey(now: Int64) -> String {
         var text = ByteBuffer(capacity: 512)
-        appendSubject(to: &text)
+        appendSubject(to: &text, now: cursor?.now ?? now)
         text.append("limit=")
         text.append(decimal: limit)
         text.append("\noffset=")
-        text.append(decimal: offset)
+        text.append(decimal: cursor?.offset ?? 0)
+        text.append("\nseq=")
+        text.append(decimal: cursor?.lastSeq ?? -1)
         text.append("\nformat=")
         text.append(format.rawValue)
         text.append(format == .json ? shape.rawValue : "")
@@ -33,27 +37,38 @@ extension QueryRequest {
     }
 
     /// A line a parameter; text is a JSON string, so no value can pretend to be a line.
-    private func appendSubject(to text: inout ByteBuffer) {
-        text.append("v1")
+    /// - Parameter now: what relative moments count from; nil leaves them relative.
+    private func appendSubject(to text: inout ByteBuffer, now: Int64?) {
+        text.append("v2")
         text.append(line: "metric", metrics.map(\.name))
         text.append(line: "event", types.map { ExactText($0) }.sorted().map(\.text))
-        text.append(line: "range", ["\(from)", "\(to)"])
-        text.append(line: "interval", [interval?.rawValue ?? "", zone.name])
+        // Without `from` the range begins a day before its end.
+        let start = from ?? (to == nil ? QueryPlan.defaultStart : nil)
+        text.append(
+            line: "range",
+            [start?.canonical(now: now) ?? "day", to?.canonical(now: now) ?? "open"])
+        text.append(line: "interval", [interval?.rawValue ?? "", zone])
         text.append(line: "group_by", groups.map(\.name))
         // Conditions hold together in any order, but one order makes more requests the same.
-        for condition in conditions.map(\.canonical).sorted(by: { $0.lexicographicallyPrecedes($1) }
-        ) {
+        for condition in conditions.map({ $0.canonical(now: now) })
+            .sorted(by: { $0.lexicographicallyPrecedes($1) })
+        {
             text.append(line: "where", condition.map(\.text))
         }
         text.append(line: "order", order.map { "\($0.isDescending ? "-" : "")\($0.column)" })
         text.append(line: "fill", [fill?.rawValue ?? ""])
+        // Empty buckets are filled in up to the present one.
+        if let now, fill != nil, to == nil {
+            text.append(line: "filled", ["\(floor(now, to: QueryPlan.fillStepMilliseconds))"])
+        }
         text.append("\n")
     }
 }
 
 extension QueryCondition {
-    fileprivate var canonical: [ExactText] {
+    fileprivate func canonical(now: Int64?) -> [ExactText] {
         [ExactText(field.name), ExactText(operation.rawValue), matchesNull ? "null" : ""]
+            + moments.map { ExactText($0.canonical(now: now)) }
             + operands.map { operand in
                 switch operand {
                 case .null: "n"

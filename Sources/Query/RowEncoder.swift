@@ -1,14 +1,16 @@
 import Primitives
-import SQLite
 
-/// Writes rows as they come out of SQLite, each value once, straight into the answer's bytes.
+/// Writes rows, each value once, straight into the answer's bytes: `append` for each value of a row
+/// in the order of the columns.
 struct RowEncoder: ~Copyable {
-    private let columns: [CompiledQuery.Column]
+    private let columns: [QueryColumn]
     private let layout: Layout
     /// `"name":` of each column, for objects.
     private let labels: [Bytes]
     private var kinds: [ValueKinds]
     private(set) var rowCount = 0
+    /// Which value of a row comes next.
+    private var column = 0
     private var rows = ByteBuffer(capacity: 16 << 10)
 
     private enum Layout {
@@ -19,10 +21,10 @@ struct RowEncoder: ~Copyable {
         case csv
     }
 
-    init(_ columns: [CompiledQuery.Column], format: QueryFormat, shape: QueryShape) {
-        self.columns = columns
-        switch format {
-        case .json: layout = shape == .objects ? .objects : .arrays
+    init(_ request: QueryRequest) {
+        columns = request.columns
+        switch request.format {
+        case .json: layout = request.shape == .objects ? .objects : .arrays
         case .ndjson: layout = .lines
         case .csv: layout = .csv
         }
@@ -35,63 +37,76 @@ struct RowEncoder: ~Copyable {
         }
     }
 
-    /// Bytes of the rows so far.
-    var byteCount: Int { rows.count }
+    /// The rows of one page may take this much. Groups can be any JSON, up to 256 KiB a value, so a
+    /// limit of rows alone would allow gigabytes.
+    static let limitBytes = 16 << 20
 
-    /// Appends the row that `statement` stands on.
-    mutating func append(_ statement: Statement) {
+    /// The page has as many bytes as it may.
+    var isFull: Bool { rows.count >= RowEncoder.limitBytes }
+
+    /// Appends the next value of the row.
+    mutating func append(_ value: QueryValue) {
+        if column == 0 { startRow() } else { rows.append(",") }
+        kinds[column].formUnion(value.kinds)
+        let isTime = columns[column].isTime
+        let start = rows.count
         switch layout {
-        case .arrays, .objects:
-            if rowCount > 0 { rows.append(",") }
-            appendJSON(statement)
-        case .lines:
-            appendJSON(statement)
-            rows.append("\n")
-        case .csv: appendCSV(statement)
+        case .csv: rows.append(csv: value, isTime: isTime)
+        case .arrays: rows.append(json: value, isTime: isTime)
+        case .objects, .lines:
+            rows.append(labels[column].span)
+            rows.append(json: value, isTime: isTime)
         }
+        column += 1
+        guard column == columns.count else { return }
+        // Readers of CSV pass over empty lines, so a single null must not be one.
+        if layout == .csv, columns.count == 1, rows.count == start { rows.append("\"\"") }
+        endRow()
+    }
+
+    private mutating func startRow() {
+        switch layout {
+        case .csv: return
+        case .lines: rows.append("{")
+        case .arrays: rows.append(rowCount > 0 ? ",[" : "[")
+        case .objects: rows.append(rowCount > 0 ? ",{" : "{")
+        }
+    }
+
+    private mutating func endRow() {
+        switch layout {
+        case .arrays: rows.append("]")
+        case .objects: rows.append("}")
+        case .lines: rows.append("}\n")
+        case .csv: rows.append("\r\n")
+        }
+        column = 0
         rowCount += 1
-    }
-
-    private mutating func appendJSON(_ statement: Statement) {
-        rows.append(layout == .arrays ? "[" : "{")
-        for index in columns.indices {
-            if index > 0 { rows.append(",") }
-            if layout != .arrays { rows.append(labels[index].span) }
-            kinds[index].formUnion(
-                rows.append(json: statement, index, isTime: columns[index].isTime))
-        }
-        rows.append(layout == .arrays ? "]" : "}")
-    }
-
-    private mutating func appendCSV(_ statement: Statement) {
-        for index in columns.indices {
-            if index > 0 { rows.append(",") }
-            kinds[index].formUnion(
-                rows.append(csv: statement, index, isTime: columns[index].isTime))
-        }
-        rows.append("\r\n")
     }
 
     /// The whole answer.
     /// - Parameter next: the cursor of the next page, if there is one.
-    consuming func finish(mediaType: String, next: String?) -> QueryResult {
+    consuming func finish(
+        _ format: QueryFormat, next: String?, from snapshot: QuerySnapshot
+    ) -> QueryAnswer {
         let named = zip(columns, kinds).map { column, kinds in
-            QueryResult.Column(name: column.name, type: RowEncoder.type(of: column, kinds))
+            QueryAnswer.Column(name: column.name, type: RowEncoder.type(of: column, kinds))
         }
-        return QueryResult(
-            columns: named, rowCount: rowCount, next: next, mediaType: mediaType,
-            body: body(named, next: next))
+        return QueryAnswer(
+            columns: named, rowCount: rowCount, next: next, format: format,
+            body: body(named, next: next), generation: snapshot.generation,
+            computedAt: snapshot.takenAt)
     }
 
     /// What a column held; where that was nothing but null, what it could have held.
     private static func type(
-        of column: CompiledQuery.Column, _ kinds: ValueKinds
-    ) -> QueryResult.ColumnType {
+        of column: QueryColumn, _ kinds: ValueKinds
+    ) -> QueryAnswer.ColumnType {
         if kinds == [] { return column.type ?? .any }
         return column.isTime ? .time : kinds.columnType
     }
 
-    private borrowing func body(_ named: [QueryResult.Column], next: String?) -> Bytes {
+    private borrowing func body(_ named: [QueryAnswer.Column], next: String?) -> Bytes {
         var body = ByteBuffer(capacity: rows.count + 256 + named.count * 64)
         switch layout {
         case .lines: body.append(rows.span)
@@ -117,7 +132,7 @@ struct RowEncoder: ~Copyable {
 }
 
 extension ByteBuffer {
-    fileprivate mutating func append(head columns: [QueryResult.Column]) {
+    fileprivate mutating func append(head columns: [QueryAnswer.Column]) {
         append("{\"columns\":[")
         for (index, column) in columns.enumerated() {
             if index > 0 { append(",") }

@@ -13,7 +13,7 @@ package enum TimeZoneFile {
     /// The zone called `name`, or nil when the database has none. Reads a file the first time.
     package static func rules(named name: String) -> TimeZoneRules? {
         if name == "UTC" { return .utc }
-        guard isSafe(name) else { return nil }
+        guard isName(name) else { return nil }
         if let rules = known.withLock({ $0[name] }) { return rules }
         guard let bytes = read(directory + name),
             let rules = TimeZoneRules(name: name, file: bytes)
@@ -22,9 +22,9 @@ package enum TimeZoneFile {
         return rules
     }
 
-    /// No dots, so no way out of the directory; and not the copies with leap seconds, whose
-    /// moments are not those of POSIX time.
-    private static func isSafe(_ name: String) -> Bool {
+    /// Whether a zone could be called so: no dots, so no way out of the directory; and not the copies
+    /// with leap seconds, whose moments are not those of POSIX time. Reads nothing.
+    static func isName(_ name: String) -> Bool {
         guard (1...nameLimitBytes).contains(name.utf8.count), !name.hasPrefix("right/") else {
             return false
         }

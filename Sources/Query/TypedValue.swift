@@ -16,14 +16,15 @@ enum TypedValue {
     static func expression(
         _ column: String, _ path: QueryPath, bind: (SQLValue) -> String
     ) -> String {
-        let start = bind(.text(path.start.text))
-        guard !path.steps.isEmpty else { return value(column, at: start) }
+        let (first, steps) = path.sqlite
+        let start = bind(.text(first))
+        guard !steps.isEmpty else { return value(column, at: start) }
         // From container to container. A limit at each level keeps SQLite from merging them, which
         // would double the work with each number of the path.
         var found = "SELECT \(start) AS p"
-        for step in path.steps {
-            let element = bind(.text(step.element.text))
-            let member = bind(.text(step.member.text))
+        for step in steps {
+            let element = bind(.text(step.element))
+            let member = bind(.text(step.member))
             found =
                 "SELECT p || CASE json_type(\(column), p) WHEN 'array' THEN \(element)"
                 + " ELSE \(member) END AS p FROM (\(found)) LIMIT 1"

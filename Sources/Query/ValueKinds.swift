@@ -8,7 +8,7 @@ struct ValueKinds: OptionSet {
     static let boolean = ValueKinds(rawValue: 8)
     static let json = ValueKinds(rawValue: 16)
 
-    var columnType: QueryResult.ColumnType {
+    var columnType: QueryAnswer.ColumnType {
         switch self {
         case .integer: .integer
         case .real, [.integer, .real]: .real

@@ -195,10 +195,10 @@ enum Wiring {
         }
         container.register(Histogram.self, name: "query") { _ in Histogram() }
         container.register(QueryRoutes.self) { parts in
-            QueryRoutes(
-                store: try parts.resolve(), readers: try parts.resolve(name: "query"),
-                log: try parts.resolve(),
-                duration: try parts.resolve(name: "query"))
+            let store: EventStore = try parts.resolve()
+            return QueryRoutes(
+                queries: QueryService(store.readers), readers: try parts.resolve(name: "query"),
+                log: try parts.resolve(), duration: try parts.resolve(name: "query"))
         }
         container.register(EventRoutes.self) { parts in
             EventRoutes(

@@ -5,6 +5,8 @@ struct Bench {
     /// How long one side of one round works.
     let time: Duration
     let rounds: Int
+    /// Rows of the store that is scanned.
+    let rows: Int
     /// Where data may lie; goes away at the end.
     let scratch: ScratchDirectory
     /// The release binary of the service.

@@ -32,6 +32,9 @@ struct MillraceBench: ParsableCommand {
     @Option(help: "How often each side is measured; the median counts.")
     var rounds = 3
 
+    @Option(help: "Rows of the store that scan steps over.")
+    var rows = 1_000_000
+
     @Option(help: "Write the figures to this file as well, as JSON.")
     var json: String?
 
@@ -51,6 +54,9 @@ struct MillraceBench: ParsableCommand {
         guard (1...1000).contains(rounds) else {
             throw ValidationError("--rounds must be 1 to 1000.")
         }
+        guard (1000...100_000_000).contains(rows) else {
+            throw ValidationError("--rows must be 1,000 to 100,000,000.")
+        }
     }
 
     func run() throws {
@@ -59,7 +65,7 @@ struct MillraceBench: ParsableCommand {
         Interruption.clearsUp(scratch)
         defer { scratch.remove() }
         let bench = Bench(
-            time: .seconds(seconds), rounds: rounds, scratch: scratch,
+            time: .seconds(seconds), rounds: rounds, rows: rows, scratch: scratch,
             serverPath: server ?? BuildFolder.program("millrace"))
         let machine = MachineState()
         printConditions(machine, scratch)

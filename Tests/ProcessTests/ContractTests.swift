@@ -30,18 +30,32 @@ import TestSupport
         #expect(try service.terminate() == .exited(0))
     }
 
+    @Test func `a client made of the contract sends events and asks about them`() throws {
+        let service = try RunningService.start()
+        try expectSuccess("client", service)
+        #expect(try service.terminate() == .exited(0))
+    }
+
     /// - Parameters:
     ///   - operations: those to test; all, if empty.
     ///   - key: what the service asks for; nil if it asks for none.
     private func expectNoFindings(
         _ service: RunningService, of operations: [String] = [], key: String? = nil
     ) throws {
-        let output = service.directory.file("schemathesis")
+        try expectSuccess("run", service, operations, key: key)
+    }
+
+    /// Runs a program of Tests/Contract against `service`.
+    private func expectSuccess(
+        _ program: String, _ service: RunningService, _ arguments: [String] = [],
+        key: String? = nil
+    ) throws {
+        let output = service.directory.file("contract")
         let run = try ChildProcess(
             [
-                MillraceBinary.packageRoot + "/Tests/Contract/run",
+                MillraceBinary.packageRoot + "/Tests/Contract/" + program,
                 "http://127.0.0.1:\(service.port)",
-            ] + operations,
+            ] + arguments,
             environment: ["EXAMPLES": "\(FaultForm.pick(short: 20, long: 50))"].merging(
                 key.map { ["KEY": $0] } ?? [:]) { $1 },
             output: output, errors: output)

@@ -58,6 +58,51 @@ import TestSupport
         }
     }
 
+    @Test func `what was acknowledged as stored is counted by the next question`() throws {
+        let service = try RunningService.start()
+        for count in 1...50 {
+            // Every other clock runs ahead.
+            let time = count % 2 == 0 ? #","time":"2098-01-01T00:00:00Z""# : ""
+            let sent = try service.post("/events?ack=stored", json: #"{"type":"t"\#(time)}"#)
+            #expect(sent.status == 200, "\(sent.text)")
+            let answer = try service.get("/query?metric=count").json()
+            #expect(answer["rows"]?.array?.first?.array == [.integer(count)])
+        }
+    }
+
+    @Test func `a comma that is percent-encoded or in an array's element is part of a value`()
+        throws
+    {
+        let service = try RunningService.start()
+        _ = try service.post(
+            "/events?ack=stored",
+            lines: [
+                #"{"type":"order,paid","v":"a,b","n":1}"#, #"{"type":"order","v":"a","n":2}"#,
+                #"{"type":"paid","v":"b","n":4}"#,
+            ])
+        for (query, sum) in [
+            ("event=order%2Cpaid", 1), ("event=order,paid", 6), ("event=order&event=paid", 6),
+            ("where=v:in:a%2Cb", 1), ("where=v:in:a,b", 6), ("where=v:in:a%2Cb,b", 5),
+            ("where=type:eq:order,paid", 1),
+        ] {
+            #expect(try service.row("sum:n", "&\(query)") == [.integer(sum)], "\(query)")
+        }
+        for (body, sum) in [
+            (#""event":["order,paid"]"#, 1), (#""event":"order,paid""#, 6),
+            (#""event":["order","paid"]"#, 6), (#""where":"v:in:a,b""#, 6),
+            (#""where":{"field":"v","op":"in","value":["a,b","b"]}"#, 5),
+            (#""where":[{"field":"n","op":"ge","value":2.0},"n:lt:4"],"limit":320.0"#, 2),
+        ] {
+            let reply = try service.post("/query", json: "{\"metric\":[\"sum:n\"],\(body)}")
+            #expect(
+                try reply.json()["rows"]?.array?.first?.array == [.integer(sum)],
+                "\(body): \(reply.text)")
+        }
+        let hint = try service.get("/query?metric=sum:id")
+        #expect(hint.status == 400 && hint.text.contains("sum:data.id"))
+        #expect(try service.get("/query?metric=count&where[]=a").text.contains("where[] is no"))
+    }
+
     @Test func `a query that the store fails is logged with its request`() throws {
         let first = try RunningService.start()
         let log = AccessLog(count: 5000)

@@ -1,5 +1,6 @@
 import Primitives
 import SQLite
+import Storage
 import TestSupport
 import Testing
 
@@ -15,6 +16,8 @@ struct TestEvent {
     var subject: String?
     /// JSON text.
     var data: String?
+    /// A JSON object.
+    var extensions: String?
 }
 
 /// A database file of the store's form in a folder of its own, and a reader of it.
@@ -24,24 +27,11 @@ final class EventFile {
     private let directory: TemporaryDirectory
     private var nextKey: UInt64 = 1
 
-    private static let schema = """
-        CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
-        CREATE TABLE event_types(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
-        CREATE TABLE event_sources(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
-        CREATE TABLE event_rows(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, time INTEGER NOT NULL,
-            type_id INTEGER NOT NULL, source_id INTEGER NOT NULL, id TEXT, subject TEXT, data TEXT,
-            extensions TEXT);
-        CREATE UNIQUE INDEX event_key ON event_rows(key);
-        CREATE INDEX event_time ON event_rows(time, type_id);
-        CREATE TABLE generations(type_id INTEGER NOT NULL, minute INTEGER NOT NULL,
-            count INTEGER NOT NULL, PRIMARY KEY(type_id, minute)) WITHOUT ROWID;
-        """
-
     init(_ events: [TestEvent] = []) throws {
         directory = try TemporaryDirectory()
         writer = try Connection(path: directory.file("events.db"), role: .writer)
         try writer.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
-        try writer.execute(Self.schema)
+        for step in Schema.current.steps { try writer.execute(step) }
         reader = try Connection(path: directory.file("events.db"), role: .reader)
         try add(events)
     }
@@ -56,8 +46,8 @@ final class EventFile {
         let type = try identifier(event.type, in: "event_types")
         let source = try identifier(event.source, in: "event_sources")
         let insert = try writer.cached(
-            "INSERT INTO event_rows(key, time, type_id, source_id, id, subject, data)"
-                + " VALUES (?, ?, ?, ?, ?, ?, ?)")
+            "INSERT INTO event_rows(key, time, type_id, source_id, id, subject, data,"
+                + " extensions) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
         insert.bind(1, Key128(high: 0x018F_0000_0000_7000, low: nextKey))
         nextKey += 1
         insert.bind(2, event.time)
@@ -66,9 +56,11 @@ final class EventFile {
         insert.bind(5, event.id.map { .text($0) } ?? SQLValue.null)
         insert.bind(6, event.subject.map { .text($0) } ?? SQLValue.null)
         insert.bind(7, event.data.map { .text($0) } ?? SQLValue.null)
+        insert.bind(8, event.extensions.map { .text($0) } ?? SQLValue.null)
         try insert.run()
         let count = try writer.cached(
-            "INSERT INTO generations VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1")
+            "INSERT INTO generations(type_id, minute, count) VALUES (?, ?, 1)"
+                + " ON CONFLICT DO UPDATE SET count = count + 1")
         count.bind(1, type)
         count.bind(2, Int64((Double(event.time) / 60_000).rounded(.down)))
         try count.run()
@@ -90,9 +82,22 @@ final class EventFile {
     /// The moment that the tests take for the present: 2024-06-15T12:00:00Z.
     static let now: Int64 = 1_718_452_800_000
 
-    func result(_ query: String) throws -> QueryResult {
-        let request = try QueryRequest.parse(pairs(query), now: Self.now)
-        return try QueryExecutor.run(request, on: reader, deadline: .after(.seconds(20)))
+    /// The answer of the scan, which has to be that of SQL as well where SQL has one.
+    func result(_ query: String) throws -> QueryAnswer {
+        try result(QueryRequest.parse(pairs(query)))
+    }
+
+    func result(_ request: QueryRequest, now: Int64 = EventFile.now) throws -> QueryAnswer {
+        let plan = try QueryPlan(request, now: now)
+        let answer = try QueryBackend.scan.run(
+            plan, on: reader, deadline: .after(.seconds(20 * slowness)))
+        if !request.explain, request.metrics.allSatisfy(\.isSQL) {
+            let oracle = try QueryBackend.sql.run(
+                plan, on: reader, deadline: .after(.seconds(20 * slowness)))
+            #expect(answer.body.text == oracle.body.text)
+            #expect(answer.next == oracle.next)
+        }
+        return answer
     }
 
     /// The answer's JSON.
@@ -106,12 +111,16 @@ final class EventFile {
     }
 }
 
-/// `a=1&b=2` without any decoding: tests write values as they are.
-func pairs(_ query: String) -> [(name: String, value: String)] {
+/// `a=1&b=2` without any decoding: tests write values as they are, and commas part lists.
+func pairs(_ query: String) -> [Parameter] {
     query.split(separator: "&").map { pair in
         let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+        return parameter(String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
     }
+}
+
+func parameter(_ name: String, _ value: String) -> Parameter {
+    Parameter(name: name, elements: value.parts(by: ",").map(String.init))
 }
 
 /// Milliseconds since 1970 of an RFC 3339 time.

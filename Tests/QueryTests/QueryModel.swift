@@ -59,26 +59,28 @@ struct QueryModel {
 
     let events: [Event]
 
-    func rows(_ request: QueryRequest) -> [[Value]] {
+    func rows(_ plan: QueryPlan) -> [[Value]] {
+        let request = plan.request
         let kept = events.filter { event in
-            event.time >= request.from && event.time < request.to
+            event.time >= plan.from && event.time < plan.to
                 && (request.types.isEmpty || request.types.contains { ExactText($0) == event.type })
-                && request.conditions.allSatisfy { holds($0, event) }
+                && plan.conditions.allSatisfy { holds($0, event) }
         }
         var groups: [[Value]: [Event]] = [:]
         if request.keyCount == 0 { groups[[]] = [] }
-        for event in kept { groups[key(event, request), default: []].append(event) }
+        for event in kept { groups[key(event, plan), default: []].append(event) }
         var rows = groups.map { key, events in
             key + request.metrics.map { measure($0, events) }
         }
-        if request.fill != nil { rows += missing(groups, request) }
-        return rows.sorted { precedes($0, $1, request) }
+        if request.fill != nil { rows += missing(groups, plan) }
+        return rows.sorted { precedes($0, $1, plan.request) }
     }
 
-    private func missing(_ groups: [[Value]: [Event]], _ request: QueryRequest) -> [[Value]] {
+    private func missing(_ groups: [[Value]: [Event]], _ plan: QueryPlan) -> [[Value]] {
+        let request = plan.request
         let keys = request.groups.isEmpty ? [[]] : Set(groups.keys.map { Array($0.dropFirst()) })
         var rows: [[Value]] = []
-        for start in request.buckets?.starts ?? [] {
+        for start in (try? plan.buckets?.starts(from: plan.from, to: plan.filledEnd)) ?? [] {
             for key in keys where groups[[time(start)] + key] == nil {
                 rows.append(
                     [time(start)] + key
@@ -94,12 +96,9 @@ struct QueryModel {
         .text(ExactText(Timestamp.format(milliseconds)))
     }
 
-    private func key(_ event: Event, _ request: QueryRequest) -> [Value] {
-        var key: [Value] = []
-        if let start = request.buckets?.starts.last(where: { $0 <= event.time }) {
-            key.append(time(start))
-        }
-        return key + request.groups.map { value($0, event) }
+    private func key(_ event: Event, _ plan: QueryPlan) -> [Value] {
+        let bucket = plan.buckets.map { time($0.bucket(of: event.time).lowerBound) }
+        return (bucket.map { [$0] } ?? []) + plan.request.groups.map { value($0, event) }
     }
 
     private func value(_ field: QueryField, _ event: Event) -> Value {
@@ -130,13 +129,19 @@ struct QueryModel {
         let values = events.map { value(field, $0) }.filter { $0 != .null }
         let numbers = values.compactMap(\.number)
         let total = numbers.reduce(0, +)
-        let ordered = values.filter { $0 < .bool(false) }
+        let texts = values.filter { $0.number == nil && $0 < .bool(false) }
+        // Numbers count where there are any.
+        let ordered = numbers.isEmpty ? texts : values.filter { $0.number != nil }
         switch function {
         case .uniq: return .integer(Set(values).count)
         case .min: return ordered.min() ?? .null
         case .max: return ordered.max() ?? .null
         case .avg: return numbers.isEmpty ? .null : .real(total / Double(numbers.count))
         case .sum: return numbers.isEmpty ? .null : wholeSum(values) ?? .real(total)
+        case .p50, .p90, .p95, .p99:
+            let sorted = values.filter { $0.number != nil }.sorted()
+            let share = Double(function.percent ?? 0) * Double(sorted.count) / 100
+            return sorted.isEmpty ? .null : sorted[Int(share.rounded(.up)) - 1]
         }
     }
 

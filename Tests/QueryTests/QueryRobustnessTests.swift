@@ -27,18 +27,19 @@ import Testing
             (0..<20).map { TestEvent(time: EventFile.now - $0, data: "{\"ms\":\($0),\"0\":[1]}") })
         var answers = 0
         for _ in 0..<4000 {
-            var pairs: [(name: String, value: String)] = []
-            if random.chance(90) { pairs.append(("metric", "count")) }
+            var pairs: [Parameter] = []
+            if random.chance(90) { pairs.append(parameter("metric", "count")) }
             for _ in 0..<Int.random(in: 0...3, using: &random) {
                 let value = (0..<Int.random(in: 0...4, using: &random)).map { _ in
                     random.pick(Self.pieces)
                 }
-                pairs.append((random.pick(Self.names), value.joined()))
+                pairs.append(parameter(random.pick(Self.names), value.joined()))
             }
             do throws(QueryError) {
-                let request = try QueryRequest.parse(pairs, now: EventFile.now)
-                let result = try QueryExecutor.run(
-                    request, on: file.reader, deadline: .after(.seconds(10)))
+                let request = try QueryRequest.parse(pairs)
+                let result = try QueryBackend.scan.run(
+                    QueryPlan(request, now: EventFile.now), on: file.reader,
+                    deadline: .after(.seconds(10)))
                 answers += 1
                 if request.format == .json || request.explain {
                     #expect(throws: Never.self, "\(pairs)") {

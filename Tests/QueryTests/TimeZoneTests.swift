@@ -77,9 +77,10 @@ import TestSupport
     /// The days' starts and lengths in minutes between two moments.
     func days(_ name: String, _ from: String, _ to: String) throws -> [(String, Int64)] {
         let (from, to) = (try at(from), try at(to))
-        let buckets = try QueryBuckets(from: from, to: to, interval: .day, zone: zone(name))
-        let ends = buckets.starts.dropFirst() + [to]
-        return zip(buckets.starts, ends).map { (Timestamp.format($0), ($1 - $0) / 60_000) }
+        let buckets = QueryBuckets(interval: .day, zone: try zone(name))
+        let starts = try buckets.starts(from: from, to: to)
+        let ends = starts.dropFirst() + [to]
+        return zip(starts, ends).map { (Timestamp.format($0), ($1 - $0) / 60_000) }
     }
 
     @Test func `gives the day that clocks go forward 23 hours and back 25`() throws {
@@ -113,7 +114,7 @@ import TestSupport
     func `finds the days of a range as it finds each by itself`(name: String) throws {
         let zone = try zone(name)
         let (from, to) = (try at("1880-01-01T00:00:00Z"), try at("2140-01-01T00:00:00Z"))
-        let buckets = try QueryBuckets(from: from, to: to, interval: .day, zone: zone)
+        let buckets = QueryBuckets(interval: .day, zone: zone)
         var midnight = (from / 86_400_000 - 2) * 86400
         var starts: [Int64] = []
         while starts.last.map({ $0 < to }) ?? true {
@@ -122,7 +123,7 @@ import TestSupport
             midnight += 86400
         }
         let first = starts.lastIndex { $0 <= from } ?? 0
-        #expect(buckets.starts == Array(starts[first...].dropLast()))
+        #expect(try buckets.starts(from: from, to: to) == Array(starts[first...].dropLast()))
     }
 
     @Test(arguments: [
@@ -134,23 +135,40 @@ import TestSupport
     {
         let (from, to) = (try at("1960-01-01T05:06:07.089Z"), try at("2060-01-01T00:00:00Z"))
         let zone = try zone(name)
-        let buckets = try QueryBuckets(from: from, to: to, interval: .day, zone: zone)
-        #expect(buckets.starts[0] <= from)
-        #expect(buckets.starts.dropFirst().allSatisfy { $0 > from && $0 < to })
-        for (start, next) in zip(buckets.starts, buckets.starts.dropFirst()) {
+        let buckets = QueryBuckets(interval: .day, zone: zone)
+        let starts = try buckets.starts(from: from, to: to)
+        #expect(starts[0] <= from)
+        #expect(starts.dropFirst().allSatisfy { $0 > from && $0 < to })
+        for (start, next) in zip(starts, starts.dropFirst()) {
             #expect(next - start >= 79_200_000 && next - start <= 93_600_000 + 3_600_000)
             for moment in [start, next - 1] {
-                #expect(buckets.start(of: moment) == start)
+                #expect(buckets.bucket(of: moment) == start..<next)
             }
         }
     }
-}
 
-extension QueryBuckets {
-    /// What the compiled SQL computes.
-    func start(of moment: Int64) -> Int64? {
-        guard let stretch = stretches.last(where: { $0.start <= moment }) else { return nil }
-        return stretch.isSingle
-            ? stretch.start : moment - (moment - stretch.start) % widthMilliseconds
+    @Test func `begins weeks on Mondays and months on their first day`() throws {
+        let zone = try zone("Europe/Berlin")
+        let (from, to) = (try at("2024-02-15T12:00:00Z"), try at("2024-04-10T00:00:00Z"))
+        let months = QueryBuckets(interval: .month, zone: zone)
+        #expect(
+            try months.starts(from: from, to: to).map(Timestamp.format) == [
+                "2024-01-31T23:00:00.000Z", "2024-02-29T23:00:00.000Z", "2024-03-31T22:00:00.000Z",
+            ])
+        let weeks = QueryBuckets(interval: .week, zone: zone)
+        let starts = try weeks.starts(from: from, to: to)
+        #expect(Timestamp.format(starts[0]) == "2024-02-11T23:00:00.000Z")
+        #expect(starts.count == 9)
+        for (start, next) in zip(starts, starts.dropFirst()) {
+            #expect(weeks.bucket(of: start) == start..<next)
+            #expect(weeks.bucket(of: next - 1) == start..<next)
+        }
+        // Before 1970, in a leap year's February.
+        let old = try at("1968-02-29T12:00:00Z")
+        let bucket = QueryBuckets(interval: .month, zone: .utc).bucket(of: old)
+        #expect(Timestamp.format(bucket.lowerBound) == "1968-02-01T00:00:00.000Z")
+        #expect(Timestamp.format(bucket.upperBound) == "1968-03-01T00:00:00.000Z")
+        let week = QueryBuckets(interval: .week, zone: .utc).bucket(of: old)
+        #expect(Timestamp.format(week.lowerBound) == "1968-02-26T00:00:00.000Z")
     }
 }

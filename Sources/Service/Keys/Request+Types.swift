@@ -40,14 +40,14 @@ extension Request {
     /// - Throws: a 403 if the key may not ask freely, or its types cannot be listed. Types that are
     ///   named are for `checkTypes` once they have been read.
     func restrictedToTypes(
-        _ pairs: [(name: String, value: String)]
-    ) throws(Problem) -> [(name: String, value: String)] {
+        _ parameters: [Parameter]
+    ) throws(Problem) -> [Parameter] {
         try checkFreeQuery()
-        guard !principal.types.isEmpty, !pairs.contains(where: { $0.name == "event" }) else {
-            return pairs
+        guard !principal.types.isEmpty, !parameters.contains(where: { $0.name == "event" }) else {
+            return parameters
         }
         let types = try permittedTypes([], parameter: "event", limit: 100)
-        return pairs + [("event", types.joined(separator: ","))]
+        return parameters + [Parameter("event", elements: types)]
     }
 
     /// Questions that are asked freely are not for a key that is bound to named ones.

@@ -146,8 +146,8 @@ struct EventRoutes: Sendable {
     private static func time(
         _ name: String, _ value: String, _ now: Int64
     ) throws(Problem) -> Int64 {
-        guard let time = QueryTime.parse(value, now: now) else {
-            throw .parameter(name, "\(name) \(QueryTime.rule).")
+        guard let time = QueryMoment.milliseconds(value, now: now) else {
+            throw .parameter(name, "\(name) \(QueryMoment.rule).")
         }
         return time
     }

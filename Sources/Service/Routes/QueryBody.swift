@@ -1,20 +1,20 @@
 import HTTPServer
 import Primitives
 
-/// The body of `POST /query`: the parameters of `GET /query` as a JSON object. Where a parameter is
-/// a comma list or repeatable, an array says the same.
+/// The body of `POST /query`: the parameters of `GET /query` as a JSON object. A text is what it is
+/// in a URL, comma lists too; an element of an array is one value, whatever commas it holds.
 enum QueryBody {
     private static let repeatable = "where"
     /// As it comes, and once it is decompressed.
     static let limitBytes = 64 << 10
 
-    static func pairs(_ request: Request) throws(Problem) -> [(name: String, value: String)] {
+    static func parameters(_ request: Request) throws(Problem) -> [Parameter] {
         guard request.mediaType == "application/json" else {
             throw Problem(
                 415, "unsupported_media_type", "Content-Type must be application/json.")
         }
         try IntakeCoding.undo(request, limitBytes: limitBytes)
-        if let stray = try request.queryPairs().first {
+        if let stray = try request.queryParameters().first {
             throw Problem(
                 400, "unknown_parameter", "POST /query takes its parameters from the body.",
                 parameter: ParameterName.shown(stray.name))
@@ -26,41 +26,75 @@ enum QueryBody {
         guard case .object(let members) = value else {
             throw Problem(400, "not_an_object", "The body must be a JSON object.")
         }
-        var pairs: [(name: String, value: String)] = []
-        for (name, value) in members { try append(name, value, to: &pairs) }
-        return pairs
+        var parameters: [Parameter] = []
+        for (name, value) in members { try append(name, value, to: &parameters) }
+        return parameters
     }
 
     private static func append(
-        _ name: String, _ value: JSONValue, to pairs: inout [(name: String, value: String)]
+        _ name: String, _ value: JSONValue, to parameters: inout [Parameter]
     ) throws(Problem) {
-        guard let elements = value.elements else {
-            if let text = text(value) { pairs.append((name, text)) } else { throw invalid }
+        if name == repeatable {
+            for condition in value.elements ?? [value] {
+                parameters.append(try self.condition(condition))
+            }
             return
         }
-        var texts: [String] = []
-        for element in elements {
-            guard let text = text(element) else { throw invalid }
-            texts.append(text)
+        guard let elements = value.elements else {
+            return parameters.append(list(name, try text(value)))
         }
-        if name == repeatable {
-            pairs += texts.map { (name, $0) }
+        guard !elements.isEmpty else {
+            throw Problem(
+                400, "invalid_parameter", "A list of a parameter must not be empty.",
+                parameter: ParameterName.shown(name))
+        }
+        let texts = try elements.map { element throws(Problem) in try text(element) }
+        parameters.append(Parameter(name: name, elements: texts))
+    }
+
+    /// `"field:op:value"`, or an object that says the three apart: `value` is then one value, or
+    /// for `in` an array of values.
+    private static func condition(_ value: JSONValue) throws(Problem) -> Parameter {
+        guard case .object(let members) = value else { return list(repeatable, try text(value)) }
+        guard members.allSatisfy({ ["field", "op", "value"].contains($0.key) }),
+            let field = value["field"]?.text, let operation = value["op"]?.text
+        else {
+            throw Problem(
+                400, "invalid_parameter", "A condition is a text or has field, op and value.",
+                parameter: repeatable)
+        }
+        let values = value["value"].map { $0.elements ?? [$0] } ?? []
+        guard values.count <= 1 || operation == "in" else {
+            throw Problem(
+                400, "invalid_parameter", "Only in takes several values.", parameter: repeatable)
+        }
+        var texts = try values.map { value throws(Problem) in
+            if case .bool(let flag) = value { "\(flag)" } else { try text(value) }
+        }
+        if let first = texts.first {
+            texts[0] = "\(field):\(operation):\(first)"
         } else {
-            pairs.append((name, texts.joined(separator: ",")))
+            texts = ["\(field):\(operation)"]
         }
+        return Parameter(name: repeatable, elements: texts)
+    }
+
+    private static func list(_ name: String, _ text: String) -> Parameter {
+        Parameter(name: name, elements: text.parts(by: ",").map(String.init))
     }
 
     private static let invalid = Problem(
         400, "invalid_parameter", "A parameter is a string, a number, a boolean, or an array.")
 
-    private static func text(_ value: JSONValue) -> String? {
+    private static func text(_ value: JSONValue) throws(Problem) -> String {
         switch value {
-        case .string(let text): text
-        case .integer(let number): "\(number)"
-        case .unsigned(let number): "\(number)"
-        case .double(let number): "\(number)"
-        case .bool(let flag): flag ? "1" : "0"
-        case .null, .array, .object: nil
+        case .string(let text): return text
+        case .integer(let number): return "\(number)"
+        case .unsigned(let number): return "\(number)"
+        // A whole number however it is written (JSON Schema 2020-12).
+        case .double(let number): return Int64(exactly: number).map { "\($0)" } ?? "\(number)"
+        case .bool(let flag): return flag ? "1" : "0"
+        case .null, .array, .object: throw invalid
         }
     }
 }

@@ -1,47 +1,44 @@
 import HTTPServer
 import Primitives
 import Query
-import Storage
 import Telemetry
 
 /// `GET /query` and `POST /query`.
 struct QueryRoutes: Sendable {
-    let store: EventStore
+    let queries: QueryService
     let readers: WorkerRoute
     let log: Logger
     let duration: Histogram
 
     func register(on router: inout Router) {
+        // Reading a query touches no clock and no file, so the event loop does it.
         router.on(
             .get, "/query", access: .query, bodyLimit: .none,
-            handler { (request) throws(Problem) in try request.queryPairs() })
+            readers.handler { (request) throws(Problem) in
+                let query = try parse(try request.queryParameters(), request)
+                return { call throws(Problem) in try run(query, call) }
+            })
+        // A body may have to be unpacked first.
         router.on(
             .post, "/query", access: .query, bodyLimit: .bytes(QueryBody.limitBytes),
-            handler { (request) throws(Problem) in try QueryBody.pairs(request) })
-    }
-
-    /// Reading a query may unpack a body, open a zone's file and lay out 100,000 buckets, so the
-    /// event loop does none of it.
-    private func handler(
-        _ pairs: @escaping @Sendable (Request) throws(Problem) -> [(name: String, value: String)]
-    ) -> Handler {
-        readers.handler { _ in
-            { call throws(Problem) in
-                try run(try parse(try pairs(call.request), call.request), call)
-            }
-        }
+            readers.handler { _ in
+                { call throws(Problem) in
+                    let parameters = try QueryBody.parameters(call.request)
+                    return try run(try parse(parameters, call.request), call)
+                }
+            })
     }
 
     private func parse(
-        _ pairs: [(name: String, value: String)], _ request: Request
+        _ parameters: [Parameter], _ request: Request
     ) throws(Problem) -> QueryRequest {
-        let pairs = try request.restrictedToTypes(pairs)
+        let parameters = try request.restrictedToTypes(parameters)
         // The parameter comes before the header.
         let format: QueryFormat =
-            pairs.contains { $0.name == "format" } ? .json : try QueryAccept.format(request)
+            parameters.contains { $0.name == "format" } ? .json : try QueryAccept.format(request)
         let query: QueryRequest
         do throws(QueryError) {
-            query = try QueryRequest.parse(pairs, now: WallClock.nowMilliseconds(), format: format)
+            query = try QueryRequest.parse(parameters, format: format)
         } catch {
             throw Problem(error)
         }
@@ -53,26 +50,21 @@ struct QueryRoutes: Sendable {
         let start = MonotonicTime.now()
         defer { duration.observe(MonotonicTime.now().since(start)) }
         do throws(QueryError) {
-            let result = try store.readers.withReader(
-                until: call.deadline, isCancelled: { call.isAbandoned }, mapping: QueryError.init
-            ) { connection throws(QueryError) in
-                try QueryExecutor.run(
-                    query, on: connection, deadline: call.deadline,
-                    isCancelled: { call.isAbandoned })
-            }
-            return QueryRoutes.response(result, query.explain ? .json : query.format)
+            return QueryRoutes.response(
+                try queries.answer(
+                    query, deadline: call.deadline, isCancelled: { call.isAbandoned }))
         } catch {
-            if let cause = error.cause {
-                store.readers.noteDamage(cause)
-                if error.kind == .unavailable { call.request.log("query failed", cause, to: log) }
+            if let cause = error.cause, error.kind == .unavailable {
+                call.request.log("query failed", cause, to: log)
             }
             throw Problem(error)
         }
     }
 
-    private static func response(_ result: QueryResult, _ format: QueryFormat) -> Response {
-        var response = Response(200, contentType: contentType(format), body: .bytes(result.body))
-        if let next = result.next { response.add("X-Next-Cursor", next) }
+    private static func response(_ answer: QueryAnswer) -> Response {
+        var response = Response(
+            200, contentType: contentType(answer.format), body: .bytes(answer.body))
+        if let next = answer.next { response.add("X-Next-Cursor", next) }
         return response
     }
 
@@ -98,26 +90,11 @@ extension Problem {
     }
 }
 
-extension QueryError {
-    init(_ error: StorageError) {
-        switch error.code {
-        case .busy:
-            self.init(.unavailable, code: "store_busy", "all readers of the store are busy")
-        case .deadline:
-            self.init(.timeout, code: "query_timeout", "the query did not finish in time")
-        default:
-            self.init(
-                .unavailable, code: "store_unavailable", "the store could not answer",
-                cause: error.cause)
-        }
-    }
-}
-
 extension Request {
     /// The query's parameters as they are; `Query` knows their names.
-    func queryPairs() throws(Problem) -> [(name: String, value: String)] {
+    func queryParameters() throws(Problem) -> [Parameter] {
         do throws(TargetError) {
-            return try parameters().map { ($0.name, $0.value) }
+            return try parameters()
         } catch {
             throw Problem(
                 400, "invalid_query_string",

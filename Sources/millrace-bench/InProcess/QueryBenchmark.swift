@@ -9,6 +9,7 @@ final class QueryBenchmark: Benchmark {
     static let summary = "queries over 1,000,000 rows in process, computed from the rows"
 
     private let store: EventStore
+    private let service: QueryService
 
     init(_ bench: Bench) throws(BenchFailure) {
         let directory = try SampleStore.directory(in: bench.scratch)
@@ -16,6 +17,7 @@ final class QueryBenchmark: Benchmark {
             try EventStore(
                 path: directory + "/store.db", now: WallClock.nowMilliseconds(), log: .silent)
         }
+        service = QueryService(store.readers)
     }
 
     deinit { store.close(deadline: .after(.seconds(10))) }
@@ -34,17 +36,13 @@ final class QueryBenchmark: Benchmark {
         }
     }
 
-    private func answer(_ query: SampleQuery) throws(BenchFailure) -> QueryResult {
-        let request = try attempt(query.name) { () throws(QueryError) in
-            try QueryRequest.parse(query.parameters, now: WallClock.nowMilliseconds())
-        }
-        let deadline = Deadline.after(.seconds(60))
-        return try store.readers.withReader(
-            until: deadline, mapping: { BenchFailure("\(query.name): \($0)") }
-        ) { (connection) throws(BenchFailure) in
-            try attempt(query.name) { () throws(QueryError) in
-                try QueryExecutor.run(request, on: connection, deadline: deadline)
+    private func answer(_ query: SampleQuery) throws(BenchFailure) -> QueryAnswer {
+        try attempt(query.name) { () throws(QueryError) in
+            let parameters = query.parameters.map { name, value in
+                Parameter(name: name, elements: value.split(separator: ",").map(String.init))
             }
+            return try service.answer(
+                try QueryRequest.parse(parameters), deadline: .after(.seconds(60)))
         }
     }
 }

@@ -9,18 +9,20 @@ enum SampleStore {
     private static let rowsPerTransaction = SampleRow.mostRows
 
     /// The data directory; `store.db` is in it.
-    static func directory(in scratch: ScratchDirectory) throws(BenchFailure) -> String {
-        let folder = scratch.file("sample")
+    static func directory(
+        in scratch: ScratchDirectory, rows: Int = rowCount
+    ) throws(BenchFailure) -> String {
+        let folder = scratch.file("sample-\(rows)")
         if access(folder + "/store.db", F_OK) == 0 { return folder }
         let made = try scratch.freshFolder("sample.new")
         try attempt("the sample store") { () throws(StorageError) in
-            try fill(made + "/store.db")
+            try fill(made + "/store.db", rows)
         }
         guard rename(made, folder) == 0 else { throw BenchFailure("cannot rename \(made)") }
         return folder
     }
 
-    private static func fill(_ path: String) throws(StorageError) {
+    private static func fill(_ path: String, _ rowCount: Int) throws(StorageError) {
         let store = try EventStore(path: path, now: WallClock.nowMilliseconds(), log: .silent)
         let row = SampleRow()
         for first in stride(from: 0, to: rowCount, by: rowsPerTransaction) {

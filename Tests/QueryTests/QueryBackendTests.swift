@@ -9,7 +9,7 @@ import TestSupport
 private let day = "from=2024-06-01&to=2024-06-02"
 private let noon: Int64 = 1_717_243_200_000
 
-@Suite(.blocking) struct QueryExecutorTests {
+@Suite(.blocking) struct QueryBackendTests {
     @Test func `answers with exactly one row without groups and interval`() throws {
         let file = try EventFile()
         let answer = try file.answer("metric=count,sum:ms,avg:ms,min:ms,max:ms,uniq:ms")

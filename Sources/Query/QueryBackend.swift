@@ -1,0 +1,83 @@
+import Primitives
+import SQLite
+import Storage
+
+/// How plans are answered; nothing else of this room knows SQLite. Blocks: use it on a thread that
+/// may.
+package enum QueryBackend: Sendable {
+    /// By stepping over the rows (`QueryScan`), and by SQL where groups do not fit in memory.
+    case scan
+    /// By SQL alone: the oracle of the tests.
+    case sql
+
+    /// Answers `plan` from `connection`, which belongs to the caller's thread until this returns, has
+    /// a read transaction open, and holds no open statement afterwards.
+    /// - Parameters:
+    ///   - readers: where a large scan borrows more connections; nil for none.
+    ///   - isCancelled: asked now and then; true ends the query.
+    package func run(
+        _ plan: QueryPlan, on connection: Connection, readers: ReaderPool? = nil,
+        deadline: Deadline, isCancelled: (@Sendable () -> Bool)? = nil
+    ) throws(QueryError) -> QueryAnswer {
+        // The progress handler first asks after thousands of steps; a late caller is told at once.
+        guard !deadline.hasPassed else { throw .late() }
+        connection.limit(until: deadline, isCancelled: isCancelled)
+        defer { connection.clearLimit() }
+        let snapshot: QuerySnapshot
+        do throws(SQLiteError) { snapshot = try QueryBackend.snapshot(plan, connection) } catch {
+            throw .store(error)
+        }
+        if plan.request.explain {
+            return try QueryExplanation(plan: plan, connection: connection).answer(snapshot)
+        }
+        var encoder = RowEncoder(plan.request)
+        let hasMore: Bool
+        switch self {
+        case .sql:
+            hasMore = try SQLScan(plan: plan, connection: connection).run(&encoder, snapshot)
+        case .scan:
+            let scan = QueryScan(
+                plan: plan, connection: connection, readers: readers, deadline: deadline,
+                isCancelled: isCancelled)
+            hasMore = try QueryBackend.run(scan, &encoder, snapshot)
+        }
+        let next = QueryCursor(
+            fingerprint: plan.request.fingerprint, now: plan.now,
+            offset: plan.offset + encoder.rowCount, lastSeq: snapshot.lastSeq)
+        return encoder.finish(
+            plan.request.format, next: hasMore ? next.text : nil, from: snapshot)
+    }
+
+    private static func run(
+        _ scan: QueryScan, _ encoder: inout RowEncoder, _ snapshot: QuerySnapshot
+    ) throws(QueryError) -> Bool {
+        do throws(ScanFailure) {
+            return try scan.run(&encoder)
+        } catch {
+            guard case .tooLarge = error else {
+                if case .sqlite(let cause) = error { throw .store(cause) }
+                throw .late()
+            }
+        }
+        guard scan.plan.request.metrics.allSatisfy(\.isSQL) else {
+            throw QueryError(
+                .unprocessable, code: "query_too_large",
+                "percentiles keep every number in memory, and these are too many; ask for a "
+                    + "shorter range or fewer percentiles")
+        }
+        encoder = RowEncoder(scan.plan.request)
+        return try SQLScan(plan: scan.plan, connection: scan.connection).run(&encoder, snapshot)
+    }
+
+    /// Read in the transaction of the rows, or a generation could vouch for rows it never saw.
+    private static func snapshot(
+        _ plan: QueryPlan, _ connection: Connection
+    ) throws(SQLiteError) -> QuerySnapshot {
+        let generation = try Generations.state(
+            connection, types: plan.request.types, from: plan.from, to: plan.endOrNil)
+        let newest = try connection.integer("SELECT max(seq) FROM event_rows")
+        return QuerySnapshot(
+            generation: generation, lastSeq: plan.request.cursor?.lastSeq ?? newest ?? 0,
+            takenAt: WallClock.nowMilliseconds())
+    }
+}
