@@ -1,5 +1,6 @@
 import Primitives
 import SQLite
+import Storage
 import TestSupport
 import Testing
 
@@ -24,24 +25,11 @@ final class EventFile {
     private let directory: TemporaryDirectory
     private var nextKey: UInt64 = 1
 
-    private static let schema = """
-        CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
-        CREATE TABLE event_types(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
-        CREATE TABLE event_sources(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
-        CREATE TABLE event_rows(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, time INTEGER NOT NULL,
-            type_id INTEGER NOT NULL, source_id INTEGER NOT NULL, id TEXT, subject TEXT, data TEXT,
-            extensions TEXT);
-        CREATE UNIQUE INDEX event_key ON event_rows(key);
-        CREATE INDEX event_time ON event_rows(time, type_id);
-        CREATE TABLE generations(type_id INTEGER NOT NULL, minute INTEGER NOT NULL,
-            count INTEGER NOT NULL, PRIMARY KEY(type_id, minute)) WITHOUT ROWID;
-        """
-
     init(_ events: [TestEvent] = []) throws {
         directory = try TemporaryDirectory()
         writer = try Connection(path: directory.file("events.db"), role: .writer)
         try writer.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
-        try writer.execute(Self.schema)
+        for step in Schema.current.steps { try writer.execute(step) }
         reader = try Connection(path: directory.file("events.db"), role: .reader)
         try add(events)
     }
@@ -68,7 +56,8 @@ final class EventFile {
         insert.bind(7, event.data.map { .text($0) } ?? SQLValue.null)
         try insert.run()
         let count = try writer.cached(
-            "INSERT INTO generations VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1")
+            "INSERT INTO generations(type_id, minute, count) VALUES (?, ?, 1)"
+                + " ON CONFLICT DO UPDATE SET count = count + 1")
         count.bind(1, type)
         count.bind(2, Int64((Double(event.time) / 60_000).rounded(.down)))
         try count.run()
