@@ -5,6 +5,8 @@ struct Bench {
     /// How long one side of one round works.
     let time: Duration
     let rounds: Int
+    /// Ids that one side of `identity` stores.
+    let ids: Int
     /// Where data may lie; goes away at the end.
     let scratch: ScratchDirectory
     /// The release binary of the service.

@@ -31,6 +31,9 @@ struct MillraceBench: ParsableCommand {
     @Option(help: "How often each side is measured; the median counts.")
     var rounds = 3
 
+    @Option(help: "Ids that `identity` stores in each round.")
+    var ids = 1_000_000
+
     @Option(help: "Write the figures to this file as well, as JSON.")
     var json: String?
 
@@ -47,6 +50,9 @@ struct MillraceBench: ParsableCommand {
         guard seconds > 0, seconds <= 600 else {
             throw ValidationError("--seconds must be above 0 and at most 600.")
         }
+        guard (1...1_000_000_000).contains(ids) else {
+            throw ValidationError("--ids must be 1 to 1,000,000,000.")
+        }
         guard (1...1000).contains(rounds) else {
             throw ValidationError("--rounds must be 1 to 1000.")
         }
@@ -58,7 +64,7 @@ struct MillraceBench: ParsableCommand {
         Interruption.clearsUp(scratch)
         defer { scratch.remove() }
         let bench = Bench(
-            time: .seconds(seconds), rounds: rounds, scratch: scratch,
+            time: .seconds(seconds), rounds: rounds, ids: ids, scratch: scratch,
             serverPath: server ?? BinaryFolder.path + "/millrace")
         let machine = MachineState()
         printConditions(machine, scratch)
