@@ -123,7 +123,8 @@ package final class EventWriter: Sendable {
             if handsOver(turn) { return }
             if shouldEnd { break }
             do throws(EventWriterError) {
-                let isIdle = try writeNext(&reader)
+                // Otherwise the chores read what is missing first, step by step.
+                let isIdle = store.isReadyToWrite ? try writeNext(&reader) : false
                 try maintain(isIdle: isIdle)
                 succeeded()
                 delay = RetryDelay()

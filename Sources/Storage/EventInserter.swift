@@ -6,13 +6,10 @@ import SQLite
 package final class EventInserter {
     private let connection: Connection
     private let secret: Key128
+    private let identities: IdentityLookup
     /// Inserts one row, and `rowsAtOnce` rows.
     private let one: Statement
     private let many: Statement
-    /// Deletes the rows behind a seq.
-    private let takeBack: Statement
-    /// Finds an event that was given its id here.
-    private let generated: Statement
     private let types: NameDictionary
     private let sources: NameDictionary
     private var tally = RowTally()
@@ -22,9 +19,9 @@ package final class EventInserter {
     private let keys: UnsafeMutableRawBufferPointer
     /// What `add` took and no statement has inserted yet.
     private var pending: [PendingRow] = []
+    /// Of `pending`.
+    private var pendingFingerprints: [UInt64] = []
     private var rejected: [RejectedRow] = []
-    /// How many times `rowsAtOnce` rows go one by one, for there are duplicates among new rows.
-    private var groupsAlone = 0
 
     /// Of this transaction so far.
     package private(set) var inserted = 0
@@ -39,9 +36,6 @@ package final class EventInserter {
     /// does: 32 rows at once take little more than half the time of 32 statements, and more rows gain
     /// no more.
     private static let rowsAtOnce = 32
-    /// Where duplicates lie among new rows there are mostly more of them, and rows that were taken
-    /// back cost three times their insertion: so little of it that it hardly counts.
-    private static let groupsAloneAfterMixed = 8
     private static let columnCount = 9
     private static let keyBytes = 16
 
@@ -49,6 +43,7 @@ package final class EventInserter {
     private struct PendingRow {
         var row: EventRow
         var key: Key128
+        var fingerprint: UInt64
         var type: Int64
         var source: Int64
     }
@@ -60,19 +55,20 @@ package final class EventInserter {
         package let error: StorageError
     }
 
-    init(_ connection: Connection, secret: Key128) throws(SQLiteError) {
+    init(
+        _ connection: Connection, secret: Key128, identities: IdentityLookup
+    ) throws(SQLiteError) {
         self.connection = connection
+        self.identities = identities
         self.secret = secret
         one = try connection.prepare(EventInserter.sql(rows: 1))
         many = try connection.prepare(EventInserter.sql(rows: EventInserter.rowsAtOnce))
-        takeBack = try connection.prepare("DELETE FROM event_rows WHERE seq > ?1")
-        generated = try connection.prepare(
-            "SELECT 1 FROM event_rows WHERE key = ?1 AND id IS NULL AND source_id = ?2")
         types = try NameDictionary(table: "event_types", secret: secret, connection: connection)
         sources = try NameDictionary(table: "event_sources", secret: secret, connection: connection)
         keys = .allocate(
             byteCount: EventInserter.rowsAtOnce * EventInserter.keyBytes, alignment: 8)
         pending.reserveCapacity(EventInserter.rowsAtOnce)
+        pendingFingerprints.reserveCapacity(EventInserter.rowsAtOnce)
     }
 
     deinit { keys.deallocate() }
@@ -83,7 +79,6 @@ package final class EventInserter {
             INSERT INTO event_rows(
                 seq, key, time, type_id, source_id, id, subject, data, extensions)
             VALUES \(Array(repeating: row, count: rows).joined(separator: ", "))
-            ON CONFLICT(key) DO NOTHING
             """
     }
 
@@ -94,8 +89,12 @@ package final class EventInserter {
     ///   touched by it, so the caller may set it aside (`quarantine`) and go on. What only SQLite can
     ///   find out is told by `flush`. Any other error must leave `write`, which rolls everything back.
     package func add(_ row: EventRow) throws(StorageError) {
-        guard let next = try examine(row) else { return }
+        guard let next = try examine(row) else {
+            duplicates += 1
+            return
+        }
         pending.append(next)
+        pendingFingerprints.append(next.fingerprint)
         if pending.count == EventInserter.rowsAtOnce { try insertPending() }
     }
 
@@ -107,7 +106,7 @@ package final class EventInserter {
         return rejected
     }
 
-    /// - Returns: nil if it is known to be there already, which is then counted.
+    /// - Returns: nil if it is there already.
     private func examine(_ row: EventRow) throws(StorageError) -> PendingRow? {
         guard EventInserter.typeBytes.contains(row.type.count) else {
             throw StorageError(.rejected, "type has \(row.type.count) bytes; 1 to 255 are allowed")
@@ -118,29 +117,30 @@ package final class EventInserter {
         let (type, source) = try attempt("event") { () throws(SQLiteError) in
             (try types.id(of: row.type), try sources.id(of: row.source))
         }
+        let (key, isGenerated): (Key128, Bool)
         switch row.identity {
-        case .generated(let uuid):
-            return PendingRow(row: row, key: uuid, type: type, source: source)
+        case .generated(let uuid): (key, isGenerated) = (uuid, true)
         case .client(let id):
-            if try isReturned(id, source: source) {
-                duplicates += 1
-                return nil
-            }
-            let key = hash(source: row.source, id: id)
-            return PendingRow(row: row, key: key, type: type, source: source)
+            if try isReturned(id, source: source) { return nil }
+            (key, isGenerated) = (hash(source: row.source, id: id), false)
         }
+        let fingerprint = identities.fingerprint(key, isGenerated: isGenerated)
+        try insertPending(ifAnyHas: fingerprint)
+        if try identities.has(key, fingerprint) { return nil }
+        return PendingRow(
+            row: row, key: key, fingerprint: fingerprint, type: type, source: source)
+    }
+
+    /// What may be the same event as the next must be in the store, or be refused, before that one is
+    /// looked for.
+    private func insertPending(ifAnyHas fingerprint: UInt64) throws(StorageError) {
+        if pendingFingerprints.contains(fingerprint) { try insertPending() }
     }
 
     private func insertPending() throws(StorageError) {
         guard !pending.isEmpty else { return }
-        defer { pending.removeAll(keepingCapacity: true) }
-        if pending.count == EventInserter.rowsAtOnce {
-            if groupsAlone > 0 {
-                groupsAlone -= 1
-            } else if try insertTogether() {
-                return
-            }
-        }
+        defer { removePending() }
+        if pending.count == EventInserter.rowsAtOnce, try insertTogether() { return }
         for row in pending {
             do throws(StorageError) {
                 try attempt("event") { () throws(SQLiteError) in try insertAlone(row) }
@@ -151,16 +151,20 @@ package final class EventInserter {
         }
     }
 
+    private func removePending() {
+        pending.removeAll(keepingCapacity: true)
+        pendingFingerprints.removeAll(keepingCapacity: true)
+    }
+
     private func insertAlone(_ row: PendingRow) throws(SQLiteError) {
         bind(row, at: 0, of: one)
         try one.run()
-        if connection.changes > 0 { count(row) } else { duplicates += 1 }
+        count(row)
     }
 
-    /// Inserts all of `pending` by one statement, or finds them all to be there.
-    /// - Returns: false if nothing was done, for each row must show by itself what it is: one of them
-    ///   is refused, or some of them are duplicates. Those would leave gaps in `seq`, by whose
-    ///   difference sinks tell how many rows retention took from them.
+    /// Inserts all of `pending` by one statement.
+    /// - Returns: false if nothing was done, for one of them is refused and each must show by itself
+    ///   which it is.
     private func insertTogether() throws(StorageError) -> Bool {
         do throws(StorageError) {
             try attempt("event") { () throws(SQLiteError) in
@@ -172,25 +176,14 @@ package final class EventInserter {
             guard error.code == .rejected else { throw error }
             return false
         }
-        let changes = connection.changes
-        if changes == 0 {
-            duplicates += pending.count
-        } else if changes == pending.count {
-            for row in pending { count(row) }
-        } else {
-            try attempt("event") { () throws(SQLiteError) in
-                takeBack.bind(1, lastSeq)
-                try takeBack.run()
-            }
-            groupsAlone = EventInserter.groupsAloneAfterMixed
-            return false
-        }
+        for row in pending { count(row) }
         return true
     }
 
     private func count(_ row: PendingRow) {
         inserted += 1
         lastSeq += 1
+        identities.index.insert(row.fingerprint, seq: lastSeq)
         tally.inserted(
             TalliedRow(
                 seq: lastSeq, time: row.row.time, typeID: row.type, sourceID: row.source,
@@ -211,7 +204,7 @@ package final class EventInserter {
         self.lastSeq = lastSeq
         inserted = 0
         duplicates = 0
-        pending.removeAll(keepingCapacity: true)
+        removePending()
         rejected.removeAll()
         refused.removeAll()
         tally.removeAll()
@@ -226,13 +219,16 @@ package final class EventInserter {
     }
 
     func commit() {
+        identities.index.committed(lastSeq)
         types.commit()
         sources.commit()
         identity.shrink(above: 64 << 10)
     }
 
-    func rollback() {
-        pending.removeAll(keepingCapacity: true)
+    /// - Parameter lastSeq: the last row that is committed.
+    func rollback(to lastSeq: Int64) {
+        identities.index.rolledBack(to: lastSeq)
+        removePending()
         rejected.removeAll()
         types.rollback()
         sources.rollback()
@@ -245,13 +241,8 @@ package final class EventInserter {
         _ id: UnsafeRawBufferPointer, source: Int64
     ) throws(StorageError) -> Bool {
         guard let uuid = Key128(uuidV7: id) else { return false }
-        if pending.contains(where: { $0.key == uuid }) { try insertPending() }
-        return try attempt("event") { () throws(SQLiteError) in
-            defer { generated.reset() }
-            generated.bind(1, uuid)
-            generated.bind(2, source)
-            return try generated.step()
-        }
+        try insertPending(ifAnyHas: identities.fingerprint(uuid, isGenerated: true))
+        return try identities.hasGenerated(uuid, source: source)
     }
 
     /// - Parameter index: the row's place in the statement.

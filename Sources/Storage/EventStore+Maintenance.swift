@@ -25,6 +25,9 @@ extension EventStore {
         StoreChore("set hashes") { (store, _) throws(StorageError) in
             try store.fillSetHashes(try store.writer())
         },
+        StoreChore("identities") { (store, moment) throws(StorageError) in
+            try store.attendToIdentities(try store.writer(), moment)
+        },
         StoreChore("free space") { (store, moment) throws(StorageError) in
             if moment.isIdle { try store.vacuumStep(try store.writer()) }
         },
@@ -36,7 +39,8 @@ extension EventStore {
 
     /// Somebody waits for a chore: an idle writer should not rest. Any thread.
     package var hasUrgentChore: Bool {
-        !quarantine.isEmpty || sinks.isUrgent || !published.withLock { $0.areSetHashesKnown }
+        !quarantine.isEmpty || sinks.isUrgent
+            || published.withLock { !$0.areSetHashesKnown || $0.hasIdentityWork }
             || chores.withLock { $0 }.contains { $0.isUrgent() }
     }
 

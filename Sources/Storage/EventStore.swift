@@ -54,7 +54,8 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
         self.log = log
         self.options = options
         let damage = DamageMarker(database: path)
-        let writer = try StoreWriter(path: path, options: options, now: now, damage: damage)
+        let writer = try StoreWriter(
+            path: path, options: options, now: now, damage: damage, log: log)
         openWriter = writer
         durableObservers = Locked([
             { [quarantine] in quarantine.inbox.becomeDurable() },
@@ -88,6 +89,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     ) throws(StorageError) -> WriteResult {
         let writer = try writer()
         let inserter = writer.inserter
+        try awaitIdentities(writer)
         do {
             try writer.transact { (counters) throws(StorageError) in
                 inserter.begin(after: counters.lastSeq)
@@ -97,7 +99,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
                 if let position { counters.position = Int64(position) }
             }
         } catch {
-            inserter.rollback()
+            inserter.rollback(to: writer.counters.lastSeq)
             publish(writer)
             throw error
         }
@@ -164,6 +166,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             // Not lost: the journal still holds what no checkpoint has synced.
             log.warning("store closed without a checkpoint") { $0.add("error", error) }
         }
+        writer.identities.index.close()
         publish(writer)
         openWriter = nil
     }
@@ -187,6 +190,9 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             status.deadLetters = counters.deadLetterRows
             status.deadLettersTrimmed = counters.deadLetterTrimmed
             status.areSetHashesKnown = counters.areSetHashesKnown
+            status.isReadyToWrite = writer.identities.isReady
+            status.hasIdentityWork =
+                !writer.identities.index.isWhole || writer.identities.hasKeyIndex
             status.freePages = writer.freePages
             status.isSyncFailed = writer.isSyncFailed
         }

@@ -21,6 +21,11 @@ package struct EventStoreOptions: Sendable {
     package var quarantine = QuarantineLimits()
     package var deadLetters = DeadLetterLimits()
     package var schema = Schema.current
+    /// Identities that are kept in memory before they become a file: 16 MiB, half of it free.
+    package var identityTableCount = IdentityTable.fullCount
+    /// Rows that are read again when the store is opened, for identities that a kill took from memory.
+    /// More are read while the service runs, and nothing is stored before. A million take 0.3 s.
+    package var identityRowsAtOpen: Int64 = 2 << 20
 
     package init() {}
 }

@@ -19,6 +19,10 @@ package struct StoreStatus: Sendable, Equatable {
     package var deadLettersTrimmed: Int64 = 0
     /// Generations have set hashes; false while a store of an earlier version is being read.
     package var areSetHashesKnown = false
+    /// Every identity is known, so that events can be stored; see `EventStore.isReadyToWrite`.
+    package var isReadyToWrite = false
+    /// The identity index is being read from the rows, or has just been.
+    package var hasIdentityWork = false
     /// Of the database file.
     package var fileBytes: Int64 = 0
     /// Of the write-ahead log.

@@ -1,11 +1,13 @@
 import Primitives
 import SQLite
+import Telemetry
 
 /// The one connection that writes, with everything that belongs to the writer's thread.
 final class StoreWriter {
     let path: String
     let connection: Connection
     let inserter: EventInserter
+    let identities: IdentityLookup
     private(set) var counters: StoreCounters
     /// See `EventStore.durablePosition`.
     var durablePosition: Int64
@@ -24,7 +26,7 @@ final class StoreWriter {
     /// left in the write-ahead log into the file. SQLite checks the sums of the log while it reads
     /// it, so after this everything is in the file and synced, whatever was true before.
     init(
-        path: String, options: EventStoreOptions, now: Int64, damage: DamageMarker
+        path: String, options: EventStoreOptions, now: Int64, damage: DamageMarker, log: Logger
     ) throws(StorageError) {
         self.path = path
         self.damage = damage
@@ -39,15 +41,32 @@ final class StoreWriter {
             let counters = try StoreCounters(connection)
             _ = try connection.checkpoint(.truncate)
             let highestSeq = try connection.integer("SELECT max(seq) FROM event_rows") ?? 0
-            return (try EventInserter(connection, secret: secret), counters, highestSeq)
+            return (secret, counters, highestSeq)
         }
         guard opened.1.arePlausible(highestSeq: opened.2) else {
             throw StorageError(.corrupt, "\(path): the numbers in meta cannot be true")
         }
+        let identities = try IdentityLookup(
+            connection, path: path, secret: opened.0, lastSeq: opened.1.lastSeq,
+            tableCount: options.identityTableCount, log: log)
+        try StoreWriter.complete(identities, options)
+        inserter = try examine(path) { () throws(SQLiteError) in
+            try EventInserter(connection, secret: opened.0, identities: identities)
+        }
+        self.identities = identities
         self.connection = connection
-        inserter = opened.0
         counters = opened.1
         durablePosition = opened.1.position
+    }
+
+    /// Reads what is missing of the identity index, unless that takes longer than a start may.
+    private static func complete(
+        _ identities: IdentityLookup, _ options: EventStoreOptions
+    ) throws(StorageError) {
+        let missing = identities.index.gaps.reduce(0) { $0 + $1.count }
+        guard missing <= options.identityRowsAtOpen else { return }
+        while !identities.index.isWhole { try identities.refillStep() }
+        try identities.dropKeyIndex()
     }
 
     /// Runs `body` in one transaction; the counters it changes become true with the commit.
@@ -103,7 +122,7 @@ final class StoreWriter {
     private static func probe(_ connection: Connection) throws(SQLiteError) {
         for sql in [
             "SELECT min(seq) FROM event_rows",
-            "SELECT max(key) FROM event_rows", "SELECT max(time) FROM event_rows",
+            "SELECT max(seq) FROM event_rows", "SELECT max(time) FROM event_rows",
             "SELECT count(*) FROM event_types", "SELECT count(*) FROM meta",
             "SELECT minute FROM generations ORDER BY type_id DESC, minute DESC LIMIT 1",
             "SELECT max(seq) FROM quarantine", "SELECT seq FROM events LIMIT 1",

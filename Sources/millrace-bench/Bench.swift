@@ -7,6 +7,8 @@ struct Bench {
     let rounds: Int
     /// Rows of the store that is scanned.
     let rows: Int
+    /// Ids that one side of `identity` stores.
+    let ids: Int
     /// Where data may lie; goes away at the end.
     let scratch: ScratchDirectory
     /// The release binary of the service.

@@ -35,6 +35,9 @@ struct MillraceBench: ParsableCommand {
     @Option(help: "Rows of the store that scan steps over.")
     var rows = 1_000_000
 
+    @Option(help: "Ids that `identity` stores in each round.")
+    var ids = 1_000_000
+
     @Option(help: "Write the figures to this file as well, as JSON.")
     var json: String?
 
@@ -51,6 +54,9 @@ struct MillraceBench: ParsableCommand {
         guard seconds > 0, seconds <= 600 else {
             throw ValidationError("--seconds must be above 0 and at most 600.")
         }
+        guard (1...1_000_000_000).contains(ids) else {
+            throw ValidationError("--ids must be 1 to 1,000,000,000.")
+        }
         guard (1...1000).contains(rounds) else {
             throw ValidationError("--rounds must be 1 to 1000.")
         }
@@ -65,7 +71,7 @@ struct MillraceBench: ParsableCommand {
         Interruption.clearsUp(scratch)
         defer { scratch.remove() }
         let bench = Bench(
-            time: .seconds(seconds), rounds: rounds, rows: rows, scratch: scratch,
+            time: .seconds(seconds), rounds: rounds, rows: rows, ids: ids, scratch: scratch,
             serverPath: server ?? BuildFolder.program("millrace"))
         let machine = MachineState()
         printConditions(machine, scratch)

@@ -27,7 +27,7 @@ import Testing
                 "ALTER TABLE rollups ADD COLUMN y INTEGER; INSERT INTO rollups VALUES(1, 2);",
             ])
         let new = try openStore(folder, options: options)
-        #expect(try new.integer("PRAGMA user_version") == 6)
+        #expect(try new.integer("PRAGMA user_version") == 7)
         #expect(try new.integer("SELECT y FROM rollups") == 2)
         #expect(new.position == 7)
         #expect(try new.write([TestEvent(id: "1")]).duplicates == 1)
@@ -45,7 +45,7 @@ import Testing
             try old.execute("PRAGMA application_id = \(0x4D52_4C43)")
         }
         let store = try openStore(folder)
-        #expect(try store.integer("PRAGMA user_version") == 4)
+        #expect(try store.integer("PRAGMA user_version") == 5)
         #expect(try store.openSinks(["a"]) == ["a": 0])
         store.close(deadline: soon)
     }
@@ -61,9 +61,9 @@ import Testing
         let error = #expect(throws: StorageError.self) {
             _ = try openStore(folder, options: options)
         }
-        #expect(error?.message.contains("migration to version 5") == true)
+        #expect(error?.message.contains("migration to version 6") == true)
         let store = try openStore(folder)
-        #expect(try store.integer("PRAGMA user_version") == 4)
+        #expect(try store.integer("PRAGMA user_version") == 5)
         #expect(try store.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'half'") == 0)
     }
 
