@@ -63,11 +63,13 @@ let package = Package(
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
         room(
             "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
-        room("Query", ["Storage", "Redis", "SQLite", "Primitives", "Telemetry"]),
+        room("Cache", ["Redis", "Primitives", "Telemetry"]),
+        room("Query", ["Storage", "SQLite", "Primitives", "Telemetry"]),
         room(
             "Service",
             [
-                "Query", "Events", "Redis", "Resilience", "HTTPClient", "Storage", "SQLite",
+                "Query", "Cache", "Events", "Redis", "Resilience", "HTTPClient", "Storage",
+                "SQLite",
                 "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -79,8 +81,8 @@ let package = Package(
         .executableTarget(
             name: "millrace-bench",
             dependencies: [
-                "Service", "Query", "Events", "Storage", "Telemetry", "Resilience", "Primitives",
-                "CAllocations",
+                "Service", "Query", "Cache", "Events", "Storage", "Telemetry", "Resilience",
+                "Primitives", "CAllocations",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
@@ -106,6 +108,7 @@ let package = Package(
         tests(
             "QueryTests",
             ["Query", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
+        tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
         tests("ServiceTests", ["Service", "Primitives", "TestSupport"]),
         tests("ProcessTests", ["Primitives", "TestSupport"]),
         tests("TidyTests", []),

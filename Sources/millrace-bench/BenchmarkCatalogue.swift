@@ -2,7 +2,8 @@
 enum BenchmarkCatalogue {
     static let all: [any (Benchmark & SendableMetatype).Type] = [
         DecodeBenchmark.self, BreakerBenchmark.self, ChecksumBenchmark.self, GzipBenchmark.self,
-        JournalBenchmark.self, WriterBenchmark.self, QueryBenchmark.self, StartupBenchmark.self,
+        CacheBenchmark.self, JournalBenchmark.self, WriterBenchmark.self, QueryBenchmark.self,
+        StartupBenchmark.self,
         HealthBenchmark.self, EventsBenchmark.self, BatchesBenchmark.self,
         StreamsBenchmark.self, QueryHTTPBenchmark.self,
     ]
