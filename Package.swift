@@ -86,12 +86,13 @@ let package = Package(
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
         room(
             "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
-        room(
-            "Query", ["Storage", "Redis", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
+        room("Cache", ["Redis", "Primitives", "Telemetry"]),
+        room("Query", ["Storage", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
         room(
             "Service",
             [
-                "Query", "Events", "Redis", "Resilience", "HTTPClient", "Storage", "SQLite",
+                "Query", "Cache", "Events", "Redis", "Resilience", "HTTPClient", "Storage",
+                "SQLite",
                 "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -103,8 +104,8 @@ let package = Package(
         .executableTarget(
             name: "millrace-bench",
             dependencies: [
-                "Service", "Query", "Events", "Storage", "Telemetry", "Resilience", "Primitives",
-                "ProcessSupport", "CAllocations",
+                "Service", "Query", "Cache", "Events", "Storage", "Telemetry", "Resilience",
+                "Primitives", "ProcessSupport", "CAllocations",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
@@ -135,6 +136,7 @@ let package = Package(
         tests(
             "QueryTests",
             ["Query", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
+        tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
         tests("ServiceTests", ["Service", "Primitives", "TestSupport"]),
         tests("ProcessTests", ["Primitives", "TestSupport"]),
         tests("TidyTests", ["ProcessSupport"]),

@@ -29,3 +29,8 @@ package struct Key128: Hashable, Sendable {
         self = out
     }
 }
+
+/// SipHash-1-3 under a secret key: nobody outside can choose keys that share a slot of a table.
+package func keyedHash(_ bytes: UnsafeRawBufferPointer, key: Key128) -> UInt64 {
+    millrace_siphash13(key.high, key.low, bytes.baseAddress, bytes.count)
+}

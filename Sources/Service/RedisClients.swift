@@ -1,5 +1,5 @@
+import Cache
 import Events
-import Query
 import Redis
 
 /// Every way from this service to a Redis; none without one.

@@ -1,3 +1,4 @@
+import Cache
 import Container
 import Events
 import HTTPServer

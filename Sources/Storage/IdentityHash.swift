@@ -6,7 +6,7 @@ import Primitives
 /// are one identity, as for deduplication: a UUIDv7 that a node gave, and the text of it with which a
 /// client gives the event back.
 ///
-/// The key is public, so whoever may write can search for events whose hashes add up alike. Decision 28
+/// The key is public, so whoever may write can search for events whose hashes add up alike. Decision 29
 /// says what that gives them. One thread at a time.
 final class IdentityHash {
     private static let key = Key128(high: 0x6D69_6C6C_7261_6365, low: 0x7365_742D_6861_7368)

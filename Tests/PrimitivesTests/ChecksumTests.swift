@@ -17,6 +17,16 @@ struct ChecksumTests {
         #expect(bytes.withUnsafeBytes { crc32c($0) } == crc)
     }
 
+    /// From CPython, whose hash of bytes is SipHash-1-3 (PYTHONHASHSEED=0 makes the key zero).
+    @Test(arguments: [
+        ("a", 0x4074_48d2_b89b_1813 as UInt64), ("abcdefg", 0x6db1_2aae_9070_f506),
+        ("abcdefgh", 0x3f7b_849c_0b8e_35ea), ("query:v1:42", 0xb226_ce0d_4b57_ee93),
+    ])
+    func `SipHash-1-3 is what another implementation computes`(text: String, hash: UInt64) {
+        let bytes = Bytes(text)
+        #expect(keyedHash(bytes.span, key: Key128(high: 0, low: 0)) == hash)
+    }
+
     @Test func `continues a CRC-32C from any place`() {
         let bytes = (0..<100).map { UInt8($0 * 37 & 0xFF) }
         bytes.withUnsafeBytes { whole in

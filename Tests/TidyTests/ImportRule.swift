@@ -30,9 +30,10 @@ struct ImportRule: CustomStringConvertible, Sendable {
         // Events and queries meet in Storage, never each other. The benchmarks measure both.
         ImportRule(module: "Events", allowed: ["Service", "millrace-bench"]),
         ImportRule(module: "Query", allowed: ["Service", "millrace-bench"]),
+        ImportRule(module: "Cache", allowed: ["Query", "Service", "millrace-bench"]),
         ImportRule(module: "Logs", allowed: ["Service"]),
         ImportRule(module: "Service", allowed: ["millrace", "millrace-bench"]),
-        ImportRule(module: "Redis", allowed: ["Events", "Query", "Service"]),
+        ImportRule(module: "Redis", allowed: ["Events", "Cache", "Service"]),
         ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Service"]),
         // It starts and kills processes, which no service may.
         ImportRule(module: "ProcessSupport", allowed: ["millrace-bench"]),

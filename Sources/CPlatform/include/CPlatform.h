@@ -9,6 +9,9 @@ uint32_t millrace_crc32c(uint32_t crc, const void *bytes, size_t count);
 /// SipHash-2-4 with a 128-bit result (Aumasson and Bernstein). `key` and `out` are 16 bytes.
 void millrace_siphash128(const uint8_t *key, const void *bytes, size_t count, uint8_t *out);
 
+/// SipHash-1-3 with a 64-bit result: half the rounds, for tables whose keys others choose.
+uint64_t millrace_siphash13(uint64_t k0, uint64_t k1, const void *bytes, size_t count);
+
 /// Sets the calling thread's nice value (Linux has one per thread) and name (15 bytes at most).
 /// Returns 0 or errno.
 int millrace_thread_set_nice(int nice);

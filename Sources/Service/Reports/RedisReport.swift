@@ -1,6 +1,6 @@
+import Cache
 import Events
 import Primitives
-import Query
 import Redis
 import Resilience
 

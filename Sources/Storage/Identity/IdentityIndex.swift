@@ -28,7 +28,7 @@ import Telemetry
 /// that is missing or damaged leaves a gap that is filled from the rows. The process may be killed at any
 /// moment: what was in memory is read from the rows after the last run.
 ///
-/// P. O'Neil et al., The Log-Structured Merge-Tree, 1996; the measurements are in decision 29.
+/// P. O'Neil et al., The Log-Structured Merge-Tree, 1996; the measurements are in decision 37.
 final class IdentityIndex {
     /// Runs of one level that become one of the next.
     private static let fanIn = 8

@@ -1,0 +1,266 @@
+import Primitives
+
+/// One part of the memory tier: entries, the index that finds them and the policy that chooses
+/// among them, all changed together under one lock. A map and a policy that are changed apart lose
+/// entries or grow without bound.
+///
+/// Invariants, whenever the lock is free:
+/// - the index holds exactly the nodes that the policy has in use, each under its entry's hash;
+/// - `entries[node]` is retained once for each of them;
+/// - the sum of their weights is at most the capacity.
+final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
+    private let lock = BareLock()
+    private var policy: WindowPolicy
+    private var index = NodeIndex()
+    private var sketch: FrequencySketch
+    private var entries: UnsafeMutablePointer<Unmanaged<CacheEntry>?>
+    private var entryCapacity: Int
+    private var windowShare: Double
+    private var counts = MemoryCounts()
+    /// Where the next sweep goes on.
+    private var sweepPlace: UInt32 = 0
+    private let weighsBytes: Bool
+
+    init(capacity: Int, weighsBytes: Bool, expectedEntries: Int, windowShare: Double, seed: UInt64)
+    {
+        policy = WindowPolicy(capacity: capacity, windowShare: windowShare, seed: seed)
+        sketch = FrequencySketch(entries: expectedEntries)
+        entryCapacity = 64
+        entries = .allocate(capacity: entryCapacity)
+        entries.initialize(repeating: nil, count: entryCapacity)
+        self.windowShare = windowShare
+        self.weighsBytes = weighsBytes
+    }
+
+    deinit {
+        for node in 0..<entryCapacity { entries[node]?.release() }
+        entries.deallocate()
+        policy.destroy()
+        index.destroy()
+        sketch.destroy()
+    }
+
+    /// The entry of this key, and the question counted, whatever comes of it.
+    func get(_ hash: UInt64, _ key: UnsafeRawBufferPointer, at now: MonotonicTime) -> CacheEntry? {
+        lock.lock()
+        sketch.count(hash)
+        let node = find(hash, key)
+        guard node != 0, let entry = entries[Int(node)] else {
+            counts.misses &+= 1
+            lock.unlock()
+            return nil
+        }
+        let isAlive = entry._withUnsafeGuaranteedRef { now < $0.hardExpiry }
+        guard isAlive else {
+            counts.misses &+= 1
+            counts.expired &+= 1
+            take(node, hash)
+            lock.unlock()
+            entry.release()
+            return nil
+        }
+        policy.touch(node)
+        counts.hits &+= 1
+        let found = entry.takeUnretainedValue()
+        lock.unlock()
+        return found
+    }
+
+    /// The entry of this key, without a trace.
+    func peek(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> CacheEntry? {
+        lock.lock()
+        defer { lock.unlock() }
+        let node = find(hash, key)
+        return node == 0 ? nil : entries[Int(node)]?.takeUnretainedValue()
+    }
+
+    /// Stores `entry`, or replaces the one of its key, if `mayReplace` agrees. What must go for it
+    /// goes; that may be `entry` itself.
+    func insert(
+        _ entry: CacheEntry, windowShare: Double, if isWanted: (CacheEntry?) -> Bool
+    ) -> MemoryInsertion {
+        let weight = UInt32(clamping: weighsBytes ? entry.weight : 1)
+        var gone: [Unmanaged<CacheEntry>] = []
+        lock.lock()
+        if windowShare != self.windowShare {
+            self.windowShare = windowShare
+            policy.setWindow(share: windowShare)
+        }
+        let node = find(entry.hash, entry.key)
+        let before = node == 0 ? nil : entries[Int(node)]
+        guard isWanted(before?.takeUnretainedValue()) else {
+            counts.outdated &+= 1
+            lock.unlock()
+            return MemoryInsertion(isStored: false, evictedCount: 0)
+        }
+        var isStored = true
+        if let before {
+            gone.append(before)
+            entries[Int(node)] = Unmanaged.passRetained(entry)
+            policy.reweigh(node, weight, cost: entry.costClass)
+        } else {
+            add(entry, weight)
+        }
+        var evictedCount = 0
+        policy.evict(sketch) { victim, hash in
+            guard let old = entries[Int(victim)] else { return }
+            isStored = isStored && old.toOpaque() != Unmanaged.passUnretained(entry).toOpaque()
+            gone.append(old)
+            entries[Int(victim)] = nil
+            index.remove(hash, victim)
+            evictedCount += 1
+        }
+        counts.inserted &+= 1
+        counts.evicted &+= Int64(evictedCount)
+        lock.unlock()
+        // Freeing may take microseconds, which the lock must not wait for.
+        for old in gone { old.release() }
+        return MemoryInsertion(isStored: isStored, evictedCount: evictedCount)
+    }
+
+    /// Removes the entry of this key, if `isMeant`.
+    func remove(
+        _ hash: UInt64, _ key: UnsafeRawBufferPointer, if isMeant: (CacheEntry) -> Bool
+    ) -> Bool {
+        lock.lock()
+        let node = find(hash, key)
+        guard node != 0, let entry = entries[Int(node)],
+            entry._withUnsafeGuaranteedRef({ isMeant($0) })
+        else {
+            lock.unlock()
+            return false
+        }
+        take(node, hash)
+        counts.purged &+= 1
+        lock.unlock()
+        entry.release()
+        return true
+    }
+
+    /// Removes every entry for which `isMeant` holds.
+    func removeAll(where isMeant: (CacheEntry) -> Bool) -> Int {
+        var gone: [Unmanaged<CacheEntry>] = []
+        lock.lock()
+        for node in policy.usedNodes {
+            guard Int(node) < entryCapacity, let entry = entries[Int(node)],
+                entry._withUnsafeGuaranteedRef({ isMeant($0) })
+            else { continue }
+            take(node, entry._withUnsafeGuaranteedRef { $0.hash })
+            gone.append(entry)
+        }
+        counts.purged &+= Int64(gone.count)
+        lock.unlock()
+        for entry in gone { entry.release() }
+        return gone.count
+    }
+
+    /// Removes entries that have expired among the next `nodeCount`.
+    func sweep(at now: MonotonicTime, nodeCount: Int) {
+        var gone: [Unmanaged<CacheEntry>] = []
+        lock.lock()
+        let used = policy.usedNodes
+        for _ in 0..<min(nodeCount, used.count) {
+            if !used.contains(sweepPlace) { sweepPlace = used.lowerBound }
+            if Int(sweepPlace) < entryCapacity, let entry = entries[Int(sweepPlace)],
+                entry._withUnsafeGuaranteedRef({ $0.hardExpiry <= now })
+            {
+                take(sweepPlace, entry._withUnsafeGuaranteedRef { $0.hash })
+                gone.append(entry)
+            }
+            sweepPlace += 1
+        }
+        counts.expired &+= Int64(gone.count)
+        lock.unlock()
+        for entry in gone { entry.release() }
+    }
+
+    /// Counters, and what there is now.
+    var snapshot: MemoryCounts {
+        lock.lock()
+        defer { lock.unlock() }
+        var counts = counts
+        counts.entries = policy.count
+        counts.weight = policy.weight
+        counts.windowWeight = policy.windowWeight
+        return counts
+    }
+
+    var entryCount: Int {
+        lock.lock()
+        defer { lock.unlock() }
+        return policy.count
+    }
+
+    // MARK: Under the lock
+
+    @inline(__always)
+    private func find(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> UInt32 {
+        let (nodes, entries) = (policy.nodes, entries)
+        return index.find(hash) { node in
+            guard nodes[Int(node)].hash == hash, let entry = entries[Int(node)] else {
+                return false
+            }
+            return entry._withUnsafeGuaranteedRef { $0.hasKey(key) }
+        }
+    }
+
+    private func add(_ entry: CacheEntry, _ weight: UInt32) {
+        let node = policy.insert(hash: entry.hash, weight: weight, cost: entry.costClass)
+        if Int(node) >= entryCapacity {
+            let larger = UnsafeMutablePointer<Unmanaged<CacheEntry>?>.allocate(
+                capacity: entryCapacity * 2)
+            larger.moveInitialize(from: entries, count: entryCapacity)
+            (larger + entryCapacity).initialize(repeating: nil, count: entryCapacity)
+            entries.deallocate()
+            entries = larger
+            entryCapacity *= 2
+        }
+        entries[Int(node)] = Unmanaged.passRetained(entry)
+        index.insert(entry.hash, node)
+        if policy.count > sketch.entryCount { sketch.grow(toEntries: policy.count) }
+    }
+
+    /// Unlinks; the caller releases the entry once the lock is free.
+    private func take(_ node: UInt32, _ hash: UInt64) {
+        entries[Int(node)] = nil
+        index.remove(hash, node)
+        policy.remove(node)
+    }
+}
+
+/// What came of storing an entry.
+package struct MemoryInsertion: Sendable, Equatable {
+    /// False if the entry had to go itself, or one that is as good was there.
+    package var isStored: Bool
+    package var evictedCount: Int
+}
+
+/// Counters of the memory tier. 64 bits, because one that overflows would end what relies on it.
+package struct MemoryCounts: Sendable {
+    package var hits: Int64 = 0
+    package var misses: Int64 = 0
+    package var inserted: Int64 = 0
+    package var evicted: Int64 = 0
+    package var expired: Int64 = 0
+    package var purged: Int64 = 0
+    /// Not stored because what was there is newer.
+    package var outdated: Int64 = 0
+    package var entries = 0
+    package var weight = 0
+    package var windowWeight = 0
+
+    static func + (a: MemoryCounts, b: MemoryCounts) -> MemoryCounts {
+        var sum = a
+        sum.hits &+= b.hits
+        sum.misses &+= b.misses
+        sum.inserted &+= b.inserted
+        sum.evicted &+= b.evicted
+        sum.expired &+= b.expired
+        sum.purged &+= b.purged
+        sum.outdated &+= b.outdated
+        sum.entries += b.entries
+        sum.weight += b.weight
+        sum.windowWeight += b.windowWeight
+        return sum
+    }
+}

@@ -1,0 +1,377 @@
+@testable import Cache
+import Primitives
+import Redis
+import Telemetry
+import TestSupport
+import Testing
+
+/// Nodes that share answers through a real Redis.
+@Suite(.serialized) struct RedisTierTests {
+    @Test func `a node uses what another one has computed over the same data`() async throws {
+        let (text, runs, source, cost) = try await SideThread.run {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            a.source.release()
+            b.source.release()
+            a.source.padding = String(repeating: " and so on", count: 500)
+            let text = try a.share("q")
+            let reply = try b.find("q")
+            return (
+                reply.entry.body?.text == text, b.source.runs, reply.source,
+                reply.entry.gzipBody?.count ?? 0
+            )
+        }
+        #expect(text && runs >= 0 && source == .redis)
+        #expect(cost > 0 && cost < 1000)
+    }
+
+    @Test func `an answer over other data with the same count is none`() async throws {
+        let (runs, source) = try await SideThread.run {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            a.source.release()
+            b.source.release()
+            a.source.change(setHash: 77)
+            b.source.change(setHash: 78)
+            try a.share("q")
+            let reply = try b.ask("q").reply()
+            return (b.source.runs, reply.source)
+        }
+        #expect(runs == 1 && source == .computed)
+    }
+
+    @Test func `a slower node never replaces a fresher answer`() async throws {
+        let (outdated, wanted) = try await SideThread.run {
+            let server = try RedisServer()
+            let (a, b, c) = (Node("a", server), Node("b", server), Node("c", server))
+            defer { Node.stop(a, b, c) }
+            for node in [a, b, c] { node.source.release() }
+            a.source.change(setHash: 5)
+            a.source.change(setHash: 6)
+            try a.share("q")
+            try b.wait {
+                _ = try b.ask("q", mode: .refresh).text()
+                return b.tier.counters.writesOutdated.count > 0
+            }
+            c.source.change(setHash: 5)
+            c.source.change(setHash: 6)
+            return (b.tier.counters.writes.count, try c.find("q").source)
+        }
+        #expect(outdated == 0 && wanted == .redis)
+    }
+
+    @Test func `of two nodes one computes, and the other waits for it`() async throws {
+        let (texts, runs) = try await SideThread.run {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            b.source.release()
+            var seen: [String] = []
+            // A machine that stalls for longer than a call may take is not what is tested.
+            try a.wait {
+                let key = "q\(seen.count)"
+                a.source.hold()
+                let first = a.ask(key)
+                a.source.waitForHeld(1)
+                let second = b.ask(key)
+                sleep(until: .after(.milliseconds(20)))
+                a.source.release()
+                _ = try first.text()
+                seen.append(try second.reply().source == .redis ? "waited" : "computed")
+                return seen.last == "waited"
+            }
+            return (seen.last, b.source.runs == seen.count - 1)
+        }
+        #expect(texts == "waited" && runs)
+    }
+
+    @Test func `a node whose computing hangs keeps others for a bounded time`() async throws {
+        let (text, took) = try await SideThread.run {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            b.source.release()
+            _ = a.ask("q")
+            a.source.waitForHeld(1)
+            let start = MonotonicTime.now()
+            let text = try b.ask("q").text()
+            return (text, MonotonicTime.now().since(start))
+        }
+        #expect(text == "q 1")
+        #expect(took < .seconds(2))
+    }
+
+    @Test func `foreign and damaged values are misses`() async throws {
+        let (sources, damaged) = try await SideThread.run {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            a.source.release()
+            b.source.release()
+            let key = Bytes("q")
+            let keys = SharedKeys(key: key.span, tags: [])
+            try a.share("q")
+            var damaged = CacheReply.Source.redis
+            try b.wait {
+                b.cache.memory.purgeAll()
+                try a.command("SETRANGE", keys.value, "150", "!")
+                damaged = try b.ask("q").reply().source
+                return b.tier.counters.damaged.count > 0
+            }
+            b.cache.memory.purgeAll()
+            try a.command("SET", keys.value, "something else", "PX", "60000")
+            let foreign = try b.ask("q").reply().source
+            return ([damaged, foreign], b.tier.counters.damaged.count)
+        }
+        #expect(sources == [.computed, .computed] && damaged > 0)
+    }
+
+    @Test func `every key has a time to live`() async throws {
+        let times = try await SideThread.run {
+            let server = try RedisServer()
+            let a = Node("a", server)
+            defer { Node.stop(a) }
+            a.source.release()
+            try a.share("q")
+            a.cache.purge(.tag("other"))
+            try a.wait { try a.keys().count >= 4 }
+            return try a.keys().map { try a.command("PTTL", $0)?.integer ?? -1 }
+        }
+        #expect(times.allSatisfy { $0 > 0 }, "\(times)")
+    }
+
+    @Test(arguments: ["tag", "key", "all"])
+    func `a purge reaches the memory of other nodes and what lies in Redis`(_ kind: String)
+        async throws
+    {
+        let (runs, text) = try await SideThread.run {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            a.source.release()
+            b.source.release()
+            try a.share("q")
+            _ = try b.find("q")
+            try b.wait { b.tier.purgeCount == 0 && b.isReading }
+            switch kind {
+            case "tag": a.cache.purge(.tag("tag"))
+            case "key": a.cache.purge(.key(Bytes("q")))
+            default: a.cache.purge(.all)
+            }
+            try b.wait { b.tier.purgeCount > 0 }
+            try b.wait { b.cache.memory.counts.entries == 0 }
+            let before = b.source.runs
+            return (b.source.runs - before, try b.ask("q").reply().source)
+        }
+        #expect(runs == 0 && text == .computed)
+    }
+
+    @Test func `what was computed before a purge is not shared after it`() async throws {
+        let (outdated, source) = try await SideThread.run {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            b.source.release()
+            let slow = a.ask("q")
+            a.source.waitForHeld(1)
+            b.cache.purge(.tag("tag"))
+            try b.wait { b.tier.purgeCount > 0 }
+            a.source.release()
+            _ = try slow.text()
+            // Either its own memory refused it already, or Redis does.
+            try a.wait { a.tier.purgeCount > 0 }
+            return (a.tier.counters.writes.count, try b.ask("q").reply().source)
+        }
+        #expect(outdated == 0 && source == .computed)
+    }
+
+    @Test func `a purge that was missed is made good after Redis is back`() async throws {
+        let entries = try await SideThread.run {
+            let server = try RedisServer(["--appendonly", "yes", "--appendfsync", "always"])
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            a.source.release()
+            b.source.release()
+            _ = try b.ask("q").text()
+            try b.wait { b.isReading }
+            server.kill()
+            a.cache.purge(.all)
+            try server.start()
+            try b.wait { b.cache.memory.counts.entries == 0 }
+            return b.cache.memory.counts.entries
+        }
+        #expect(entries == 0)
+    }
+
+    @Test func `a Redis that lost its data makes nodes purge what they have`() async throws {
+        let entries = try await SideThread.run {
+            let server = try RedisServer()
+            let a = Node("a", server)
+            defer { Node.stop(a) }
+            a.source.release()
+            try a.wait { a.isReading }
+            a.cache.purge(.tag("other"))
+            try a.wait { a.tier.purgeCount > 0 }
+            _ = try a.ask("q").text()
+            try a.command("FLUSHALL")
+            try a.wait { a.cache.memory.counts.entries == 0 }
+            return a.cache.memory.counts.entries
+        }
+        #expect(entries == 0)
+    }
+
+    @Test func `with Redis stopped, questions are answered as if there were none`() async throws {
+        let (first, later, runs) = try await SideThread.run {
+            let server = try RedisServer()
+            let a = Node("a", server)
+            defer { Node.stop(a) }
+            a.source.release()
+            _ = try a.ask("warm").text()
+            server.pause()
+            defer { server.resume() }
+            let start = MonotonicTime.now()
+            _ = try a.ask("q0").text()
+            let first = MonotonicTime.now().since(start)
+            var longest = Duration.zero
+            for number in 1...20 {
+                let start = MonotonicTime.now()
+                _ = try a.ask("q\(number)").text()
+                longest = max(longest, MonotonicTime.now().since(start))
+            }
+            return (first, longest, a.source.runs)
+        }
+        #expect(first < .seconds(2) && later < .seconds(2))
+        #expect(runs == 22)
+    }
+
+    @Test func `a full Redis is read all the same`() async throws {
+        let (refused, text) = try await SideThread.run {
+            let server = try RedisServer(["--maxmemory", "1", "--maxmemory-policy", "noeviction"])
+            let a = Node("a", server)
+            defer { Node.stop(a) }
+            a.source.release()
+            return (0, try a.ask("q").text())
+        }
+        #expect(refused == 0 && text == "q 1")
+    }
+
+    @Test func `any byte that is changed makes a value a miss`() throws {
+        var random = SeededGenerator.printingSeed("damage")
+        var content = CacheContent(body: Bytes(String(repeating: "abc", count: 1000)))
+        content.stamp = GenerationStamp(count: 7, setHash: .max)
+        content.tags = [1, 2, 3]
+        content.detail = CacheDetail(kind: 2, flags: 1, label: "W/\"x\"")
+        content.compress()
+        let key = Bytes("the key")
+        let now = MonotonicTime.now()
+        let tier = MemoryTier(.bytes(1 << 20))
+        let entry = tier.entry(
+            key.span, content, computedAt: now, lifetime: .hundredSeconds)
+        let value = try #require(
+            SharedEntry.encode(entry, purgeCount: 12, wallTime: 1_800_000_000_000, now: now))
+        let whole = try #require(
+            SharedEntry.decode(value.span, key: key.span, bodyLimit: 1 << 20))
+        #expect(whole.content.body?.text == content.body?.text)
+        #expect(whole.content.gzipBody?.text == content.gzipBody?.text)
+        #expect(whole.content.stamp == content.stamp && whole.content.tags == content.tags)
+        #expect(whole.content.detail == content.detail)
+        #expect(whole.computedAt == 1_800_000_000_000)
+        let other = Bytes("other key")
+        #expect(SharedEntry.decode(value.span, key: other.span, bodyLimit: 1 << 20) == nil)
+        #expect(SharedEntry.decode(value.span, key: key.span, bodyLimit: 100) == nil)
+        for _ in 0..<500 {
+            var bytes = Array(value.span)
+            if random.next() % 4 == 0 {
+                bytes.removeLast(1 + Int(random.next() % UInt64(bytes.count)))
+            } else {
+                bytes[Int(random.next() % UInt64(bytes.count))] ^= UInt8(1 + random.next() % 255)
+            }
+            let damaged = Bytes(bytes)
+            let found = SharedEntry.decode(damaged.span, key: key.span, bodyLimit: 1 << 20)
+            #expect(found == nil)
+        }
+    }
+}
+
+/// One node: a cache with its part of a Redis.
+private final class Node: Sendable {
+    let tier: RedisTier
+    let cache: AnswerCache
+    let source = AnswerSource()
+    private let bench: CacheBench
+    private let redis: GuardedRedis
+
+    init(_ name: String, _ server: RedisServer) {
+        redis = GuardedRedis(
+            server.url(), lanes: [.cache], clientName: name, logger: .silent)
+        var options = RedisTierOptions()
+        options.leastCost = .zero
+        tier = RedisTier(redis, node: name, options: options, log: .silent)
+        bench = CacheBench(shared: tier, source: source)
+        cache = bench.cache
+    }
+
+    static func stop(_ nodes: Node...) {
+        for node in nodes {
+            node.bench.stop()
+            node.redis.close()
+        }
+    }
+
+    /// Whether the purge feed has found its place.
+    var isReading: Bool { tier.purges.hasBegun }
+
+    func ask(_ key: String, mode: CacheMode = .use) -> CacheCall { bench.ask(key, mode: mode) }
+
+    /// Computes until Redis has it; on a busy machine a call may take too long.
+    @discardableResult
+    func share(_ key: String) throws -> String {
+        var text = ""
+        let before = tier.counters.writes.count
+        try wait {
+            text = try ask(key, mode: .refresh).text()
+            let deadline = Deadline.after(.seconds(1))
+            while tier.counters.writes.count == before, !deadline.hasPassed {
+                sleep(until: .after(.milliseconds(5)))
+            }
+            return tier.counters.writes.count > before
+        }
+        return text
+    }
+
+    /// Asks until the answer comes from Redis.
+    func find(_ key: String) throws -> CacheReply {
+        var found: CacheReply?
+        try wait {
+            cache.memory.purgeAll()
+            found = try ask(key).reply()
+            return found?.source == .redis
+        }
+        guard let found else { throw TestError("not found") }
+        return found
+    }
+
+    func wait(_ condition: () throws -> Bool) throws { try bench.wait(condition) }
+
+    @discardableResult
+    func command(_ name: StaticString, _ arguments: String...) throws -> Answer? {
+        var pipeline = RedisPipeline()
+        pipeline.begin(name, argumentCount: arguments.count)
+        for argument in arguments { pipeline.add(argument) }
+        return try redis.call(.cache, within: .seconds(5)) {
+            session throws(RedisError) -> Answer? in
+            let reply = try session.single(pipeline)
+            return Answer(
+                integer: reply.integer, elements: reply.elements.compactMap(\.string))
+        }
+    }
+
+    func keys() throws -> [String] { try command("KEYS", "*")?.elements ?? [] }
+
+    struct Answer: Sendable {
+        var integer: Int64?
+        var elements: [String]
+    }
+}
