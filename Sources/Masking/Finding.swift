@@ -20,5 +20,7 @@ package struct Finding: Sendable {
     }
 
     /// Nil for a rule of the policy.
-    package var kind: PIIClass? { rule < PIIClass.allCases.count ? PIIClass(rawValue: UInt8(rule)) : nil }
+    package var kind: PIIClass? {
+        rule < PIIClass.allCases.count ? PIIClass(rawValue: UInt8(rule)) : nil
+    }
 }

@@ -99,7 +99,8 @@ enum IPAddress {
         let count = head.count + tail.count
         guard isCompressed ? count < 8 : count == 8 else { return nil }
         let gap = [UInt16](repeating: 0, count: 8 - count)
-        return IPv6(groups: head + gap + tail, end: index, isCompressed: isCompressed, digits: digits)
+        return IPv6(
+            groups: head + gap + tail, end: index, isCompressed: isCompressed, digits: digits)
     }
 
     static func octets(_ text: ScanText, _ start: Int) -> (UInt16, UInt16, UInt16, UInt16) {

@@ -37,7 +37,8 @@ struct MaskRun {
             output.truncate(to: start)
             forget(after: 0)
         }
-        let place = Place(source: bytes, offset: 0, pending: UnsafeRawBufferPointer(start: nil, count: 0))
+        let place = Place(
+            source: bytes, offset: 0, pending: UnsafeRawBufferPointer(start: nil, count: 0))
         if replaceMatches(bytes, origins: nil, place, into: &output) { return true }
         output.append(bytes)
         return false
@@ -169,6 +170,7 @@ extension ScanText {
     }
 
     func string(_ start: Int, _ end: Int) -> String {
-        String(decoding: UnsafeBufferPointer(start: base + start, count: end - start), as: UTF8.self)
+        String(
+            decoding: UnsafeBufferPointer(start: base + start, count: end - start), as: UTF8.self)
     }
 }

@@ -10,9 +10,11 @@ final class RulePattern: @unchecked Sendable {  // RE2's matching is safe from a
 
     /// - Throws: RE2's message, or what else is wrong with the rule.
     init(_ rule: MaskingRule) throws(MaskingError) {
-        let isName = !rule.name.isEmpty && rule.name.utf8.allSatisfy {
-            ByteClass.table[Int($0)] & ByteClass.alphanumeric != 0 || $0 == UInt8(ascii: "_")
-        }
+        let isName =
+            !rule.name.isEmpty
+            && rule.name.utf8.allSatisfy {
+                ByteClass.table[Int($0)] & ByteClass.alphanumeric != 0 || $0 == UInt8(ascii: "_")
+            }
         guard isName else {
             throw MaskingError("a rule's name consists of letters, digits and _")
         }

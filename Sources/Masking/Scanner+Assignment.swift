@@ -14,11 +14,13 @@ extension Scanner {
         var start = end
         while end - start < Scanner.nameLimit, text.isIn(ByteClass.name, start - 1) { start -= 1 }
         // A bracket within it is the end of something else: of a placeholder, mostly.
-        if let bracket = (start..<max(start, end - 1)).last(where: { text[$0] == UInt8(ascii: "]") }) {
+        if let bracket = (start..<max(start, end - 1)).last(where: { text[$0] == UInt8(ascii: "]") }
+        ) {
             start = bracket + 1
         }
         guard start < end, !holdsPlaceholder(start, end) else { return sign + 1 }
-        let isInURL = text[start - 1] == UInt8(ascii: "?") || text[start - 1] == UInt8(ascii: "&")
+        let isInURL =
+            text[start - 1] == UInt8(ascii: "?") || text[start - 1] == UInt8(ascii: "&")
             || text[start - 1] == UInt8(ascii: ";")
         let name = UnsafeRawBufferPointer(start: text.base + start, count: end - start)
         let strength = SecretName.strength(name, inURL: isInURL && text[sign] == 0x3D)
@@ -44,9 +46,12 @@ extension Scanner {
         if text[sign] == 0x3D, text[start] == 0x3E { start += 1 }
         while start - sign < 4, text[start] == 0x20 { start += 1 }
         let (first, end, isQuoted) = value(at: start, isLine: SecretName.takesLine(name))
-        guard end > first, !isPlaceholder(first, end), !isBracket(first) else { return max(start, sign + 1) }
+        guard end > first, !isPlaceholder(first, end), !isBracket(first) else {
+            return max(start, sign + 1)
+        }
         if text[sign] == 0x3A, !isQuoted, strength == .weak, !isStrict {
-            guard end - first >= 8, (first..<end).contains(where: { text.isIn(ByteClass.digit, $0) })
+            guard end - first >= 8,
+                (first..<end).contains(where: { text.isIn(ByteClass.digit, $0) })
             else { return sign + 1 }
         }
         let isPlain = Scanner.plainWords.contains {
@@ -65,7 +70,8 @@ extension Scanner {
     ]
 
     private func isBracket(_ index: Int) -> Bool {
-        text[index] == UInt8(ascii: "{") || (text[index] == UInt8(ascii: "[") && !text.has("[", at: index + 1))
+        text[index] == UInt8(ascii: "{")
+            || (text[index] == UInt8(ascii: "[") && !text.has("[", at: index + 1))
     }
 
     /// The value's first byte, one after its last, and whether it stood in quotes.

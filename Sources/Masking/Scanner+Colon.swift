@@ -41,7 +41,8 @@ extension Scanner {
         guard address.digits > 0 else { return false }
         switch first {
         case 0x2000...0x3FFF, 0xFC00...0xFDFF, 0xFE80...0xFEBF: return true
-        case 0: return address.groups[5] == 0xFFFF || address.groups.dropLast().allSatisfy { $0 == 0 }
+        case 0:
+            return address.groups[5] == 0xFFFF || address.groups.dropLast().allSatisfy { $0 == 0 }
         default: return first == 0x64 && address.groups[1] == 0xFF9B
         }
     }

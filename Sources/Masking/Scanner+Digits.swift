@@ -41,7 +41,9 @@ extension Scanner {
             return text.end(of: ByteClass.host, from: end)
         }
         let (isNetwork, suffixEnd) = IPAddress.prefixLength(text, end)
-        if IPAddress.isExempt(text, start, end) || (isNetwork && IPAddress.isNetwork24(text, start, end)) {
+        if IPAddress.isExempt(text, start, end)
+            || (isNetwork && IPAddress.isNetwork24(text, start, end))
+        {
             return suffixEnd
         }
         add(.ipv4, start, suffixEnd, "four octets, no version number")
@@ -94,7 +96,9 @@ extension Scanner {
     }
 
     private mutating func iban(_ start: Int) -> Int? {
-        guard !text.isIn(ByteClass.alphanumeric, start - 3), text[start - 3] != 0x5F else { return nil }
+        guard !text.isIn(ByteClass.alphanumeric, start - 3), text[start - 3] != 0x5F else {
+            return nil
+        }
         guard let end = IBAN.end(text, start - 2) else { return nil }
         add(.iban, start - 2, end, "country, length and mod 97")
         return end

@@ -20,8 +20,10 @@ extension Scanner {
         var start = at
         while at - start < Scanner.localLimit, text.isIn(ByteClass.local, start - 1) { start -= 1 }
         // A separator of a list, a path or a query is no part of the address.
-        let separators: [UInt8] = [UInt8(ascii: "="), UInt8(ascii: "/"), UInt8(ascii: "?"),
-            UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "|"), UInt8(ascii: "{")]
+        let separators: [UInt8] = [
+            UInt8(ascii: "="), UInt8(ascii: "/"), UInt8(ascii: "?"),
+            UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "|"), UInt8(ascii: "{"),
+        ]
         for index in stride(from: at - 1, through: start, by: -1)
         where separators.contains(text[index]) {
             start = index + 1
@@ -51,8 +53,9 @@ extension Scanner {
             let end = text.end(of: ByteClass.hex, from: start + 1, limit: 1)
             guard end > start + 1 else { return nil }
             var index = end
-            while index - start < 48, text.isIn(ByteClass.hex, index) || text[index] == 0x2E
-                || text[index] == 0x3A
+            while index - start < 48,
+                text.isIn(ByteClass.hex, index) || text[index] == 0x2E
+                    || text[index] == 0x3A
             { index += 1 }
             return text[index] == UInt8(ascii: "]") ? index + 1 : nil
         }

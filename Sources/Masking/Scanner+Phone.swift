@@ -110,7 +110,8 @@ extension Scanner {
     mutating func phoneByContext(_ start: Int, _ end: Int) -> Int? {
         // A number begins after a space or a bracket, not in the middle of a date or a path.
         let before = text[start - 1]
-        guard before <= 0x20 || before == 0x28 || before == 0x3A || before == 0x22 || before == 0x3D,
+        guard
+            before <= 0x20 || before == 0x28 || before == 0x3A || before == 0x22 || before == 0x3D,
             before != 0x3A || !text.isIn(ByteClass.digit, start - 2),
             Scanner.isSeparator(text[end]), text.isIn(ByteClass.digit, end + 1),
             let number = groups(from: start), (7...15).contains(number.digits),

@@ -67,7 +67,8 @@ extension Scanner {
 
     private func isUserAndPassword(_ start: Int, _ end: Int) -> Bool {
         let decoded = Base64Text.decode(text, start, min(end, start + 1024))
-        return decoded.contains(UInt8(ascii: ":")) && decoded.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+        return decoded.contains(UInt8(ascii: ":"))
+            && decoded.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
     }
 
     // MARK: Private keys
@@ -80,8 +81,9 @@ extension Scanner {
     private mutating func lookAtPEM(_ start: Int) -> Int {
         var index = start + 11
         while index - start < 60, text[index] != 0x2D, text[index] >= 0x20 { index += 1 }
-        guard text.has("PRIVATE KEY-----", at: index - 11)
-            || text.has("PRIVATE KEY BLOCK-----", at: index - 17)
+        guard
+            text.has("PRIVATE KEY-----", at: index - 11)
+                || text.has("PRIVATE KEY BLOCK-----", at: index - 17)
         else { return start + 11 }
         var end = index + 5
         while end < text.count, !text.has("-----END ", at: end) { end += 1 }
@@ -98,7 +100,9 @@ extension Scanner {
 
     /// `index` is at the `I` of `AKIA…` and `AIza…`.
     mutating func lookAtKeyID(_ index: Int) -> Int {
-        if text.has("AIza", at: index - 1) { return lookAtToken(VendorToken.google, index - 1) ?? index + 1 }
+        if text.has("AIza", at: index - 1) {
+            return lookAtToken(VendorToken.google, index - 1) ?? index + 1
+        }
         for form in VendorToken.aws where text.has(form.prefix, at: index - 2) {
             return lookAtToken(form, index - 2) ?? index + 1
         }
@@ -123,7 +127,9 @@ extension Scanner {
 
     private mutating func lookAtToken(_ form: VendorToken, _ start: Int) -> Int? {
         // A prefix occurs inside of words and of base64.
-        guard !text.isIn(ByteClass.base64URL | ByteClass.alphanumeric, start - 1) else { return nil }
+        guard !text.isIn(ByteClass.base64URL | ByteClass.alphanumeric, start - 1) else {
+            return nil
+        }
         let first = start + form.prefix.utf8CodeUnitCount
         var end = first
         while end < text.count, form.accepts(text, end) { end += 1 }

@@ -49,8 +49,9 @@ package enum SecretName {
             case .alone:
                 if !hasUnknown, onlyQualified(roles, count), result == .none { result = .weak }
             case .key:
-                if index > 0, roles[index - 1] == .beforeKey || roles[index - 1] == .weak
-                    || roles[index - 1] == .strong
+                if index > 0,
+                    roles[index - 1] == .beforeKey || roles[index - 1] == .weak
+                        || roles[index - 1] == .strong
                 {
                     result = .strong
                 } else if inURL, count == 1, result == .none {
@@ -96,7 +97,8 @@ package enum SecretName {
             // A hump begins where a capital follows a small letter, and at the last capital of a
             // run (`APIKey`).
             let nextIsLower = index + 1 < bytes.count && bytes[index + 1] &- 0x61 < 26
-            let isHump = isUpper && (wasLower || (length > 0 && nextIsLower && !isFirst(index, bytes)))
+            let isHump =
+                isUpper && (wasLower || (length > 0 && nextIsLower && !isFirst(index, bytes)))
             if !(isUpper || isLower || isDigit) || isHump {
                 if length > 0 { body(hash) }
                 hash = offsetBasis
@@ -153,28 +155,37 @@ package enum SecretName {
 
     private static let words: WordTable = {
         let lists: [(Role, String)] = [
-            (.strong, """
+            (
+                .strong,
+                """
                 password passwd pwd passphrase passcode secret secrets authorization cookie cookies \
                 csrf xsrf ssn cvv cvc cvn credential credentials apikey accesskey secretkey \
                 privatekey clientsecret authtoken accesstoken refreshtoken idtoken setcookie \
                 passwort kennwort contrasena motdepasse
-                """),
+                """
+            ),
             (.weak, "token tokens jwt bearer otp totp sessionid sessid jsessionid phpsessid sid"),
             (.alone, "pin card auth session cc pan creditcard cardnumber pincode"),
             (.beforeKey, "api access private signing encryption master hmac ssh shared service"),
             (.key, "key keys"),
-            (.about, """
+            (
+                .about,
+                """
                 count counts max min limit limits length len size total num type types kind brand \
                 name names expires expiry exp expiration ttl duration timeout policy policies enabled \
                 disabled required valid invalid verified status state changed updated created at \
                 usage used remaining cost price per rate prompt completion budget index version \
                 format strength consent domain path samesite secure age field fields attempts \
                 attempt failures failed hint seconds minutes days
-                """),
-            (.qualifier, """
+                """
+            ),
+            (
+                .qualifier,
+                """
                 credit debit number no nr code user my x http value header id customer payment sim \
                 new old current auth
-                """),
+                """
+            ),
             (.inURL, "sig signature code"),
         ]
         var table = WordTable()

@@ -4,36 +4,36 @@ import TestSupport
 import Testing
 
 /// One computation for all who ask, whatever becomes of the first.
-@Suite struct FlightTests {
-    @Test func `a thousand callers of a cold key have it computed once`() async throws {
-        let (runs, texts, collapsed) = try await SideThread.run {
+@Suite(.blocking) struct FlightTests {
+    @Test func `a thousand callers of a cold key have it computed once`() throws {
+        let (runs, texts, collapsed) = try {
             let bench = CacheBench()
             defer { bench.stop() }
             let calls = (0..<1000).map { _ in bench.ask("cold") }
             bench.source.release()
             let texts = try calls.map { try $0.text() }
             return (bench.source.runs, texts, bench.cache.counters.collapsed.count)
-        }
+        }()
         #expect(runs == 1)
         #expect(Set(texts) == ["cold 1"])
         #expect(collapsed == 999)
     }
 
-    @Test func `the second question is a hit`() async throws {
-        let sources = try await SideThread.run {
+    @Test func `the second question is a hit`() throws {
+        let sources = try {
             let bench = CacheBench()
             defer { bench.stop() }
             bench.source.release()
             let first = try bench.ask("a").reply()
             let second = try bench.ask("a").reply()
             return [(first.source, first.state), (second.source, second.state)]
-        }
+        }()
         #expect(sources[0].0 == .computed && sources[0].1 == .miss)
         #expect(sources[1].0 == .memory && sources[1].1 == .hit)
     }
 
-    @Test func `a caller leaves by its own deadline, and the others get the answer`() async throws {
-        let (left, stayed, runs) = try await SideThread.run {
+    @Test func `a caller leaves by its own deadline, and the others get the answer`() throws {
+        let (left, stayed, runs) = try {
             let bench = CacheBench()
             defer { bench.stop() }
             let first = bench.ask("a", within: .milliseconds(50))
@@ -41,13 +41,13 @@ import Testing
             let left = first.failure()
             bench.source.release()
             return (left, try second.text(), bench.source.runs)
-        }
+        }()
         #expect(left == .timeout)
         #expect(stayed == "a 1" && runs == 1)
     }
 
-    @Test func `when the first caller's computing fails, the next one's is tried`() async throws {
-        let (first, second, runs) = try await SideThread.run {
+    @Test func `when the first caller's computing fails, the next one's is tried`() throws {
+        let (first, second, runs) = try {
             let bench = CacheBench()
             defer { bench.stop() }
             bench.source.failures = [.transient]
@@ -55,20 +55,20 @@ import Testing
             let second = bench.ask("a")
             bench.source.release()
             return (first.failure(), try second.text(), bench.source.runs)
-        }
+        }()
         #expect(first == .transient)
         #expect(second == "a 2" && runs == 2)
     }
 
-    @Test func `where nothing helps, a thousand callers cause a handful of runs`() async throws {
-        let (failures, runs) = try await SideThread.run {
+    @Test func `where nothing helps, a thousand callers cause a handful of runs`() throws {
+        let (failures, runs) = {
             let bench = CacheBench()
             defer { bench.stop() }
             bench.source.failures = Array(repeating: .transient, count: 2000)
             let calls = (0..<1000).map { _ in bench.ask("a") }
             bench.source.release()
             return (calls.map { $0.failure() }, bench.source.runs)
-        }
+        }()
         #expect(failures.allSatisfy { $0 == .transient })
         #expect(runs <= FlightWaiter.attemptLimit + 1)
     }
@@ -76,7 +76,7 @@ import Testing
     @Test func `an error of the question is everybody's, and is remembered for a moment`()
         async throws
     {
-        let (failures, again, runs, remembered) = try await SideThread.run {
+        let (failures, again, runs, remembered) = {
             let bench = CacheBench()
             defer { bench.stop() }
             bench.source.failures = [.deterministic]
@@ -87,13 +87,13 @@ import Testing
                 failures, bench.ask("a").failure(), bench.source.runs,
                 bench.cache.counters.rememberedFailures.count
             )
-        }
+        }()
         #expect(failures.allSatisfy { $0 == .deterministic })
         #expect(again == .deterministic && runs == 1 && remembered == 1)
     }
 
-    @Test func `a flight that ignores its deadline is replaced`() async throws {
-        let (first, second, third, isCancelled) = try await SideThread.run {
+    @Test func `a flight that ignores its deadline is replaced`() throws {
+        let (first, second, third, isCancelled) = try {
             let bench = CacheBench { $0.flightTimeout = .milliseconds(100) }
             defer { bench.stop() }
             bench.source.hangs = 1
@@ -103,14 +103,14 @@ import Testing
             let texts = (first.failure(), try second.text())
             try bench.wait { bench.source.sawCancellation }
             return (texts.0, texts.1, try bench.ask("a").text(), bench.source.sawCancellation)
-        }
+        }()
         #expect(first == .timeout)
         #expect(second == "a 2" && third == "a 2")
         #expect(isCancelled)
     }
 
-    @Test func `an answer that comes after its flight was given up is dropped`() async throws {
-        let (texts, late) = try await SideThread.run {
+    @Test func `an answer that comes after its flight was given up is dropped`() throws {
+        let (texts, late) = try {
             let bench = CacheBench { $0.flightTimeout = .milliseconds(100) }
             defer { bench.stop() }
             bench.source.hangs = 1
@@ -120,12 +120,12 @@ import Testing
             let second = try bench.ask("a").text()
             bench.source.finishHanging()
             return (second, try bench.ask("a").text())
-        }
+        }()
         #expect(texts == "a 2" && late == "a 2")
     }
 
-    @Test func `what may not be kept is not waited for in turn`() async throws {
-        let (runs, refused) = try await SideThread.run {
+    @Test func `what may not be kept is not waited for in turn`() throws {
+        let (runs, refused) = try {
             let bench = CacheBench { $0.leastCost = .seconds(100) }
             defer { bench.stop() }
             bench.source.release()
@@ -137,12 +137,12 @@ import Testing
             bench.source.release()
             for call in calls { _ = try call.text() }
             return (bench.source.runs, bench.cache.counters.refused.count)
-        }
+        }()
         #expect(runs == 21 && refused == 1)
     }
 
-    @Test func `a question after a purge does not get what was read before it`() async throws {
-        let (before, after, later) = try await SideThread.run {
+    @Test func `a question after a purge does not get what was read before it`() throws {
+        let (before, after, later) = try {
             let bench = CacheBench()
             defer { bench.stop() }
             let first = bench.ask("a")
@@ -152,13 +152,13 @@ import Testing
             bench.source.waitForHeld(2)
             bench.source.release()
             return (try first.text(), try second.text(), try bench.ask("a").text())
-        }
+        }()
         #expect(before == "a 1" && after == "a 2")
         #expect(later == "a 2")
     }
 
-    @Test func `only the cache, bypass and refresh do what they say`() async throws {
-        let (notCached, bypassed, stored, refreshed, hit) = try await SideThread.run {
+    @Test func `only the cache, bypass and refresh do what they say`() throws {
+        let (notCached, bypassed, stored, refreshed, hit) = try {
             let bench = CacheBench()
             defer { bench.stop() }
             bench.source.release()
@@ -170,18 +170,18 @@ import Testing
                 notCached, bypassed, stored, refreshed.state,
                 try bench.ask("a", mode: .only).text()
             )
-        }
+        }()
         #expect(notCached == .notCached && bypassed == "a 1" && stored == .notCached)
         #expect(refreshed == .forced && hit == "a 2")
     }
 
-    @Test func `whoever waits while the cache is closed is told so`() async throws {
-        let failure = try await SideThread.run {
+    @Test func `whoever waits while the cache is closed is told so`() throws {
+        let failure = {
             let bench = CacheBench()
             let call = bench.ask("a")
             bench.stop()
             return call.failure()
-        }
+        }()
         #expect(failure == .closed)
     }
 }

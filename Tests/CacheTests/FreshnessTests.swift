@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// How long an answer counts as one.
-@Suite struct FreshnessTests {
+@Suite(.blocking) struct FreshnessTests {
     let start = MonotonicTime(nanoseconds: 1 << 50)
 
     private func judge(
@@ -124,8 +124,8 @@ import Testing
         #expect(judge(after: .seconds(50)) { $0.minFresh = .seconds(60) } == .unusable)
     }
 
-    @Test func `a stale hit has one refresh behind it, and a new answer then`() async throws {
-        let (stale, runs, text) = try await SideThread.run {
+    @Test func `a stale hit has one refresh behind it, and a new answer then`() throws {
+        let (stale, runs, text) = try {
             let bench = CacheBench()
             defer { bench.stop() }
             bench.source.release()
@@ -137,13 +137,13 @@ import Testing
             bench.source.release()
             try bench.wait { (try? bench.ask("a").text()) == "a 2" }
             return (stale, bench.source.runs, try bench.ask("a").text())
-        }
+        }()
         #expect(stale.allSatisfy { $0 == .stale })
         #expect(runs == 2 && text == "a 2")
     }
 
-    @Test func `a refresh that hangs does not make stale answers last`() async throws {
-        let (first, second) = try await SideThread.run {
+    @Test func `a refresh that hangs does not make stale answers last`() throws {
+        let (first, second) = try {
             let bench = CacheBench {
                 $0.flightTimeout = .milliseconds(200)
             }
@@ -156,7 +156,7 @@ import Testing
             // The bound of a second: from then on callers wait for a new answer.
             try bench.wait { (try? bench.ask("a").reply().state) != .stale }
             return (first, try bench.ask("a").text())
-        }
+        }()
         #expect(first == .stale)
         #expect(second != "a 1")
     }
@@ -164,7 +164,7 @@ import Testing
     @Test func `an old answer is served where computing fails, if the question allows that`()
         async throws
     {
-        let (reply, strict) = try await SideThread.run {
+        let (reply, strict) = try {
             let bench = CacheBench()
             defer { bench.stop() }
             bench.source.lifetime = CacheLifetime(
@@ -178,7 +178,7 @@ import Testing
                 try bench.ask("a").reply(),
                 bench.ask("a") { $0.conditions.maxStale = .zero }.failure()
             )
-        }
+        }()
         #expect(reply.isErrorFallback && reply.state == .stale)
         #expect(reply.entry.body?.text == "a 1")
         #expect(strict == .transient)
@@ -187,7 +187,7 @@ import Testing
     @Test func `a strict question that joins an older flight is answered from newer data`()
         async throws
     {
-        let (first, strict) = try await SideThread.run {
+        let (first, strict) = try {
             let bench = CacheBench()
             defer { bench.stop() }
             let first = bench.ask("a")
@@ -196,7 +196,7 @@ import Testing
             let strict = bench.ask("a") { $0.conditions.maxStale = .zero }
             bench.source.release()
             return (try first.text(), try strict.text())
-        }
+        }()
         #expect(first == "a 1" && strict == "a 2")
     }
 

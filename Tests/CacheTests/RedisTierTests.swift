@@ -7,8 +7,8 @@ import Testing
 
 /// Nodes that share answers through a real Redis.
 @Suite(.serialized) struct RedisTierTests {
-    @Test func `a node uses what another one has computed over the same data`() async throws {
-        let (text, runs, source, cost) = try await SideThread.run {
+    @Test func `a node uses what another one has computed over the same data`() throws {
+        let (text, runs, source, cost) = try {
             let server = try RedisServer()
             let (a, b) = (Node("a", server), Node("b", server))
             defer { Node.stop(a, b) }
@@ -21,13 +21,13 @@ import Testing
                 reply.entry.body?.text == text, b.source.runs, reply.source,
                 reply.entry.gzipBody?.count ?? 0
             )
-        }
+        }()
         #expect(text && runs >= 0 && source == .redis)
         #expect(cost > 0 && cost < 1000)
     }
 
-    @Test func `an answer over other data with the same count is none`() async throws {
-        let (runs, source) = try await SideThread.run {
+    @Test func `an answer over other data with the same count is none`() throws {
+        let (runs, source) = try {
             let server = try RedisServer()
             let (a, b) = (Node("a", server), Node("b", server))
             defer { Node.stop(a, b) }
@@ -38,12 +38,12 @@ import Testing
             try a.share("q")
             let reply = try b.ask("q").reply()
             return (b.source.runs, reply.source)
-        }
+        }()
         #expect(runs == 1 && source == .computed)
     }
 
-    @Test func `a slower node never replaces a fresher answer`() async throws {
-        let (outdated, wanted) = try await SideThread.run {
+    @Test func `a slower node never replaces a fresher answer`() throws {
+        let (outdated, wanted) = try {
             let server = try RedisServer()
             let (a, b, c) = (Node("a", server), Node("b", server), Node("c", server))
             defer { Node.stop(a, b, c) }
@@ -58,12 +58,12 @@ import Testing
             c.source.change(setHash: 5)
             c.source.change(setHash: 6)
             return (b.tier.counters.writes.count, try c.find("q").source)
-        }
+        }()
         #expect(outdated == 0 && wanted == .redis)
     }
 
-    @Test func `of two nodes one computes, and the other waits for it`() async throws {
-        let (texts, runs) = try await SideThread.run {
+    @Test func `of two nodes one computes, and the other waits for it`() throws {
+        let (texts, runs) = try {
             let server = try RedisServer()
             let (a, b) = (Node("a", server), Node("b", server))
             defer { Node.stop(a, b) }
@@ -83,12 +83,12 @@ import Testing
                 return seen.last == "waited"
             }
             return (seen.last, b.source.runs == seen.count - 1)
-        }
+        }()
         #expect(texts == "waited" && runs)
     }
 
-    @Test func `a node whose computing hangs keeps others for a bounded time`() async throws {
-        let (text, took) = try await SideThread.run {
+    @Test func `a node whose computing hangs keeps others for a bounded time`() throws {
+        let (text, took) = try {
             let server = try RedisServer()
             let (a, b) = (Node("a", server), Node("b", server))
             defer { Node.stop(a, b) }
@@ -98,13 +98,13 @@ import Testing
             let start = MonotonicTime.now()
             let text = try b.ask("q").text()
             return (text, MonotonicTime.now().since(start))
-        }
+        }()
         #expect(text == "q 1")
         #expect(took < .seconds(2))
     }
 
-    @Test func `foreign and damaged values are misses`() async throws {
-        let (sources, damaged) = try await SideThread.run {
+    @Test func `foreign and damaged values are misses`() throws {
+        let (sources, damaged) = try {
             let server = try RedisServer()
             let (a, b) = (Node("a", server), Node("b", server))
             defer { Node.stop(a, b) }
@@ -124,12 +124,12 @@ import Testing
             try a.command("SET", keys.value, "something else", "PX", "60000")
             let foreign = try b.ask("q").reply().source
             return ([damaged, foreign], b.tier.counters.damaged.count)
-        }
+        }()
         #expect(sources == [.computed, .computed] && damaged > 0)
     }
 
-    @Test func `every key has a time to live`() async throws {
-        let times = try await SideThread.run {
+    @Test func `every key has a time to live`() throws {
+        let times = try {
             let server = try RedisServer()
             let a = Node("a", server)
             defer { Node.stop(a) }
@@ -138,7 +138,7 @@ import Testing
             a.cache.purge(.tag("other"))
             try a.wait { try a.keys().count >= 4 }
             return try a.keys().map { try a.command("PTTL", $0)?.integer ?? -1 }
-        }
+        }()
         #expect(times.allSatisfy { $0 > 0 }, "\(times)")
     }
 
@@ -146,7 +146,7 @@ import Testing
     func `a purge reaches the memory of other nodes and what lies in Redis`(_ kind: String)
         async throws
     {
-        let (runs, text) = try await SideThread.run {
+        let (runs, text) = try {
             let server = try RedisServer()
             let (a, b) = (Node("a", server), Node("b", server))
             defer { Node.stop(a, b) }
@@ -164,12 +164,12 @@ import Testing
             try b.wait { b.cache.memory.counts.entries == 0 }
             let before = b.source.runs
             return (b.source.runs - before, try b.ask("q").reply().source)
-        }
+        }()
         #expect(runs == 0 && text == .computed)
     }
 
-    @Test func `what was computed before a purge is not shared after it`() async throws {
-        let (outdated, source) = try await SideThread.run {
+    @Test func `what was computed before a purge is not shared after it`() throws {
+        let (outdated, source) = try {
             let server = try RedisServer()
             let (a, b) = (Node("a", server), Node("b", server))
             defer { Node.stop(a, b) }
@@ -183,12 +183,12 @@ import Testing
             // Either its own memory refused it already, or Redis does.
             try a.wait { a.tier.purgeCount > 0 }
             return (a.tier.counters.writes.count, try b.ask("q").reply().source)
-        }
+        }()
         #expect(outdated == 0 && source == .computed)
     }
 
-    @Test func `a purge that was missed is made good after Redis is back`() async throws {
-        let entries = try await SideThread.run {
+    @Test func `a purge that was missed is made good after Redis is back`() throws {
+        let entries = try {
             let server = try RedisServer(["--appendonly", "yes", "--appendfsync", "always"])
             let (a, b) = (Node("a", server), Node("b", server))
             defer { Node.stop(a, b) }
@@ -201,12 +201,12 @@ import Testing
             try server.start()
             try b.wait { b.cache.memory.counts.entries == 0 }
             return b.cache.memory.counts.entries
-        }
+        }()
         #expect(entries == 0)
     }
 
-    @Test func `a Redis that lost its data makes nodes purge what they have`() async throws {
-        let entries = try await SideThread.run {
+    @Test func `a Redis that lost its data makes nodes purge what they have`() throws {
+        let entries = try {
             let server = try RedisServer()
             let a = Node("a", server)
             defer { Node.stop(a) }
@@ -218,12 +218,12 @@ import Testing
             try a.command("FLUSHALL")
             try a.wait { a.cache.memory.counts.entries == 0 }
             return a.cache.memory.counts.entries
-        }
+        }()
         #expect(entries == 0)
     }
 
-    @Test func `with Redis stopped, questions are answered as if there were none`() async throws {
-        let (first, later, runs) = try await SideThread.run {
+    @Test func `with Redis stopped, questions are answered as if there were none`() throws {
+        let (first, later, runs) = try {
             let server = try RedisServer()
             let a = Node("a", server)
             defer { Node.stop(a) }
@@ -241,19 +241,19 @@ import Testing
                 longest = max(longest, MonotonicTime.now().since(start))
             }
             return (first, longest, a.source.runs)
-        }
+        }()
         #expect(first < .seconds(2) && later < .seconds(2))
         #expect(runs == 22)
     }
 
-    @Test func `a full Redis is read all the same`() async throws {
-        let (refused, text) = try await SideThread.run {
+    @Test func `a full Redis is read all the same`() throws {
+        let (refused, text) = try {
             let server = try RedisServer(["--maxmemory", "1", "--maxmemory-policy", "noeviction"])
             let a = Node("a", server)
             defer { Node.stop(a) }
             a.source.release()
             return (0, try a.ask("q").text())
-        }
+        }()
         #expect(refused == 0 && text == "q 1")
     }
 

@@ -14,11 +14,13 @@ import Testing
     }
 
     @Test func `an address keeps its network`() {
-        let masked = Masker.standard.masked("83.149.9.216 and 2001:db8:85a3::8a2e:370:7334, 10.1.2.3:80")
+        let masked = Masker.standard.masked(
+            "83.149.9.216 and 2001:db8:85a3::8a2e:370:7334, 10.1.2.3:80")
         #expect(masked == "83.149.9.0/24 and 2001:db8:85a3::/48, 10.1.2.0/24:80")
     }
 
-    @Test func `JSON is masked at any depth, in keys, in strings with escapes and in JSON in strings`() {
+    @Test
+    func `JSON is masked at any depth, in keys, in strings with escapes and in JSON in strings`() {
         let text = #"""
             {"a":[{"b":"x \u0061nn@example.com\n"}],"ann@example.com":1,"s":"{\"password\":\"p\"}"}
             """#
@@ -49,7 +51,8 @@ import Testing
     @Test func `a quote in a secret does not end it`() {
         #expect(
             Masker.standard.masked(#"{"password":"foo\"bar"}"#) == #"{"password":"[REDACTED]"}"#)
-        #expect(Masker.standard.masked(#"x password="foo\"bar" y"#) == #"x password="[REDACTED]" y"#)
+        #expect(
+            Masker.standard.masked(#"x password="foo\"bar" y"#) == #"x password="[REDACTED]" y"#)
     }
 
     @Test func `a value under a secret name of a record is masked as a whole`() {

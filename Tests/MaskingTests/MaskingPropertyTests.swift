@@ -7,7 +7,8 @@ import Testing
     static let pieces: [String] =
         MaskingCorpus.samples.flatMap { $0.values + $0.nearMisses }
         + [
-            " ", "  ", "\n", "\t", "\"", "'", "\\", "{", "}", "[", "]", ":", ",", "=", "&", "?", "@",
+            " ", "  ", "\n", "\t", "\"", "'", "\\", "{", "}", "[", "]", ":", ",", "=", "&", "?",
+            "@",
             "%40", "%", "\\u0040", "\\\"", "ä", "🙂", "１２", "＠", "\u{200B}", "\u{FEFF}", "x",
             "password", "token", "[EMAIL]", "[REDACTED]", "[CARD]", "://", "-", "+", "(", ")", "/",
             "eyJ", "Bearer ", "Basic ", "-----BEGIN ", "null", "0", "12", "1234", "...", "::",

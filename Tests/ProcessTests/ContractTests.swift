@@ -57,7 +57,8 @@ import TestSupport
                 "http://127.0.0.1:\(service.port)",
             ] + arguments,
             environment: ["EXAMPLES": "\(FaultForm.pick(short: 20, long: 50))"].merging(
-                key.map { ["KEY": $0] } ?? [:]) { $1 },
+                key.map { ["KEY": $0] } ?? [:]
+            ) { $1 },
             output: output, errors: output)
         let status = run.exit(within: .seconds(300))
         let findings = String(decoding: (FileSystem.read(output) ?? []).suffix(8000), as: UTF8.self)

@@ -1,5 +1,6 @@
 import Events
 import HTTPServer
+import Primitives
 
 /// What a key that is bound to event types may ask about.
 extension Request {
@@ -47,7 +48,7 @@ extension Request {
             return parameters
         }
         let types = try permittedTypes([], parameter: "event", limit: 100)
-        return parameters + [Parameter("event", elements: types)]
+        return parameters + [Parameter(name: "event", elements: types)]
     }
 
     /// Questions that are asked freely are not for a key that is bound to named ones.

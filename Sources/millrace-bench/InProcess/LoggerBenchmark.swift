@@ -1,4 +1,5 @@
 import Primitives
+import ProcessSupport
 import Telemetry
 
 /// A record with six fields through the service's own logger (`--only logger`): what a call costs
@@ -27,7 +28,7 @@ struct LoggerBenchmark: Benchmark {
 
     init(_ bench: Bench) throws(BenchFailure) {
         scratch = bench.scratch
-        let source = TextFile.read(
+        let source = FileSystem.text(
             "/sys/devices/system/clocksource/clocksource0/current_clocksource")
         print("clocksource: \(source)", terminator: "")
     }

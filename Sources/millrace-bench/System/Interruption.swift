@@ -9,7 +9,7 @@ enum Interruption {
     static func clearsUp(_ scratch: ScratchDirectory) {
         TerminationSignal.block()
         _ = Thread(name: "interruption") {
-            TerminationSignal.wait()
+            TerminationSignal.wait { _ in }
             ChildProcess.killAll()
             scratch.remove()
             // The main thread is in the middle of a round, so nothing is unwound.

@@ -1,13 +1,15 @@
+import ProcessSupport
+
 /// What the system counts of this process.
 enum OwnProcess {
     /// Bytes that went to a disk or are on their way there: `write_bytes` of `/proc/self/io`.
     static var writtenBytes: Int {
-        number(after: "write_bytes:", in: TextFile.read("/proc/self/io"))
+        number(after: "write_bytes:", in: FileSystem.text("/proc/self/io"))
     }
 
     /// Memory in use, in bytes: `VmRSS`.
     static var residentBytes: Int {
-        number(after: "VmRSS:", in: TextFile.read("/proc/self/status")) * 1024
+        number(after: "VmRSS:", in: FileSystem.text("/proc/self/status")) * 1024
     }
 
     private static func number(after name: String, in text: String) -> Int {
