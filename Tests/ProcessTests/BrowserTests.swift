@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// What a page in somebody's browser could send to a service without keys on the same machine.
-@Suite struct BrowserTests {
+@Suite(.processes) struct BrowserTests {
     @Test func `a page of another site can change nothing`() throws {
         let service = try RunningService.start()
         let refused = try service.post(

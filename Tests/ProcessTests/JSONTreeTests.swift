@@ -1,7 +1,7 @@
 import Testing
 import TestSupport
 
-@Suite struct JSONTreeTests {
+@Suite(.processes) struct JSONTreeTests {
     @Test func `a text comes back as a tree`() throws {
         let value = try JSONTree.parse(
             #" {"a":[1,-2.5,1e3,true,null],"b":{"c":"x\n\u00e9\ud83d\ude00"}} "#)

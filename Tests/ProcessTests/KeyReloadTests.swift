@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The keys file of a running service, and what becomes of secrets.
-@Suite struct KeyReloadTests {
+@Suite(.processes) struct KeyReloadTests {
     private func works(_ key: PlantedKey, _ keyed: KeyedService) throws -> Bool {
         try keyed.get("/metrics", key).status == 200
     }
@@ -47,7 +47,9 @@ import Testing
         #expect(keys?["error"]?.string?.contains("keys.yaml:6: sha256 is 64 hexadecimal") == true)
         #expect(keys?["count"]?.integer == 2)
         #expect(try works(.query, keyed))
-        #expect(keyed.service.output.contains("the keys file cannot be used"))
+        try keyed.service.wait(until: "the log says it too") {
+            keyed.service.output.contains("the keys file cannot be used")
+        }
         // What an editor leaves for a moment, before it writes.
         try keyed.write("")
         try keyed.service.wait(until: "that it is empty is in /status") {

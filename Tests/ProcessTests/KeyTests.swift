@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Who may do what on a service with a keys file.
-@Suite struct KeyTests {
+@Suite(.processes) struct KeyTests {
     /// What each operation of `openapi.yaml` asks for: a scope, `any` for any key, `none` for none.
     private static let access: [String: String] = [
         "GET /healthz": "none", "GET /readyz": "none", "GET /openapi.yaml": "none",
@@ -11,6 +11,7 @@ import Testing
         "GET /events/quarantine": "admin", "POST /events/quarantine/replay": "admin",
         "GET /events/dead-letters": "admin", "POST /events/dead-letters/replay": "admin",
         "PUT /admin/breakers/{name}": "admin", "GET /query": "query", "POST /query": "query",
+        "GET /log-level": "admin", "PUT /log-level": "admin",
     ]
 
     private static let wrong = PlantedKey("nobody", "", scope: "")
@@ -24,6 +25,7 @@ import Testing
     private static let bodies = [
         "POST /events": #"{"type":"a"}"#, "POST /query": #"{"metric":"count"}"#,
         "PUT /admin/breakers/{name}": #"{"mode":"forced_open"}"#,
+        "PUT /log-level": #"{"level":"info"}"#,
     ]
 
     private func ask(

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The service's own log, seen from outside.
-@Suite struct LogProcessTests {
+@Suite(.processes) struct LogProcessTests {
     /// Every request is a record, so that the number of records is known.
     private func start(_ arguments: [String] = []) throws -> RunningService {
         try RunningService.start(["--access-log", "all"] + arguments)

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@Suite struct ReplayWorkerTests {
+@Suite(.processes) struct ReplayWorkerTests {
     @Test func `replays that take long leave the queries alone`() throws {
         let receiver = try Receiver { _, _ in .status(422) }
         let folder = try TemporaryDirectory()

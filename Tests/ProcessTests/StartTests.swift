@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a service answers before it is there, and after it was asked to go.
-@Suite struct StartTests {
+@Suite(.processes) struct StartTests {
     @Test func `it says that it is not ready while it catches up, and then is`() throws {
         let service = try RunningService.start()
         #expect(try service.post("/events?ack=stored", json: #"{"type":"first"}"#).status == 200)

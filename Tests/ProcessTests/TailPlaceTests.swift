@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Places of one node's tail, given to another.
-@Suite struct TailPlaceTests {
+@Suite(.processes) struct TailPlaceTests {
     private func lines(_ numbers: some Sequence<Int>) -> [String] {
         numbers.map { number in
             let digits = String("00\(number)".suffix(3))

@@ -68,10 +68,13 @@ import Testing
         #expect(place.time == start + 20_000)
         #expect(try all(stores[1], after: begun.seq).first?.id == "e16")
         // A new store has nothing of it.
-        let fresh = try openStore(try TemporaryDirectory())
-        #expect(
-            try fresh.resume(after: place, deadline: soon)
-                == TailStart(kind: .lost, seq: 0, overlap: 0))
+        let directory = try TemporaryDirectory()
+        try withExtendedLifetime(directory) {
+            let fresh = try openStore(directory)
+            #expect(
+                try fresh.resume(after: place, deadline: soon)
+                    == TailStart(kind: .lost, seq: 0, overlap: 0))
+        }
     }
 
     @Test func `a number that earlier versions gave out is lost`() throws {

@@ -11,10 +11,17 @@ final class TestTimes: Sendable {
         var time: Duration
     }
 
-    private let entries = Locked<[Entry]>([])
+    private struct State {
+        var entries: [Entry] = []
+        /// What the entries that were reported took together.
+        var reported = 0.0
+    }
 
-    /// In a run of a few tests nobody asks.
-    private static let leastCount = 100
+    private let state = Locked(State())
+
+    /// In a run of a few tests nobody asks, and at the beginning of a long one the first are done
+    /// before others are there.
+    private static let leastSeconds = 60.0
     private static let shownCount = 20
 
     func add(_ test: Test, _ time: Duration) {
@@ -22,14 +29,19 @@ final class TestTimes: Sendable {
         let entry = Entry(
             name: test.displayName ?? test.name, place: "\(location.fileName):\(location.line)",
             time: time)
-        entries.withLock { $0.append(entry) }
+        state.withLock { $0.entries.append(entry) }
     }
 
-    /// Prints the slowest and the sum of all.
+    /// Prints the slowest and the sum of all, if much is new since it last did.
     func report() {
-        let entries = entries.withLock { $0 }.sorted { $0.time > $1.time }
-        guard entries.count >= TestTimes.leastCount else { return }
-        let sum = entries.map(\.time.inSeconds).reduce(0, +)
+        let (all, sum) = state.withLock { state -> ([Entry], Double) in
+            let sum = state.entries.map(\.time.inSeconds).reduce(0, +)
+            guard sum - state.reported >= TestTimes.leastSeconds else { return ([], sum) }
+            state.reported = sum
+            return (state.entries, sum)
+        }
+        let entries = all.sorted { $0.time > $1.time }
+        guard !entries.isEmpty else { return }
         let lines = entries.prefix(TestTimes.shownCount).map { entry in
             "\(TestTimes.text(entry.time)) s  \(entry.place)  \(entry.name)"
         }
