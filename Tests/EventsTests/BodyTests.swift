@@ -117,7 +117,7 @@ struct BodyTests {
     @Test func `refuses lines of which none is JSON as a body`() throws {
         #expect(
             try decode("\n time,ip\n1,2 x\n", as: .ndjson).error
-                == BodyError(.invalidJSON, offset: 2 + 1))
+                == BodyError(.invalidJSON, offset: 2 + 1, isLines: true))
         #expect(try decode("1\nx\n", as: .ndjson).codes == ["not_an_object", "invalid_json"])
     }
 

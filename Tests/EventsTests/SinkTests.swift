@@ -91,7 +91,7 @@ import Testing
 
     @Test func `a receiver that hangs costs its timeout, and gets the batch again`() throws {
         let receiver = try Receiver { _, number in number == 0 ? .hang : .status(200) }
-        let harness = try SinkHarness([options(receiver, timeout: .milliseconds(200))])
+        let harness = try SinkHarness([options(receiver, timeout: .seconds(1))])
         try harness.store(0..<3)
         #expect(try harness.wait { receiver.taken.count >= 3 })
         #expect(receiver.taken == names(0..<3))

@@ -111,7 +111,8 @@ import Testing
                 bytes = bytes.dropFirst(count)
                 usleep(200)
             }
-            #expect(try wire.receive().text == wanted)
+            let reply = try wire.receive()
+            #expect(reply.status == 200 && reply.text == wanted, "\(reply.status) \(reply.text)")
         }
     }
 

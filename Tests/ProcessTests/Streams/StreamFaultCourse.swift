@@ -114,6 +114,10 @@ struct StreamFaultCourse: Sendable {
             ).sorted()
         }
         losses = try service.status("stream", "forwarder", "losses")?.integer ?? -1
+        // A busy machine may have opened one again.
+        try? service.wait(until: "the breakers are closed") {
+            try service.breakers().allSatisfy { $0 == "closed" }
+        }
         breakers = try service.breakers()
         exit = try service.terminate()
         stderr = service.errors
