@@ -91,7 +91,7 @@ import TestSupport
         let service = try RunningService.start(["--access-log", "all", "--log-level", "trace"])
         let secret = BadEvent.secret
         let targets = [
-            "/\(secret)", "/events/\(secret)", "/events?type=a&type=\(secret)",
+            "/\(secret)", "/events/\(secret)", "/events?limit=1&limit=\(secret)",
             "/events?from=now&from=\(secret)",
             "/events?cursor=\(secret)", "/events?limit=\(secret)", "/events?from=\(secret)",
             "/query?metric=\(secret)", "/query?metric=count&interval=\(secret)",

@@ -13,8 +13,12 @@ import TestSupport
     @Test func `what Redis and a sink add is as described too`() throws {
         // It takes some, refuses some, and fails now and then.
         let receiver = try Receiver { _, number in .status([200, 400, 503][number % 3]) }
-        let cluster = try SinkCluster(receiver, nodes: [("a", "serve")])
+        let folder = try TemporaryDirectory()
+        try folder.write("keys.yaml", PlantedKey.everything.yaml)
+        let cluster = try SinkCluster(
+            receiver, ["--keys-file", folder.file("keys.yaml")], nodes: [("a", "serve")])
         let service = cluster.nodes[0]
+        service.headers.withLock { $0 = PlantedKey.everything.header }
         try service.waitUntilStreamsAre("ok")
         try cluster.post(0..<10, to: 0)
         try service.waitUntilStreamsAreDrained()
@@ -26,7 +30,8 @@ import TestSupport
         }
         try expectNoFindings(
             service,
-            of: ["getStatus", "getReadiness", "getMetrics", "getDeadLetters", "putBreaker"])
+            of: ["getStatus", "getReadiness", "getMetrics", "getDeadLetters", "putBreaker"],
+            key: PlantedKey.everything.text)
         #expect(try service.terminate() == .exited(0))
     }
 

@@ -66,7 +66,7 @@ import Testing
     @Test func `a small batch of equal events may pack as well as it can`() throws {
         let lines = String(repeating: #"{"type":"heartbeat","node":"node-a"}"# + "\n", count: 3000)
         let plain = Bytes(lines)
-        let packed = withExtendedLifetime(plain) { Array(gzipCompress(plain.span).span) }
+        let packed = gzipped(plain)
         #expect(packed.count * 100 < lines.utf8.count)
         for service in [service, try RunningService.start(["--decompression-ratio", "1"])] {
             let reply = try service.post(
@@ -80,7 +80,7 @@ import Testing
     @Test func `the ratio of compressed bodies is what the settings say`() throws {
         let service = try RunningService.start(["--decompression-ratio", "5"])
         let plain = Bytes(String(repeating: "{\"type\":\"a\"}\n", count: 100_000))
-        let packed = withExtendedLifetime(plain) { Array(gzipCompress(plain.span).span) }
+        let packed = gzipped(plain)
         let reply = try service.post(
             "/events", packed, type: "application/x-ndjson", headers: ["Content-Encoding": "gzip"])
         #expect(reply.status == 413)
@@ -116,5 +116,13 @@ import Testing
             #expect(reply.status == 400)
             #expect(try reply.json()["parameter"] == .string(named))
         }
+    }
+}
+
+/// The bytes as a gzip member.
+private func gzipped(_ plain: Bytes) -> [UInt8] {
+    withExtendedLifetime(plain) {
+        let packed = gzipCompress(plain.span)
+        return withExtendedLifetime(packed) { Array(packed.span) }
     }
 }

@@ -5,7 +5,7 @@ import Testing
     @Test func `replays that take long leave the queries alone`() throws {
         let receiver = try Receiver { _, _ in .status(422) }
         let folder = try TemporaryDirectory()
-        let sinks = ["a", "b"].map { "  \($0):\n    url: \(receiver.url)\n    timeout: 60s\n" }
+        let sinks = ["a", "b"].map { "  \($0):\n    url: \(receiver.url)\n    timeout: 30s\n" }
         try folder.write("millrace.yaml", "sinks:\n" + sinks.joined())
         let service = try RunningService.start([
             "--config", folder.file("millrace.yaml"), "--readers", "2",

@@ -11,7 +11,7 @@ extension RunningService {
         _ method: String, _ target: String, headers: [String: String] = [:], body: [UInt8]? = nil
     ) throws -> ClientReply {
         let connection = try connect()
-        var headers = headers
+        var headers = self.headers.withLock { $0 }.merging(headers) { $1 }
         headers["Connection"] = "close"
         try connection.send(method, target, headers: headers, body: body)
         return try connection.receive(toHead: method == "HEAD")

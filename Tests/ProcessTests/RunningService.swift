@@ -17,6 +17,8 @@ final class RunningService: Sendable {
     /// Where `dataDirectory` and the captured output lie.
     let directory: TemporaryDirectory
     let dataDirectory: String
+    /// What each request carries that does not say otherwise: a key, say.
+    let headers = Locked<[String: String]>([:])
     private let launch: Launch
 
     /// How it was started, so that it can be started again.

@@ -5,7 +5,8 @@ import Primitives
 /// What a body of events is written in, by its headers.
 enum IntakeFormat {
     static let accepted =
-        "application/json, application/x-ndjson (or jsonl, ndjson, x-jsonlines, x-json-stream), "
+        "application/json, application/x-ndjson, application/jsonl, application/ndjson, "
+        + "application/x-jsonlines, application/x-json-stream, "
         + "application/cloudevents+json, application/cloudevents-batch+json, "
         + "or any type with ce-* headers"
 
