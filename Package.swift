@@ -49,11 +49,12 @@ let package = Package(
             cxxSettings: [.unsafeFlags(["-O2"])],
             linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
         .target(name: "CPlatform", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "CLogRing", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
 
         room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
         room("Container", []),
-        room("Telemetry", ["Primitives"]),
+        room("Telemetry", ["Primitives", "CLogRing"]),
         room("Resilience", ["Primitives"]),
         room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
         room("HTTPServer", ["Primitives", "Telemetry", "CMicroHTTPD"]),

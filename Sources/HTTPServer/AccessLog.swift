@@ -12,21 +12,15 @@ extension AccessLog {
         guard mode == .all || (mode == .errors && status >= 400), log.isEnabled(level) else {
             return
         }
-        var trace = ByteBuffer(capacity: 32)
-        trace.append(hex: request.trace.traceID.high, digits: 16)
-        trace.append(hex: request.trace.traceID.low, digits: 16)
-        var span = ByteBuffer(capacity: 16)
-        span.append(hex: request.trace.spanID, digits: 16)
-        log.log(level, "request") {
-            $0.add("method", request.method.name)
-            $0.add("route", request.route ?? "none")
-            $0.add("status", status)
-            $0.add("code", code ?? "")
-            $0.add("duration_ms", Double(duration.wholeNanoseconds) / 1e6)
-            $0.add("request_bytes", bodyBytes)
-            $0.add("request_id", request.id.text)
-            $0.add("trace_id", trace.text)
-            $0.add("span_id", span.text)
+        request.correlated {
+            log.log(level, "request") {
+                $0.add("method", request.method.name)
+                $0.add("route", request.route ?? "none")
+                $0.add("status", status)
+                $0.add("code", code ?? "")
+                $0.add("duration_ms", duration)
+                $0.add("request_bytes", bodyBytes)
+            }
         }
     }
 }

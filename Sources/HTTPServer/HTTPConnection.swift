@@ -204,7 +204,8 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
             return queue(refusal.response(for: request))
         }
         guard let endpoint else { return false }
-        endpoint.handler(request, Responder(self, number: number.load(ordering: .relaxed)))
+        let responder = Responder(self, number: number.load(ordering: .relaxed))
+        request.correlated { endpoint.handler(request, responder) }
         if let response = pending {
             pending = nil
             return queue(response)

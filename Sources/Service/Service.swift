@@ -12,16 +12,22 @@ package enum Service {
         MillraceCommand.exit()
     }
 
+    /// For what is logged at the very end; a pipe that nobody reads is given up after it.
+    private static let logCloseTimeout = Duration.seconds(5)
+
     /// Runs until SIGTERM or SIGINT, on the calling thread.
     /// - Returns: the process's exit code.
     package static func run(_ configuration: Configuration) -> Int32 {
         TerminationSignal.block()
         let output = StandardStream.output
         let isHumanReadable = configuration.logFormat.isHumanReadable(on: output)
-        let log = Logger(level: configuration.logLevel, isHumanReadable: isHumanReadable) {
-            output.write($0)
+        let log: Logger
+        do throws(LogSinkError) { log = try ServiceLog.make(configuration) } catch {
+            StandardStream.error.write(
+                "millrace cannot start: the log file: \(error)\n--log-file names another.\n")
+            return 1
         }
-        defer { log.close() }
+        defer { log.close(within: logCloseTimeout) }
         DescriptorLimit.raise()
         if let complaint = DescriptorLimit.complaint(configuration) {
             log.warning("too few open files are allowed") { $0.add("detail", complaint) }
@@ -40,7 +46,7 @@ package enum Service {
         }
         StartBanner(configuration, port: Int(port))
             .announce(to: output, logger: log, isHumanReadable: isHumanReadable)
-        TerminationSignal.wait()
+        TerminationSignal.wait { ServiceLog.handle($0, log) }
         return stop(parts, configuration, log, shutdown)
     }
 

@@ -1,28 +1,45 @@
 internal import Glibc
 
-/// SIGTERM, SIGINT and the SIGHUP of a closed terminal, taken by waiting for them: no handler, so
-/// nothing runs at a bad moment.
+/// A signal by which an operator asks for something while the service goes on.
+package enum OperatorSignal: Sendable {
+    case hangup, user1, user2
+}
+
+/// SIGTERM and SIGINT, SIGHUP, SIGUSR1 and SIGUSR2, taken by waiting for them: no handler, so
+/// nothing runs at a bad moment. SIGHUP ends a process whose output is a terminal, which was closed
+/// then; elsewhere it asks for files to be read and opened anew, as is the custom of services.
 package enum TerminationSignal {
-    /// Keeps the signals from ending the process, and SIGPIPE from being sent at all; SIGUSR1 and
-    /// SIGUSR2 do nothing. Call before any thread is started: threads inherit what is blocked.
+    /// Keeps the signals from ending the process, and SIGPIPE from being sent at all. Call before
+    /// any thread is started: threads inherit what is blocked.
     package static func block() {
-        for number in [SIGPIPE, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+        signal(SIGPIPE, SIG_IGN)
+        // A signal that is ignored is not kept for who waits for it.
+        for number in [SIGUSR1, SIGUSR2] { signal(number, SIG_DFL) }
         var signals = set()
         pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
-    /// Waits for one of the signals, on the calling thread.
-    package static func wait() {
+    /// Waits for a signal that ends the service, on the calling thread.
+    /// - Parameter onOther: runs on the same thread for each of the others.
+    package static func wait(onOther: (OperatorSignal) -> Void = { _ in }) {
         var signals = set()
-        var received: Int32 = 0
-        while sigwait(&signals, &received) != 0 {}
+        let isOnTerminal = isatty(STDOUT_FILENO) == 1
+        while true {
+            var received: Int32 = 0
+            guard sigwait(&signals, &received) == 0 else { continue }
+            switch received {
+            case SIGUSR1: onOther(.user1)
+            case SIGUSR2: onOther(.user2)
+            case SIGHUP where !isOnTerminal: onOther(.hangup)
+            default: return
+            }
+        }
     }
 
     private static func set() -> sigset_t {
         var signals = sigset_t()
         sigemptyset(&signals)
-        sigaddset(&signals, SIGTERM)
-        sigaddset(&signals, SIGINT)
+        for number in [SIGTERM, SIGINT, SIGUSR1, SIGUSR2] { sigaddset(&signals, number) }
         // Linux keeps a blocked signal even if it is ignored, and nohup would not help any more.
         if !isIgnored(SIGHUP) { sigaddset(&signals, SIGHUP) }
         return signals

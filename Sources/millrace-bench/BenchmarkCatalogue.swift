@@ -1,7 +1,8 @@
 /// Every benchmark there is, in the order in which they run.
 enum BenchmarkCatalogue {
     static let all: [any (Benchmark & SendableMetatype).Type] = [
-        DecodeBenchmark.self, BreakerBenchmark.self, ChecksumBenchmark.self, GzipBenchmark.self,
+        DecodeBenchmark.self, BreakerBenchmark.self, LoggerBenchmark.self, ChecksumBenchmark.self,
+        GzipBenchmark.self,
         JournalBenchmark.self, WriterBenchmark.self, QueryBenchmark.self, StartupBenchmark.self,
         HealthBenchmark.self, EventsBenchmark.self, BatchesBenchmark.self,
         StreamsBenchmark.self, QueryHTTPBenchmark.self,

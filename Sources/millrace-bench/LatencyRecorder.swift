@@ -17,10 +17,12 @@ struct LatencyRecorder {
         record(end.nanoseconds &- start.nanoseconds)
     }
 
-    /// Median and 99th percentile of what was recorded.
+    /// Percentiles of what was recorded, the median and the 99th unless said otherwise.
     /// - Parameter operations: how many operations each recording stands for.
-    func figures(each operations: Int = 1) -> [Figure] {
-        [("p50", 50.0), ("p99", 99.0)].map { name, percentile in
+    func figures(each operations: Int = 1, percentiles: [Double] = [50, 99]) -> [Figure] {
+        percentiles.map { percentile in
+            let isWhole = percentile == percentile.rounded()
+            let name = isWhole ? "p\(Int(percentile))" : "p\(percentile)"
             let value = Double(histogram.valueAtPercentile(percentile))
             return Figure(name, .nanoseconds, value / Double(operations))
         }

@@ -19,7 +19,8 @@ final class LogLines: Sendable {
 
     /// Lines that have all of `texts` in them.
     func all(_ texts: String...) -> [String] {
-        lines.withLock { lines in
+        log.flush()
+        return lines.withLock { lines in
             lines.filter { line in texts.allSatisfy { line.contains($0) } }
         }
     }

@@ -57,12 +57,11 @@ extension FaultTests {
             #expect(try service.startAgain().storedIDs() == ["late"])
         }
 
-        @Test func `a closed terminal ends it as SIGTERM does, and user signals do nothing`() throws
-        {
+        @Test func `SIGINT ends it as SIGTERM does, and other signals do not end it`() throws {
             let service = try RunningService.start()
-            for signal in [SIGUSR1, SIGUSR2, SIGPIPE] { service.send(signal) }
+            for signal in [SIGUSR1, SIGUSR2, SIGPIPE, SIGHUP] { service.send(signal) }
             #expect(try service.get("/healthz").status == 200)
-            service.send(SIGHUP)
+            service.send(SIGINT)
             #expect(service.process.exit(within: .seconds(30)) == .exited(0))
         }
 

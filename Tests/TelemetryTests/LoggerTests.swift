@@ -1,113 +1,171 @@
 import Primitives
+import Telemetry
 import TestSupport
 import Testing
 
-@testable import Telemetry
-
 @Suite struct LoggerTests {
-    private let time: Int64 = 1_431_857_103_007
-
     @Test func `a record is one JSON object on one line, whatever is in it`() throws {
         let nasty = "a \"b\"\\ \n\r\t\u{0}\u{7F} gr\u{FC}n \u{1F600}"
-        let line = LogLine.json(
-            time, .warning, #"a "static" message"#
-        ) {
+        let log = CollectedLog()
+        log.logger.warning(#"a "static" message"#) {
             $0.add("text", nasty)
             $0.add("bytes", Bytes(nasty))
+            $0.add("no_utf8", Bytes([0x61, 0xFF, 0x62]))
+            $0.add("constant", "of the program" as StaticString)
             $0.add("count", 7)
             $0.add("most", UInt64.max)
             $0.add("least", Int64.min)
             $0.add("share", 0.5)
             $0.add("flag", true)
             $0.add("took_ms", Duration.microseconds(1500))
-            $0.add("absent", Optional<String>.none)
+            $0.add("absent", String?.none)
             $0.add("error", TestError("broken"))
-        }.text
+        }
+        let line = try #require(log.close().first)
         #expect(line.hasSuffix("}\n") && line.dropLast().allSatisfy { !$0.isNewline })
         let value = try JSONValue.parse(line)
-        #expect(text(value["time"]) == "2015-05-17T10:05:03.007Z")
-        #expect(text(value["level"]) == "warning")
-        #expect(text(value["message"]) == #"a "static" message"#)
-        #expect(text(value["text"]) == nasty)
-        #expect(text(value["bytes"]) == nasty)
+        #expect(value["time"]?.text.flatMap { Timestamp.parse($0) } ?? 0 > 1_700_000_000_000)
+        #expect(value["level"]?.text == "warning")
+        #expect(value["message"]?.text == #"a "static" message"#)
+        #expect(value["text"]?.text == nasty && value["bytes"]?.text == nasty)
+        #expect(value["no_utf8"]?.text == "a\u{FFFD}b")
         #expect(
             line.contains(
-                #","count":7,"most":18446744073709551615,"least":-9223372036854775808,"share":0.5,"#
-                    + #""flag":true,"took_ms":1.5,"error":""#))
+                #","constant":"of the program","count":7,"most":18446744073709551615,"#
+                    + #""least":-9223372036854775808,"share":0.5,"flag":true,"took_ms":1.5,"#
+                    + #""error":"broken"}"#), "\(line)")
     }
 
-    @Test func `text for a terminal holds no control character`() {
-        let line = LogLine.text(
-            time, .error, "red \u{1B}[31m"
-        ) {
+    @Test func `a real number reads back as it was`() throws {
+        let values: [Double] = [
+            0, -0.5, 1, 12.5, 0.1, 0.000001, 1.234567, 0.0000001, 123_456_789.25, 1e9, 1e15, 1e300,
+            -1.5, .pi, .greatestFiniteMagnitude, .leastNonzeroMagnitude, 0.30000000000000004,
+        ]
+        let log = CollectedLog()
+        for value in values { log.logger.info("real") { $0.add("value", value) } }
+        log.logger.info("no number") { $0.add("value", Double.nan) }
+        let lines = log.close()
+        let read = lines.dropLast().map { line in
+            line.split(separator: "\"value\":").last.flatMap { Double($0.dropLast(2)) }
+        }
+        #expect(read == values.map { $0 })
+        #expect(lines.last?.hasSuffix("\"value\":null}\n") == true)
+    }
+
+    @Test(arguments: 0..<40)
+    func `text of every length is escaped wherever that is needed`(_ length: Int) throws {
+        let log = CollectedLog()
+        let odd = ["\"", "\\", "\u{1}", "\u{1F}", "\u{7F}", "\u{E9}", "\u{1F600}", "!", " "]
+        var expected: [String] = []
+        for place in 0...length {
+            for piece in odd {
+                let text =
+                    String(repeating: "a", count: place) + piece
+                    + String(repeating: "b", count: length - place)
+                expected.append(text)
+            }
+        }
+        for text in expected {
+            log.logger.info("text") { $0.add("text", text) }
+            if log.logger.queuedRingBytes > 100_000 { log.logger.flush(within: .seconds(60)) }
+        }
+        let found = try log.close().map { try JSONValue.parse($0)["text"]?.text }
+        #expect(found == expected)
+    }
+
+    @Test func `text for a terminal holds no control character`() throws {
+        let log = CollectedLog(isHumanReadable: true)
+        log.logger.error("red \u{1B}[31m") {
             $0.add("name", "a\nb\u{7}")
             $0.add("n", 3)
-        }.text
-        #expect(line == "2015-05-17T10:05:03.007Z ERROR    red ?[31m name=a?b? n=3\n")
+        }
+        let line = try #require(log.close().first)
+        #expect(line.dropFirst(24) == " ERROR    red ?[31m name=a?b? n=3\n", "\(line)")
     }
 
     @Test func `only what reaches the level is written, and the level can change`() {
-        let lines = Locked<[String]>([])
-        let logger = Logger(level: .warning, isHumanReadable: true) { bytes in
-            lines.withLock { $0.append(String(decoding: bytes, as: UTF8.self)) }
-        }
-        logger.info("one")
-        logger.warning("two")
-        logger.setLevel(.debug)
-        #expect(logger.isEnabled(.debug) && logger.level == .debug)
-        logger.debug("three")
-        logger.close()
-        logger.error("too late")
-        let written = lines.withLock { $0 }
-        #expect(written.count == 2)
-        #expect(written.first?.hasSuffix("two\n") == true)
-        #expect(written.last?.hasSuffix("three\n") == true)
-        #expect(logger.dropped == 1)
+        let log = CollectedLog(level: .warning)
+        log.logger.info("one")
+        log.logger.warning("two")
+        log.logger.setLevel(.debug)
+        #expect(log.logger.isEnabled(.debug) && log.logger.level == .debug)
+        log.logger.debug("three")
+        #expect(log.close().map { $0.contains("two") || $0.contains("three") } == [true, true])
+        log.logger.error("too late")
+        #expect(log.lines.count == 2)
+        #expect(log.logger.drops.count(.shutdown) == 1)
     }
 
     @Test func `below the level no value is computed`() {
         let count = Locked(0)
-        let logger = Logger(level: .info) { _ in }
-        logger.debug("not there") {
-            $0.add(
-                "n",
-                count.withLock {
-                    $0 += 1; return $0
-                })
+        let log = CollectedLog()
+        func next() -> Int {
+            count.withLock {
+                $0 += 1
+                return $0
+            }
         }
-        logger.info("there") {
-            $0.add(
-                "n",
-                count.withLock {
-                    $0 += 1; return $0
-                })
-        }
-        logger.close()
+        log.logger.debug("not there") { $0.add("n", next()) }
+        log.logger.info("there") { $0.add("n", next()) }
+        #expect(log.close().count == 1)
         #expect(count.withLock { $0 } == 1)
     }
 
-    @Test func `a writer that stands still holds nobody up, and what it missed is counted`() throws
-    {
-        let gate = Monitor(false)
-        let count = Locked(0)
-        let logger = Logger(level: .info) { _ in
-            _ = gate.wait(until: .never, for: { $0 }, then: { _ in })
-            count.withLock { $0 += 1 }
+    @Test func `what a thread logs in a request's name carries its id and trace`() throws {
+        let log = CollectedLog()
+        let trace = TraceContext(
+            traceID: Key128(high: 0xAB, low: 0xCD), spanID: 0xEF, parentID: 0, isSampled: true)
+        Array("mine-7".utf8).withUnsafeBytes { id in
+            LogCorrelation.with(trace, requestID: id) {
+                log.logger.info("inside") { $0.add("n", 1) }
+            }
         }
-        let text = String(repeating: "x", count: 64 << 10)
-        let start = MonotonicTime.now()
-        // 64 KiB each: some 64 fit into the queue of 4 MiB.
-        for _ in 0..<500 { logger.info("long") { $0.add("text", text) } }
-        #expect(MonotonicTime.now().since(start) < .seconds(10) * slowness)
-        #expect(logger.queuedBytes <= 4 << 20)
-        let dropped = Int(logger.dropped)
-        #expect(dropped > 300)
-        gate.change { $0 = true }
-        logger.close()
-        #expect(count.withLock { $0 } == 500 - dropped)
+        log.logger.info("outside")
+        let lines = log.close()
+        try #require(lines.count == 2)
+        #expect(
+            lines[0].hasSuffix(
+                #""message":"inside","n":1,"request_id":"mine-7","#
+                    + #""trace_id":"00000000000000ab00000000000000cd","#
+                    + #""span_id":"00000000000000ef"}"# + "\n"), "\(lines[0])")
+        #expect(lines[1].hasSuffix("\"message\":\"outside\"}\n"))
     }
 
-    private func text(_ value: JSONValue?) -> String? {
-        if case .string(let text)? = value { text } else { nil }
+    @Test func `a masker sees the text of each field and replaces it before any sink`() throws {
+        var options = LogOptions()
+        options.masker = { key, text, output in
+            guard String(decoding: key, as: UTF8.self) == "mail" else { return false }
+            output.append("[\(text.count)]")
+            return true
+        }
+        let log = CollectedLog(options: options)
+        log.logger.info("a visitor") {
+            $0.add("mail", "a@example.org")
+            $0.add("name", "a@example.org")
+        }
+        let line = try #require(log.close().first)
+        #expect(line.contains(#""mail":"[13]","name":"a@example.org"}"#), "\(line)")
+    }
+
+    @Test func `of many equal records some are kept, and the next one says how many were not`()
+        throws
+    {
+        var options = LogOptions()
+        options.sampling = LogSampling(firstPerSecond: 3, thenEvery: 10)
+        let log = CollectedLog(options: options)
+        // The seconds may change in between, which keeps more of them.
+        for number in 0..<1000 {
+            log.logger.warning("noisy") { $0.add("n", number) }
+            log.logger.error("never left out") { $0.add("n", number) }
+        }
+        let lines = log.close()
+        let noisy = lines.filter { $0.contains("noisy") }
+        #expect(lines.count - noisy.count == 1000)
+        #expect((100...500).contains(noisy.count))
+        let said = noisy.compactMap { try? JSONValue.parse($0)["sampled_out"] }
+        let sum = said.reduce(Int64(0)) { if case .integer(let n) = $1 { $0 + n } else { $0 } }
+        let left = Int64(log.logger.drops.count(.sampled))
+        #expect(left == 1000 - Int64(noisy.count))
+        #expect((left - 9...left).contains(sum), "\(sum) of \(left)")
     }
 }

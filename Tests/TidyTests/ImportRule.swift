@@ -16,6 +16,7 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "CZlib", allowed: ["Primitives"]),
         ImportRule(module: "CSimdJSON", allowed: ["Primitives"]),
         ImportRule(module: "CPlatform", allowed: ["Primitives"]),
+        ImportRule(module: "CLogRing", allowed: ["Telemetry"]),
         // It replaces malloc, which no service may have.
         ImportRule(module: "CAllocations", allowed: ["millrace-bench"]),
     ]

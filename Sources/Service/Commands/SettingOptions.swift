@@ -69,6 +69,14 @@ struct LimitOptions: ParsableArguments {
 struct LoggingOptions: ParsableArguments {
     @Option(\.logLevel) var logLevel: SettingFlag?
     @Option(\.logFormat) var logFormat: SettingFlag?
+    @Option(\.logFile) var logFile: SettingFlag?
+    @Option(\.logFileMaxBytes) var logFileMaxBytes: SettingFlag?
+    @Option(\.logFileMaxAge) var logFileMaxAge: SettingFlag?
+    @Option(\.logFileKeep) var logFileKeep: SettingFlag?
+    @Option(\.logFileKeepBytes) var logFileKeepBytes: SettingFlag?
+    @Option(\.logRingBytes) var logRingBytes: SettingFlag?
+    @Option(\.logSampleFirst) var logSampleFirst: SettingFlag?
+    @Option(\.logSampleEvery) var logSampleEvery: SettingFlag?
     @Option(\.accessLog) var accessLog: SettingFlag?
 }
 

@@ -56,6 +56,11 @@ package struct Configuration: Sendable {
 
     package let logLevel: LogLevel
     package let logFormat: LogFormat
+    /// Nil: stdout alone.
+    package let logFile: LogFileOptions?
+    package let logRingBytes: Int
+    /// Nil: all are kept.
+    package let logSampling: LogSampling?
     package let accessLog: AccessLog.Mode
 
     package let shutdownTimeout: Duration
@@ -103,6 +108,17 @@ package struct Configuration: Sendable {
         streamConsumerMaxIdle = values[\.streamConsumerMaxIdle]
         logLevel = values[\.logLevel]
         logFormat = values[\.logFormat]
+        logFile = values[\.logFile].map { path in
+            LogFileOptions(
+                path: path, maxBytes: values[\.logFileMaxBytes],
+                maxAge: values[\.logFileMaxAge], keepFiles: values[\.logFileKeep],
+                keepBytes: values[\.logFileKeepBytes])
+        }
+        logRingBytes = values[\.logRingBytes]
+        let first = values[\.logSampleFirst]
+        logSampling =
+            first == 0
+            ? nil : LogSampling(firstPerSecond: first, thenEvery: values[\.logSampleEvery])
         accessLog = values[\.accessLog]
         shutdownTimeout = values[\.shutdownTimeout]
         sinks = values.entries(of: SinkDeclaration.form).map(SinkDeclaration.options)

@@ -116,6 +116,30 @@ struct Settings: Sendable {
     let logFormat = Setting(
         "log-format", ValueForm<LogFormat>.choice, default: "auto",
         "auto: text on a terminal, JSON elsewhere")
+    let logFile = Setting(
+        "log-file", .optionalFile, default: "",
+        "File that log records go to as JSON, beside stdout")
+    let logFileMaxBytes = Setting(
+        "log-file-max-bytes", .size(64 << 10...1 << 40), default: "100MiB",
+        "Size above which the log file is put aside and compressed")
+    let logFileMaxAge = Setting(
+        "log-file-max-age", .durationOrOff(.seconds(1)...(.seconds(86_400 * 3650))),
+        default: "off", "Age of its first record at which the log file is put aside")
+    let logFileKeep = Setting(
+        "log-file-keep", .integer(0...100_000), default: "10",
+        "Log files put aside that are kept; the oldest go first")
+    let logFileKeepBytes = Setting(
+        "log-file-keep-bytes", .size(0...1 << 50), default: "1GiB",
+        "Size of all log files put aside; the oldest go first")
+    let logRingBytes = Setting(
+        "log-ring-bytes", .size(64 << 10...1 << 30), default: "640KiB",
+        "Log records of one thread that may wait to be written; there are at most 17 such rings")
+    let logSampleFirst = Setting(
+        "log-sample-first", .integer(0...1_000_000), default: "0",
+        "Records of a message and level below error that are all kept, a second; 0 keeps all")
+    let logSampleEvery = Setting(
+        "log-sample-every", .integer(1...1_000_000), default: "100",
+        "Beyond --log-sample-first each so-manieth record is kept")
     let accessLog = Setting(
         "access-log", ValueForm<AccessLog.Mode>.choice, default: "errors",
         "Requests that get a log record")

@@ -7,11 +7,7 @@ extension Request {
     /// Writes down what the store failed with while it answered this request; the client is told
     /// that it failed and no more.
     func log(_ message: StaticString, _ cause: SQLiteError, to log: Logger) {
-        log.error(message) {
-            $0.add("error", cause)
-            $0.add("request_id", id.text)
-            $0.add("trace_id", traceIDText)
-        }
+        correlated { log.error(message) { $0.add("error", cause) } }
     }
 
     /// The trace's id as `traceparent` writes it: 32 hexadecimal digits. With `id`, what a log

@@ -17,6 +17,7 @@ enum Routes {
         let breakers: BreakerRoutes = try parts.resolve()
         deadLetters.register(on: &router)
         health.register(on: &router)
+        LogLevelRoutes(log: try parts.resolve()).register(on: &router)
         breakers.register(on: &router)
         if role == .worker {
             router.absence.detail =

@@ -54,7 +54,8 @@ struct WorkerRoute: Sendable {
             request: request, deadline: .after(timeout), responder: responder)
         let isQueued = workers.submit {
             do throws(Problem) {
-                responder.respond(try job(call))
+                let response = try request.correlated { () throws(Problem) in try job(call) }
+                responder.respond(response)
             } catch {
                 responder.respond(error, request)
             }

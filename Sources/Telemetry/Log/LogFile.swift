@@ -1,0 +1,120 @@
+internal import Glibc
+import Primitives
+internal import Synchronization
+
+/// Where and for how long log files are kept.
+package struct LogFileOptions: Sendable {
+    package var path: String
+    /// A file that would grow beyond it is put aside.
+    package var maxBytes: Int
+    /// A file whose first record is older is put aside; nil: age does not matter.
+    package var maxAge: Duration?
+    /// Of the files put aside: how many, and how many bytes of them, stay.
+    package var keepFiles: Int
+    package var keepBytes: Int
+
+    package init(
+        path: String, maxBytes: Int = 100 << 20, maxAge: Duration? = nil, keepFiles: Int = 10,
+        keepBytes: Int = 1 << 30
+    ) {
+        self.path = path
+        self.maxBytes = maxBytes
+        self.maxAge = maxAge
+        self.keepFiles = keepFiles
+        self.keepBytes = keepBytes
+    }
+}
+
+/// A file of JSON lines that is put aside when it is large or old; what is put aside is compressed
+/// and kept for a while (`LogArchive`).
+///
+/// Opened with `O_APPEND`: where others truncate it, the next line begins at its new end. Others may
+/// also rename it and send SIGHUP, and nothing is lost. Its directory is not synced, nor is it: a
+/// log is no journal.
+package final class LogFile: LogSink, @unchecked Sendable {  // Its lane's thread, but `isStale`.
+    package let name = "file"
+
+    private let options: LogFileOptions
+    private let archive: LogArchive
+    private var descriptor: Int32 = -1
+    private var size = 0
+    /// The time of the first record, in milliseconds since 1970.
+    private var began: Int64 = 0
+    /// After a failed attempt to put it aside.
+    private var asideNotBefore = Deadline(MonotonicTime(nanoseconds: 0))
+    /// The next write opens it anew.
+    private let isStale = Atomic<Bool>(false)
+    private let trouble: Locked<String?> = Locked(nil)
+
+    package init(_ options: LogFileOptions) {
+        self.options = options
+        archive = LogArchive(options)
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    package var complaint: String? { trouble.withLock { $0 } ?? archive.complaint }
+
+    package func reopen() { isStale.store(true, ordering: .releasing) }
+
+    /// Opens the file, so that a start can say at once what is wrong with it.
+    package func open() throws(LogSinkError) {
+        let opened = Glibc.open(options.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+        guard opened >= 0 else { throw failure("open") }
+        if descriptor >= 0 { close(descriptor) }
+        descriptor = opened
+        var status = stat()
+        size = fstat(opened, &status) == 0 ? Int(status.st_size) : 0
+        began = size > 0 ? LogFile.firstTime(options.path) : WallClock.nowMilliseconds()
+        archive.tidy()
+    }
+
+    package func write(_ lines: UnsafeRawBufferPointer) throws(LogSinkError) {
+        if isStale.exchange(false, ordering: .acquiring) || descriptor < 0 { try open() }
+        if size > 0, isDue(adding: lines.count) { try putAside() }
+        do throws(LogSinkError) {
+            try LogWrite.all(lines, to: descriptor)
+            size += lines.count
+        } catch {
+            size += error.written
+            throw error
+        }
+    }
+
+    private func isDue(adding count: Int) -> Bool {
+        guard asideNotBefore.hasPassed else { return false }
+        if size + count > options.maxBytes { return true }
+        guard let maxAge = options.maxAge else { return false }
+        return WallClock.nowMilliseconds() - began > maxAge.wholeMilliseconds
+    }
+
+    /// A file that cannot be renamed is written on: its lines matter more than its size.
+    private func putAside() throws(LogSinkError) {
+        let aside = LogArchive.name(options.path, at: WallClock.nowMilliseconds())
+        guard access(aside, F_OK) != 0, rename(options.path, aside) == 0 else {
+            let reason = "\(aside): \(String(cString: strerror(errno)))"
+            trouble.withLock { $0 = reason }
+            asideNotBefore = .after(.seconds(60))
+            return
+        }
+        trouble.withLock { $0 = nil }
+        try open()
+    }
+
+    private func failure(_ call: String) -> LogSinkError {
+        LogSinkError(written: 0, "\(call) \(options.path): \(String(cString: strerror(errno)))")
+    }
+
+    /// Of the first line, which begins `{"time":"2015-05-17T10:05:03.007Z"`; now, if it does not.
+    private static func firstTime(_ path: String) -> Int64 {
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return WallClock.nowMilliseconds() }
+        defer { close(file) }
+        var head = [UInt8](repeating: 0, count: 33)
+        guard read(file, &head, head.count) == head.count else {
+            return WallClock.nowMilliseconds()
+        }
+        return Timestamp.parse(String(decoding: head[9...], as: UTF8.self))
+            ?? WallClock.nowMilliseconds()
+    }
+}
