@@ -36,6 +36,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -54,7 +55,9 @@ let package = Package(
 
         room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
         room("Container", []),
-        room("Telemetry", ["Primitives", "CLogRing"]),
+        room(
+            "Telemetry",
+            ["Primitives", "CLogRing", .product(name: "Logging", package: "swift-log")]),
         room("Resilience", ["Primitives"]),
         room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
         room("HTTPServer", ["Primitives", "Telemetry", "CMicroHTTPD"]),
@@ -89,7 +92,12 @@ let package = Package(
 
         tests("PrimitivesTests", ["Primitives", "TestSupport"]),
         tests("ContainerTests", ["Container"]),
-        tests("TelemetryTests", ["Telemetry", "Primitives", "TestSupport"]),
+        tests(
+            "TelemetryTests",
+            [
+                "Telemetry", "Primitives", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
         .target(
             name: "TestSupport", dependencies: ["Redis", "Primitives"], path: "Tests/TestSupport",

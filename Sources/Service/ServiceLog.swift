@@ -4,6 +4,7 @@ import Telemetry
 
 /// The service's own log as the configuration wants it.
 enum ServiceLog {
+    /// Call once in a process, whose libraries and faults it serves as well.
     /// - Throws: why the log file cannot be written. Nothing has been started then.
     static func make(_ configuration: Configuration) throws(LogSinkError) -> Logger {
         let output = StandardStream.output
@@ -21,6 +22,7 @@ enum ServiceLog {
         options.sampling = configuration.logSampling
         let log = Logger(level: configuration.logLevel, options: options, outputs: outputs)
         log.flushOnFatalSignal()
+        LibraryLogHandler.install(log)
         return log
     }
 

@@ -35,6 +35,8 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Service"]),
         // Environment and command line are read in one room.
         ImportRule(module: "Yams", allowed: ["Service"]),
+        // Libraries log through it; we log through our own.
+        ImportRule(module: "Logging", allowed: ["Telemetry"]),
         ImportRule(module: "ArgumentParser", allowed: ["Service", "millrace", "millrace-bench"]),
     ]
 }

@@ -42,7 +42,11 @@ struct LogEncoder: ~Copyable {
         constants.append(record.message, to: &line)
         record.forEachField { key, value in
             line.append(UInt8(ascii: ","))
-            constants.append(key, to: &line)
+            if record.contains(key) {
+                line.append(jsonString: key)
+            } else {
+                constants.append(key, to: &line)
+            }
             line.append(UInt8(ascii: ":"))
             appendJSON(value, of: key, to: &line)
         }

@@ -32,6 +32,27 @@ package struct LogFields {
         add(key, "\(error)")
     }
 
+    /// Adds a text whose name is no constant of the program.
+    mutating func add(name: String, text: String) {
+        var (name, text) = (name, text)
+        name.withUTF8 { name in
+            text.withUTF8 { text in
+                let size = 24 + LogLayout.padded(name.count) + LogLayout.padded(text.count)
+                guard limit - cursor >= size else { return isTooLarge = true }
+                let head = UInt64(LogLayout.Kind.named.rawValue) << 56
+                cursor.storeBytes(of: head, as: UInt64.self)
+                cursor.storeBytes(of: UInt64(name.count), toByteOffset: 8, as: UInt64.self)
+                cursor.storeBytes(of: UInt64(text.count), toByteOffset: 16, as: UInt64.self)
+                let target = UnsafeMutableRawBufferPointer(start: cursor + 24, count: size - 24)
+                target.copyMemory(from: UnsafeRawBufferPointer(name))
+                UnsafeMutableRawBufferPointer(
+                    rebasing: target[LogLayout.padded(name.count)...]
+                ).copyMemory(from: UnsafeRawBufferPointer(text))
+                cursor += size
+            }
+        }
+    }
+
     @inlinable @inline(__always)
     mutating func add(_ key: StaticString, _ kind: LogLayout.Kind, _ value: UInt64) {
         guard limit - cursor >= 16 else { return isTooLarge = true }

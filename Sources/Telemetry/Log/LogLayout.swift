@@ -7,13 +7,14 @@
 ///     …  fields: head, then the value
 ///
 /// A head is the key's address (48 bits), its length (8) and the kind of the value (8). Numbers
-/// take 8 bytes; a constant text its address and length; another text its length and its bytes.
+/// take 8 bytes; a constant text its address and length; another text its length and its bytes. A
+/// field `named` at run time has no address; after its head the lengths of name and text, then both.
 /// Nothing points into the thread, which may be gone when the record is read.
 @usableFromInline
 enum LogLayout {
     @usableFromInline
     enum Kind: UInt8 {
-        case integer, unsigned, real, bool, constant, text
+        case integer, unsigned, real, bool, constant, text, named
     }
 
     static let headerBytes = 24

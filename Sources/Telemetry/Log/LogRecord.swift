@@ -35,6 +35,12 @@ struct LogRecord {
         LogRecord.constant(messageAddress, Int(head >> 48))
     }
 
+    /// Whether the name lies in the record, and so is no constant.
+    func contains(_ name: UnsafeRawBufferPointer) -> Bool {
+        guard let start = name.baseAddress else { return true }
+        return start >= base && start < base + size
+    }
+
     private var isCorrelated: Bool { UInt8(head >> 40 & 0xFF) & LogLayout.correlated != 0 }
 
     var correlation: Correlation? {
@@ -68,6 +74,13 @@ struct LogRecord {
             case .text:
                 value = .text(UnsafeRawBufferPointer(start: base + offset, count: Int(word)))
                 offset += LogLayout.padded(Int(word))
+            case .named:
+                let length = Int(base.load(fromByteOffset: offset, as: UInt64.self))
+                let name = UnsafeRawBufferPointer(start: base + offset + 8, count: Int(word))
+                offset += 8 + LogLayout.padded(Int(word))
+                body(name, .text(UnsafeRawBufferPointer(start: base + offset, count: length)))
+                offset += LogLayout.padded(length)
+                continue
             case nil: return
             }
             body(LogRecord.constant(head & LogLayout.addressMask, Int(head >> 48 & 0xFF)), value)
