@@ -93,7 +93,7 @@ let package = Package(
             [
                 "Query", "Cache", "Events", "Redis", "Resilience", "HTTPClient", "Storage",
                 "SQLite",
-                "HTTPServer", "Telemetry", "Container", "Primitives",
+                "Masking", "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Yams", package: "Yams"),

@@ -28,6 +28,7 @@ struct MillraceCommand: ParsableCommand {
         subcommands: [
             ServeCommand.self, WorkerCommand.self, CheckCommand.self, KeysCommand.self,
             HealthcheckCommand.self,
+            MaskCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }
