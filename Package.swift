@@ -87,7 +87,7 @@ let package = Package(
         room(
             "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
         room("Cache", ["Redis", "Primitives", "Telemetry"]),
-        room("Query", ["Storage", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
+        room("Query", ["Cache", "Storage", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
         room(
             "Service",
             [
@@ -135,7 +135,7 @@ let package = Package(
             ]),
         tests(
             "QueryTests",
-            ["Query", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
+            ["Query", "Cache", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
         tests("ServiceTests", ["Service", "Primitives", "TestSupport"]),
         tests("ProcessTests", ["Primitives", "TestSupport"]),

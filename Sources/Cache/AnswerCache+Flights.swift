@@ -31,6 +31,7 @@ extension AnswerCache {
             for waiter in waiters { waiter.completion?(.failure(CacheFailure(.closed))) }
         case .began(let flight):
             counters.collapsed.add(max(waiting - 1, 0))
+            if waiting != 1 { flight.order.noteOthers() }
             if let shared, waiters[0].question.isShared, asksRedis {
                 askRedis(flight, waiters[0], shared, at: now)
             } else {
@@ -61,7 +62,8 @@ extension AnswerCache {
             counters.loadTime.observe(took)
             let entry = memory.entry(
                 flight.key.span, content, computedAt: readAt, lifetime: lifetime)
-            let isStored = flight.alone == nil && keep(entry, flight)
+            let isStored =
+                flight.alone == nil && keep(entry, flight, isShareable: content.isShareable)
             publish(
                 flight, entry, .computed, validAt: readAt, isStored: isStored,
                 redisTime: redisTime, computeTime: took)
@@ -81,7 +83,7 @@ extension AnswerCache {
 
     /// Stores what was computed; where it may not be kept, that is remembered for a moment.
     /// - Returns: whether memory has it.
-    private func keep(_ entry: CacheEntry, _ flight: Flight) -> Bool {
+    private func keep(_ entry: CacheEntry, _ flight: Flight, isShareable: Bool) -> Bool {
         let isWanted = entry.cost >= options.leastCost && entry.weight <= memory.entryLimitBytes
         guard isWanted else {
             counters.refused.add()
@@ -90,7 +92,7 @@ extension AnswerCache {
             return false
         }
         let isStored = memory.insert(entry, epoch: flight.purgeEpoch).isStored
-        if isStored, let shared {
+        if isStored, isShareable, let shared {
             shared.store(entry, purgeCount: flight.sharedPurgeCount, token: flight.token)
         } else {
             release(flight)
@@ -207,9 +209,10 @@ extension AnswerCache {
     /// The error, or what is there from before it, where the question allows that.
     private func refuse(_ waiter: FlightWaiter, _ failure: CacheFailure) {
         let now = MonotonicTime.now()
-        let mayBeStale = waiter.question.conditions.maxStale != .zero
-        if failure.code != .deterministic, mayBeStale, let old = waiter.fallback,
-            old.hardExpiry > now
+        let conditions = waiter.question.conditions
+        if failure.code != .deterministic, conditions.maxStale != .zero,
+            let old = waiter.fallback, old.hardExpiry > now,
+            now.since(old.verifiedAt) <= conditions.staleIfError ?? .seconds(Int64.max / 2)
         {
             counters.errorFallbacks.add()
             var reply = CacheReply(old, .memory, .stale)

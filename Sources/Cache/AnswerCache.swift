@@ -18,7 +18,7 @@ package final class AnswerCache: Sendable {
     package let counters = CacheCounters()
     package let ratios = HitRatios()
     package let options: CacheOptions
-    let shared: RedisTier?
+    package let shared: RedisTier?
     let flights = FlightTable()
     private let thread = ThreadSlot()
 

@@ -5,7 +5,7 @@
 package final class DataVersion: Sendable {
     private let read: @Sendable () -> UInt64
 
-    /// - Parameter read: never returns 0.
+    /// - Parameter read: returns 0 while a change is under way, which vouches for nothing.
     package init(_ read: @escaping @Sendable () -> UInt64) { self.read = read }
 
     /// Asked before the data is read.

@@ -3,13 +3,13 @@ import Primitives
 /// Compresses replies for clients that accept it (RFC 9110, section 12.5.3).
 package enum ReplyCoding {
     /// Below this the header costs more than compression saves.
-    static let minimumBytes = 1024
+    package static let minimumBytes = 1024
 
     /// `response`, compressed if it is large enough and the client takes gzip. On the thread that
     /// answers: a worker, for anything that is large.
     package static func apply(_ response: Response, _ headers: borrowing HeaderList) -> Response {
         guard case .bytes(let bytes) = response.body, bytes.count > minimumBytes,
-            response.header("Content-Encoding") == nil
+            !response.isCoded, response.header("Content-Encoding") == nil
         else { return response }
         var coded = response
         coded.add("Vary", "Accept-Encoding")
@@ -19,6 +19,11 @@ package enum ReplyCoding {
         coded.body = .bytes(gzipCompress(bytes.span))
         coded.add("Content-Encoding", "gzip")
         return coded
+    }
+
+    /// Whether the client takes gzip.
+    package static func acceptsGzip(_ headers: borrowing HeaderList) -> Bool {
+        headers.first("accept-encoding").map { accepts($0, "gzip") } ?? false
     }
 
     /// Whether the list `accepted` has `coding` or `*` with a weight above zero.

@@ -16,6 +16,10 @@ package struct Response: Sendable {
     package var contentType: StaticString?
     package var body: Body
     package var cacheControl: StaticString = "no-store"
+    /// Instead of `cacheControl`, where it is made of numbers.
+    package var cacheControlText: String?
+    /// The body is as the client wants it, compressed or not, and `headers` say so.
+    package var isCoded = false
     /// Header fields beside those that every reply has; values hold no line breaks.
     package var headers: [(name: StaticString, value: String)] = []
     /// Set for errors: what `/metrics` and the log say about them.

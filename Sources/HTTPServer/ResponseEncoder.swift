@@ -17,7 +17,11 @@ enum ResponseEncoder {
     static func addFields(_ reply: OpaquePointer?, _ response: Response, _ request: Request) {
         if let type = response.contentType { add(reply, "Content-Type", type) }
         add(reply, "X-Content-Type-Options", "nosniff")
-        add(reply, "Cache-Control", response.cacheControl)
+        if let text = response.cacheControlText {
+            add(reply, "Cache-Control", text)
+        } else {
+            add(reply, "Cache-Control", response.cacheControl)
+        }
         addRequestID(reply, request)
         if case .shared(let shared) = response.body {
             for (name, value) in shared.headers { add(reply, name, value) }

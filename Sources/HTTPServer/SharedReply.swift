@@ -54,26 +54,11 @@ package final class SharedReply: Sendable {
     /// else 200. A 304 repeats the fields of the 200 and has no body.
     package func response(to request: Request) -> Response {
         var chosen = self
-        if let gzip, let accepted = request.headers.first("accept-encoding"),
-            ReplyCoding.accepts(accepted, "gzip")
-        {
-            chosen = gzip
-        }
-        let status = chosen.isKnown(to: request) ? 304 : 200
+        if let gzip, ReplyCoding.acceptsGzip(request.headers) { chosen = gzip }
+        let isKnown = chosen.etag.map { EntityTag.isKnown($0, to: request) } ?? false
+        let status = isKnown ? 304 : 200
         var response = Response(status, contentType: chosen.contentType, body: .shared(chosen))
         response.cacheControl = chosen.cacheControl
         return response
-    }
-
-    /// `If-None-Match` compares weakly, and may be a list or `*`.
-    private func isKnown(to request: Request) -> Bool {
-        guard let etag, request.headers.first("if-none-match") != nil else { return false }
-        return request.headers.texts("if-none-match").contains { line in
-            line.split(separator: ",").contains { item in
-                let tag = item.drop { $0 == " " || $0 == "\t" }.prefix { $0 != " " && $0 != "\t" }
-                return tag == "*" || tag == etag
-                    || (tag.hasPrefix("W/") && tag.dropFirst(2) == etag)
-            }
-        }
     }
 }

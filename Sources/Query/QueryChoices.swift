@@ -38,8 +38,8 @@ package enum QueryFill: String, Hashable, Sendable, CaseIterable {
     case null
 }
 
-/// What a caller asks of the cache. There is no tier yet: every answer is computed, so `refresh`
-/// and `bypass` hold by themselves and `only` is refused.
+/// What a caller asks of the cache: compute and store, neither read nor store, or answer from it
+/// alone.
 package enum QueryCacheMode: String, Hashable, Sendable, CaseIterable {
     case refresh, bypass, only
 }

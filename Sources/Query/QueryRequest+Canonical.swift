@@ -19,6 +19,29 @@ extension QueryRequest {
     /// - Parameter now: milliseconds since 1970.
     package func canonicalKey(now: Int64) -> String {
         var text = ByteBuffer(capacity: 512)
+        appendCanonical(to: &text, now: now)
+        let key = Key128(hashing: text.span, key: Self.hashKey)
+        var digits = ByteBuffer(capacity: 32)
+        digits.append(hex: key.high, digits: 16)
+        digits.append(hex: key.low, digits: 16)
+        return digits.text
+    }
+
+    /// The form of answers' bytes; changed with it, so that nodes of two versions share none.
+    private static let answerForm = 1
+
+    /// What a cache knows the answer by. The question in full, not its hash: whoever found two
+    /// questions with one hash could read the answer to another's.
+    func cacheKey(now: Int64) -> Bytes {
+        var key = ByteBuffer(capacity: 544)
+        key.append("query ")
+        key.append(decimal: Self.answerForm)
+        key.append("\n")
+        appendCanonical(to: &key, now: now)
+        return key.freeze()
+    }
+
+    private func appendCanonical(to text: inout ByteBuffer, now: Int64) {
         appendSubject(to: &text, now: cursor?.now ?? now)
         text.append("limit=")
         text.append(decimal: limit)
@@ -29,11 +52,6 @@ extension QueryRequest {
         text.append("\nformat=")
         text.append(format.rawValue)
         text.append(format == .json ? shape.rawValue : "")
-        let key = Key128(hashing: text.span, key: Self.hashKey)
-        var digits = ByteBuffer(capacity: 32)
-        digits.append(hex: key.high, digits: 16)
-        digits.append(hex: key.low, digits: 16)
-        return digits.text
     }
 
     /// A line a parameter; text is a JSON string, so no value can pretend to be a line.

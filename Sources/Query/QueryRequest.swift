@@ -21,7 +21,7 @@ package struct QueryRequest: Sendable {
     var cursor: QueryCursor?
     package var fill: QueryFill?
     package var cacheMode: QueryCacheMode?
-    /// Seconds of staleness the caller accepts. Answers are computed fresh, so any value holds.
+    /// Seconds of staleness the caller accepts; 0 is strictly fresh.
     package var maxStaleSeconds: Int?
     package var explain = false
     package var format = QueryFormat.json

@@ -2,7 +2,7 @@ import Primitives
 import SQLite
 import Storage
 
-/// Answers questions about stored events: the front of this room.
+/// Computes answers to questions about stored events, each anew; `CachedQueries` keeps them.
 ///
 ///     let request = try QueryRequest.parse(parameters)      // on any thread
 ///     let answer = try service.answer(request, deadline: …) // on one that may block
@@ -16,9 +16,6 @@ package struct QueryService: Sendable {
     }
 
     /// Any thread that may block.
-    ///
-    /// Nothing is cached yet, so every answer is computed from the events: `cache=refresh` and
-    /// `bypass` and any `max_stale` are met, `cache=only` is `not_cached`.
     /// - Parameters:
     ///   - now: milliseconds since 1970; what relative moments count from.
     ///   - isCancelled: asked now and then; true ends the query.
@@ -26,19 +23,55 @@ package struct QueryService: Sendable {
         _ request: QueryRequest, now: Int64 = WallClock.nowMilliseconds(), deadline: Deadline,
         isCancelled: (@Sendable () -> Bool)? = nil
     ) throws(QueryError) -> QueryAnswer {
+        let answer = try answer(
+            request, now: now, unless: nil, deadline: deadline, isCancelled: isCancelled)
+        guard let answer else { preconditionFailure("nothing was known before") }
+        return answer
+    }
+
+    /// - Parameter known: what an answer that is there was computed from.
+    /// - Returns: nil if the events still are those.
+    func answer(
+        _ request: QueryRequest, now: Int64, unless known: GenerationState?, deadline: Deadline,
+        isCancelled: (@Sendable () -> Bool)?
+    ) throws(QueryError) -> QueryAnswer? {
         let plan = try QueryPlan(request, now: now)
-        guard request.explain || request.cacheMode != .only else {
-            throw QueryError(
-                .notCached, code: "not_cached", "no cache holds the answer", parameter: "cache")
+        return try reading(until: deadline, isCancelled) { connection throws(QueryError) in
+            if let known, try generation(plan, connection) == known { return nil }
+            return try backend.run(
+                plan, on: connection, readers: readers, deadline: deadline,
+                isCancelled: isCancelled)
         }
+    }
+
+    /// What an answer would be computed from. Any thread that may block.
+    func generation(
+        _ request: QueryRequest, now: Int64, deadline: Deadline
+    ) throws(QueryError) -> GenerationState {
+        let plan = try QueryPlan(request, now: now)
+        return try reading(until: deadline, nil) { connection throws(QueryError) in
+            try generation(plan, connection)
+        }
+    }
+
+    private func generation(
+        _ plan: QueryPlan, _ connection: Connection
+    ) throws(QueryError) -> GenerationState {
+        do throws(SQLiteError) {
+            return try Generations.state(
+                connection, types: plan.request.types, from: plan.from, to: plan.endOrNil)
+        } catch {
+            throw .store(error)
+        }
+    }
+
+    private func reading<Result>(
+        until deadline: Deadline, _ isCancelled: (@Sendable () -> Bool)?,
+        _ body: (Connection) throws(QueryError) -> Result
+    ) throws(QueryError) -> Result {
         do throws(QueryError) {
             return try readers.withReader(
-                until: deadline, isCancelled: isCancelled, mapping: QueryError.init
-            ) { connection throws(QueryError) in
-                try backend.run(
-                    plan, on: connection, readers: readers, deadline: deadline,
-                    isCancelled: isCancelled)
-            }
+                until: deadline, isCancelled: isCancelled, mapping: QueryError.init, body)
         } catch {
             if let cause = error.cause { readers.noteDamage(cause) }
             throw error

@@ -1,3 +1,4 @@
+import Cache
 import Events
 import HTTPServer
 import Primitives
@@ -33,6 +34,15 @@ extension Configuration {
     /// Where queries' answers are shared; a worker answers none.
     var queryCacheRedisURL: RedisURL? {
         role == .worker ? nil : cacheRedisURL ?? redisURL
+    }
+
+    var cacheOptions: CacheOptions {
+        var options = CacheOptions()
+        options.memoryBytes = cacheMemoryBytes
+        options.flightTimeout = queryTimeout
+        // Computing any answer wakes a worker, which takes longer than to find it.
+        options.leastCost = .zero
+        return options
     }
 
     var streamOptions: StreamOptions {

@@ -36,7 +36,7 @@ enum Wiring {
         addSinks(to: container, configuration, shutdown, reports)
         addIntake(to: container, configuration, reports)
         addQueries(to: container, configuration, reports)
-        addCache(to: container, configuration)
+        addCache(to: container, configuration, reports)
         addReports(to: container, configuration, reports)
         addServer(to: container, configuration, shutdown, reports)
         return container
@@ -95,7 +95,7 @@ enum Wiring {
     }
 
     /// What was registered under that name only if there is a Redis.
-    private static func ifStreaming<Value>(
+    static func ifStreaming<Value>(
         _ parts: Container, _ configuration: Configuration, _ type: Value.Type = Value.self,
         name: String? = nil
     ) throws -> Value? {
@@ -197,9 +197,12 @@ enum Wiring {
         container.register(Histogram.self, name: "query") { _ in Histogram() }
         container.register(QueryRoutes.self) { parts in
             let store: EventStore = try parts.resolve()
-            return QueryRoutes(
-                queries: QueryService(store.readers), readers: try parts.resolve(name: "query"),
-                log: try parts.resolve(), duration: try parts.resolve(name: "query"))
+            let workers: WorkerPool = try parts.resolve(name: "query")
+            let queries = CachedQueries(
+                QueryService(store.readers), cache: try parts.resolve(), version: store.version,
+                workers: workers, timeout: configuration.queryTimeout,
+                duration: try parts.resolve(name: "query"))
+            return QueryRoutes(queries: queries, workers: workers, log: try parts.resolve())
         }
         container.register(EventRoutes.self) { parts in
             EventRoutes(
@@ -212,30 +215,6 @@ enum Wiring {
                 store: try parts.resolve(), log: try parts.resolve(),
                 isValid: { authorizer?.isValid($0) ?? true })
         }
-    }
-
-    /// Nothing, unless there is a Redis for it.
-    private static func addCache(to container: Container, _ configuration: Configuration) {
-        guard let url = configuration.queryCacheRedisURL else { return }
-        container.register(CacheRedis.self, start: { $0.start() }, stop: { $0.stop() }) { parts in
-            let log: Logger = try parts.resolve()
-            return CacheRedis(
-                GuardedRedis(
-                    url, lanes: [.cache], clientName: "millrace-\(configuration.node)",
-                    logger: log),
-                isDedicated: configuration.cacheRedisURL != nil, log: log)
-        }
-    }
-
-    /// All ways to a Redis, whose breakers are shown and can be set.
-    private static func redisClients(
-        _ parts: Container, _ configuration: Configuration
-    ) throws -> RedisClients {
-        let cache: CacheRedis? =
-            configuration.queryCacheRedisURL == nil ? nil : try parts.resolve(CacheRedis.self)
-        let streams: EventStreams? = try ifStreaming(parts, configuration)
-        return RedisClients(
-            streams: streams, sinks: try parts.resolve(Sinks.self).redis, cache: cache)
     }
 
     private static func addReports(

@@ -23,6 +23,8 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     /// Tells this store from every other one, also from one that is made at the same path.
     package let identity: UInt64
     package let readers: ReaderPool
+    /// Changes with the events that readers see, before anybody is told of a commit.
+    package let version: StoreVersion
     /// Refused events and what became of them, handed over by any thread.
     package let quarantine = QuarantineInbox()
     /// Dead letters and positions of sinks, handed over by any thread.
@@ -57,6 +59,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
         let writer = try StoreWriter(
             path: path, options: options, now: now, damage: damage, log: log)
         openWriter = writer
+        version = writer.version
         durableObservers = Locked([
             { [quarantine] in quarantine.inbox.becomeDurable() },
             { [sinks] in sinks.inbox.becomeDurable() },

@@ -21,6 +21,7 @@ final class StoreWriter {
     var freePages: Int64 = 0
     var isSyncFailed = false
     private let damage: DamageMarker
+    let version = StoreVersion()
 
     /// Opens or creates the database, brings it to the schema's version, and moves what a crash
     /// left in the write-ahead log into the file. SQLite checks the sums of the log while it reads
@@ -77,12 +78,20 @@ final class StoreWriter {
             throw StorageError(.syncFailed, "\(path): an earlier fsync failed; reopen the store")
         }
         var next = counters
+        var isChanging = false
+        // Also where the commit failed: it may be visible all the same.
+        defer { if isChanging { version.endCommit() } }
         do throws(StorageError) {
             let result = try connection.transaction(
                 { () throws(StorageError) in
                     let result = try body(&next)
                     try attempt(path) { () throws(SQLiteError) in
                         try next.save(connection, previous: counters)
+                    }
+                    // As in `SnapshotMark`: other transactions leave the events as they are.
+                    if next.lastSeq != counters.lastSeq || next.rows != counters.rows {
+                        isChanging = true
+                        version.beginCommit()
                     }
                     return result
                 }, mapping: { StorageError($0, path) })

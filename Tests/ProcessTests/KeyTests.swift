@@ -12,6 +12,7 @@ import Testing
         "GET /events/dead-letters": "admin", "POST /events/dead-letters/replay": "admin",
         "PUT /admin/breakers/{name}": "admin", "GET /query": "query", "POST /query": "query",
         "GET /log-level": "admin", "PUT /log-level": "admin",
+        "DELETE /admin/cache": "admin",
     ]
 
     private static let wrong = PlantedKey("nobody", "", scope: "")

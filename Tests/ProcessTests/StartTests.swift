@@ -36,7 +36,7 @@ import Testing
         blocker.release()
         let isReady = eventually(within: .seconds(60)) { (try? ask("/readyz").status) == 200 }
         #expect(isReady, "\(FileSystem.text(service.directory.file("next")))")
-        #expect(try ask("/query?metric=count").text.contains("[[21]]"))
+        #expect(try ask("/query?metric=count&max_stale=0").text.contains("[[21]]"))
         successor.send(SIGTERM)
         #expect(successor.exit(within: .seconds(30)) == .exited(0))
     }

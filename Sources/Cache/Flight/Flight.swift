@@ -18,6 +18,12 @@ package final class FlightOrder: Sendable {
     package var isCancelled: Bool {
         cancelled.load(ordering: .relaxed) || deadline.hasPassed
     }
+    private let others = Atomic<Bool>(false)
+
+    /// More depends on it than the one caller who began it: others wait, or it is a refresh. What
+    /// computes for one alone may stop when that one leaves.
+    package var isForOthers: Bool { others.load(ordering: .relaxed) }
+    func noteOthers() { others.store(true, ordering: .relaxed) }
     func cancel() { cancelled.store(true, ordering: .relaxed) }
 }
 

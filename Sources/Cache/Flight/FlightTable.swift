@@ -47,6 +47,7 @@ final class FlightTable: Sendable {
                 notBefore.map({ flight.startedAt >= $0 }) ?? true
             {
                 flight.waiters += waiters.map { $0.following() }
+                flight.order.noteOthers()
                 return .joined
             }
             let flight = begin(waiters[0])

@@ -33,6 +33,8 @@ package struct CacheContent: Sendable {
     package var version: UInt64 = 0
     package var tags: [UInt64] = []
     package var cost = Duration.zero
+    /// Whether other nodes may have it.
+    package var isShareable = true
     /// What will hang on the entry, such as a prepared reply, takes up so many bytes.
     package var attachedBytes = 0
 

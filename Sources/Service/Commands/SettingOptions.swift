@@ -38,6 +38,7 @@ struct StorageOptions: ParsableArguments {
     @Option(\.journalSyncInterval) var journalSyncInterval: SettingFlag?
     @Option(\.retention) var retention: SettingFlag?
     @Option(\.readers) var readers: SettingFlag?
+    @Option(\.cacheMemory) var cacheMemory: SettingFlag?
 }
 
 struct RedisSettingOptions: ParsableArguments {

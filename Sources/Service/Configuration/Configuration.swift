@@ -42,6 +42,7 @@ package struct Configuration: Sendable {
     /// Nil: events are kept for ever.
     package let retention: Duration?
     package let readers: Int
+    package let cacheMemoryBytes: Int
 
     /// Nil: events do not leave this node.
     package let redisURL: RedisURL?
@@ -102,6 +103,7 @@ package struct Configuration: Sendable {
         journalSyncInterval = values[\.journalSyncInterval]
         retention = values[\.retention]
         readers = values[\.readers]
+        cacheMemoryBytes = values[\.cacheMemory]
         redisURL = values[\.redisURL]
         cacheRedisURL = values[\.cacheRedisURL]
         // A worker is often put beside a node, and with one name both would be one consumer.

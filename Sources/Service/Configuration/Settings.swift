@@ -86,6 +86,9 @@ struct Settings: Sendable {
         "Age, by their own time, at which events are deleted")
     let readers = Setting(
         "readers", .integer(1...64), default: "2", "Connections that read the store")
+    let cacheMemory = Setting(
+        "cache-memory", .size(1 << 20...1 << 40), default: "128MiB",
+        "Memory for the answers to queries; the least useful ones make room")
 
     // Redis
     let redisURL = Setting(
@@ -93,8 +96,7 @@ struct Settings: Sendable {
         "Redis whose streams carry events between nodes; without it events stay on this node")
     let cacheRedisURL = Setting(
         "cache-redis-url", .redisURL, default: "", isSecret: true,
-        "Redis for the cache alone; otherwise that of --redis-url. Watched; queries do not use it yet"
-    )
+        "Redis in which nodes share answers to queries; otherwise that of --redis-url")
     let node = Setting(
         "node", .nodeName, default: "", "This node's name; the host's unless said otherwise")
     let group = Setting(

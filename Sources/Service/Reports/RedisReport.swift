@@ -8,7 +8,7 @@ import Resilience
 struct RedisReport: Sendable {
     let clients: RedisClients
 
-    /// The members `breakers`, `stream` and `cache`.
+    /// The members `breakers` and `stream`.
     func add(to body: inout JSONObjectWriter) {
         body.object("breakers") { breakers in
             for lane in clients.lanes {
@@ -16,18 +16,23 @@ struct RedisReport: Sendable {
             }
         }
         if let streams = clients.streams { body.object("stream") { add(streams, to: &$0) } }
-        if let cache = clients.cache { body.object("cache") { add(cache, to: &$0) } }
     }
 
-    private func add(_ cache: CacheRedis, to body: inout JSONObjectWriter) {
-        body.object("redis") { body in
-            body.add("url", cache.redis.url.description)
-            body.add("dedicated", cache.isDedicated)
-            guard let facts = cache.facts else { return }
-            body.object("server") { body in
-                add(facts, to: &body)
-                body.add("warnings", cache.warnings(of: facts))
-            }
+    /// The Redis of the cache, and what became of reads and writes there.
+    static func add(_ cache: CacheRedis, _ tier: RedisTier?, to body: inout JSONObjectWriter) {
+        body.add("url", cache.redis.url.description)
+        body.add("dedicated", cache.isDedicated)
+        if let counters = tier?.counters {
+            body.add("hits", counters.hits.count)
+            body.add("misses", counters.misses.count)
+            body.add("skipped", counters.skipped.count)
+            body.add("writes", counters.writes.count)
+            body.add("failures", counters.failures.count)
+        }
+        guard let facts = cache.facts else { return }
+        body.object("server") { body in
+            add(facts, to: &body)
+            body.add("warnings", cache.warnings(of: facts))
         }
     }
 
@@ -97,12 +102,12 @@ struct RedisReport: Sendable {
     private func addServer(_ status: StreamStatus, to body: inout JSONObjectWriter) {
         guard let facts = status.facts else { return }
         body.object("server") { body in
-            add(facts, to: &body)
+            RedisReport.add(facts, to: &body)
             body.add("warnings", facts.warnings + status.conflicts)
         }
     }
 
-    private func add(_ facts: RedisServerFacts, to body: inout JSONObjectWriter) {
+    private static func add(_ facts: RedisServerFacts, to body: inout JSONObjectWriter) {
         if let version = facts.version { body.add("version", version) }
         if let role = facts.role { body.add("role", role) }
         if let policy = facts.maxMemoryPolicy { body.add("maxmemory_policy", policy) }

@@ -1,32 +1,67 @@
+import Cache
 import HTTPServer
 import Primitives
 import Query
+import SQLite
 import Telemetry
 
 /// `GET /query` and `POST /query`.
+///
+/// Reading a question touches no clock and no file, and finding its answer in memory wakes nobody,
+/// so the event loop does both.
 struct QueryRoutes: Sendable {
-    let queries: QueryService
-    let readers: WorkerRoute
+    let queries: CachedQueries
+    /// For bodies that take a moment to read.
+    let workers: WorkerPool
     let log: Logger
-    let duration: Histogram
+
+    /// Bodies up to this size that are not compressed are read on the event loop.
+    private static let smallBodyBytes = 4 << 10
 
     func register(on router: inout Router) {
-        // Reading a query touches no clock and no file, so the event loop does it.
-        router.on(
-            .get, "/query", access: .query, bodyLimit: .none,
-            readers.handler { (request) throws(Problem) in
-                let query = try parse(try request.queryParameters(), request)
-                return { call throws(Problem) in try run(query, call) }
-            })
-        // A body may have to be unpacked first.
-        router.on(
-            .post, "/query", access: .query, bodyLimit: .bytes(QueryBody.limitBytes),
-            readers.handler { _ in
-                { call throws(Problem) in
-                    let parameters = try QueryBody.parameters(call.request)
-                    return try run(try parse(parameters, call.request), call)
+        router.on(.get, "/query", access: .query, bodyLimit: .none) { request, responder in
+            answer(request, responder) { () throws(Problem) in try request.queryParameters() }
+        }
+        router.on(.post, "/query", access: .query, bodyLimit: .bytes(QueryBody.limitBytes)) {
+            request, responder in
+            let ask: @Sendable () -> Void = {
+                answer(request, responder) { () throws(Problem) in
+                    try QueryBody.parameters(request)
                 }
-            })
+            }
+            let isSmall =
+                request.body.count <= QueryRoutes.smallBodyBytes
+                && request.headers.first("content-encoding") == nil
+            if isSmall { return ask() }
+            let isQueued = workers.submit { request.correlated { ask() } }
+            if !isQueued { responder.respond(Problem.overloaded, request) }
+        }
+    }
+
+    private func answer(
+        _ request: Request, _ responder: Responder,
+        _ parameters: () throws(Problem) -> [Parameter]
+    ) {
+        let query: QueryRequest
+        do throws(Problem) {
+            query = try parse(try parameters(), request)
+        } catch {
+            return responder.respond(error, request)
+        }
+        let wish = QueryWish(query, request)
+        queries.answer(
+            query, wish.mode, wish.conditions, isAbandoned: { responder.isAbandoned }
+        ) { result in
+            switch result {
+            case .success(let answer):
+                responder.respond(QueryReply(answer, wish, query).response(to: request))
+            case .failure(let error):
+                if let cause = error.cause, error.kind == .unavailable {
+                    request.log("query failed", cause, to: log)
+                }
+                responder.respond(Problem(error), request)
+            }
+        }
     }
 
     private func parse(
@@ -44,36 +79,6 @@ struct QueryRoutes: Sendable {
         }
         try request.checkTypes(query.types, parameter: "event")
         return query
-    }
-
-    private func run(_ query: QueryRequest, _ call: WorkerCall) throws(Problem) -> Response {
-        let start = MonotonicTime.now()
-        defer { duration.observe(MonotonicTime.now().since(start)) }
-        do throws(QueryError) {
-            return QueryRoutes.response(
-                try queries.answer(
-                    query, deadline: call.deadline, isCancelled: { call.isAbandoned }))
-        } catch {
-            if let cause = error.cause, error.kind == .unavailable {
-                call.request.log("query failed", cause, to: log)
-            }
-            throw Problem(error)
-        }
-    }
-
-    private static func response(_ answer: QueryAnswer) -> Response {
-        var response = Response(
-            200, contentType: contentType(answer.format), body: .bytes(answer.body))
-        if let next = answer.next { response.add("X-Next-Cursor", next) }
-        return response
-    }
-
-    private static func contentType(_ format: QueryFormat) -> StaticString {
-        switch format {
-        case .json: "application/json"
-        case .csv: "text/csv; charset=utf-8; header=present"
-        case .ndjson: "application/x-ndjson"
-        }
     }
 }
 

@@ -45,5 +45,7 @@ enum Routes {
             .post, "/events/quarantine/replay", access: .admin, bodyLimit: .none,
             replays.handler { (request) throws(Problem) in try replay.job(request) })
         queries.register(on: &router)
+        let cache: CacheRoutes = try parts.resolve()
+        cache.register(on: &router)
     }
 }

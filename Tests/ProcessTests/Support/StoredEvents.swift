@@ -28,9 +28,11 @@ extension RunningService {
         return found
     }
 
-    /// The only row of a `/query` without groups over all time.
+    /// The only row of a `/query` without groups over all time, with everything that was stored
+    /// before it was asked.
     func row(_ metric: String, _ rest: String = "") throws -> [JSONTree] {
-        let reply = try get("/query?metric=\(metric)&from=1971-01-01&to=2100-01-01\(rest)")
+        let reply = try get(
+            "/query?metric=\(metric)&from=1971-01-01&to=2100-01-01&max_stale=0\(rest)")
         guard reply.status == 200, let row = try reply.json()["rows"]?[0]?.array else {
             throw TestError("query: \(reply.status) \(reply.text.prefix(500))")
         }

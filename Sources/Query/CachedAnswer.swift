@@ -1,0 +1,66 @@
+import Cache
+import Primitives
+import Storage
+
+/// An answer as the cache gives it, and what it carries beside the bytes.
+package struct CachedAnswer: Sendable {
+    package let reply: CacheReply
+    package let body: Bytes
+    /// The same as one gzip member, where that is smaller.
+    package let gzipBody: Bytes?
+    package let format: QueryFormat
+    /// 32 hexadecimal digits that stand for the bytes of `body`.
+    package let digits: String
+    /// The cursor of the next page; nil on the last one.
+    package let next: String?
+
+    private static let digitCount = 32
+
+    init?(_ reply: CacheReply) {
+        let detail = reply.entry.detail
+        guard let body = reply.entry.body, Int(detail.kind) < QueryFormat.allCases.count else {
+            return nil
+        }
+        self.reply = reply
+        self.body = body
+        gzipBody = reply.entry.gzipBody
+        format = QueryFormat.allCases[Int(detail.kind)]
+        digits = String(detail.label.prefix(CachedAnswer.digitCount))
+        let next = String(detail.label.dropFirst(CachedAnswer.digitCount))
+        self.next = next.isEmpty ? nil : next
+    }
+
+    /// What the cache keeps of `answer`.
+    /// - Parameter version: the data's, from before the answer's rows were read.
+    static func content(
+        _ answer: QueryAnswer, _ request: QueryRequest, version: UInt64
+    ) -> CacheContent {
+        var content = CacheContent(body: answer.body)
+        content.detail = CacheDetail(
+            kind: UInt8(QueryFormat.allCases.firstIndex(of: answer.format) ?? 0),
+            label: answer.etag.dropFirst().dropLast() + (answer.next ?? ""))
+        content.stamp = GenerationStamp(answer.generation)
+        content.version = version
+        content.tags = request.cacheTags
+        // A cursor counts the rows of its node, and only the hash says that another has the same.
+        content.isShareable = answer.next == nil && answer.generation.setHash != nil
+        return content
+    }
+}
+
+extension GenerationStamp {
+    init(_ state: GenerationState) {
+        self.init(count: state.count, setHash: state.setHash ?? 0)
+    }
+}
+
+extension QueryRequest {
+    /// The tag of answers over all types. No type is empty.
+    package static let tagOfAllTypes = ""
+
+    /// What an answer is purged by: its event types.
+    var cacheTags: [UInt64] {
+        types.isEmpty
+            ? [CacheContent.tag(QueryRequest.tagOfAllTypes)] : types.map(CacheContent.tag)
+    }
+}

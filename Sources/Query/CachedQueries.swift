@@ -1,0 +1,168 @@
+import Cache
+import Primitives
+import Storage
+import Telemetry
+
+/// Answers questions from memory, from Redis, or from the events, and keeps what was computed: the
+/// front of this room.
+///
+///     let request = try QueryRequest.parse(parameters)
+///     queries.answer(request, mode, conditions, isAbandoned: …) { result in … }
+///
+/// The cache knows bytes and keys; this says what they mean. An answer carries the generations that
+/// were read in the snapshot of its rows. It is right for as long as the store's version stays, and
+/// after that for as long as its generations do, which a worker reads (decision 41). Any thread.
+package final class CachedQueries: Sendable {
+    package typealias Completion = @Sendable (Result<CachedAnswer, QueryError>) -> Void
+
+    private let queries: QueryService
+    private let cache: AnswerCache
+    private let version: DataVersion
+    private let workers: WorkerPool
+    private let timeout: Duration
+    private let duration: Histogram
+
+    /// For as long an answer is kept while the events it comes from stay as they are.
+    private static let lifetime = CacheLifetime(fresh: .seconds(3600))
+    /// An answer that is right and has less than this left is computed anew.
+    private static let renewal = Duration.seconds(720)
+
+    /// - Parameters:
+    ///   - workers: threads that may block.
+    ///   - timeout: of a question, waiting for a worker included.
+    ///   - duration: takes what computing took.
+    package init(
+        _ queries: QueryService, cache: AnswerCache, version: StoreVersion, workers: WorkerPool,
+        timeout: Duration, duration: Histogram
+    ) {
+        self.queries = queries
+        self.cache = cache
+        self.version = DataVersion { version.current }
+        self.workers = workers
+        self.timeout = timeout
+        self.duration = duration
+    }
+
+    /// Answers `request`; `completion` is called once, perhaps before this returns. Blocks nobody.
+    /// - Parameters:
+    ///   - mode: for a request that does not say itself.
+    ///   - now: milliseconds since 1970; what relative moments count from.
+    ///   - isAbandoned: whether the caller has left; what is computed for it alone then ends.
+    package func answer(
+        _ request: QueryRequest, _ mode: CacheMode, _ conditions: CacheConditions,
+        now: Int64 = WallClock.nowMilliseconds(), isAbandoned: @escaping @Sendable () -> Bool,
+        completion: @escaping Completion
+    ) {
+        var question = CacheQuestion(
+            key: request.cacheKey(now: now), deadline: .after(timeout))
+        question.mode = CachedQueries.mode(request) ?? mode
+        question.conditions = conditions
+        question.tags = request.cacheTags
+        question.version = version
+        question.readStamp = stampReader(request, now)
+        question.isShared = request.cursor == nil
+        cache.answer(
+            question,
+            compute: { [self] order, done in
+                let isQueued = workers.submit { [self] in
+                    done(compute(request, now, order, isAbandoned))
+                }
+                if !isQueued { done(.failure(CachedQueries.failure(.overloaded))) }
+            },
+            completion: { result in completion(CachedQueries.result(result)) })
+    }
+
+    /// What the request says itself. A plan is about this moment and never kept.
+    private static func mode(_ request: QueryRequest) -> CacheMode? {
+        if request.explain { return .bypass }
+        return switch request.cacheMode {
+        case .refresh: .refresh
+        case .bypass: .bypass
+        case .only: .only
+        case nil: nil
+        }
+    }
+
+    // MARK: On a worker
+
+    private func compute(
+        _ request: QueryRequest, _ now: Int64, _ order: FlightOrder,
+        _ isAbandoned: @escaping @Sendable () -> Bool
+    ) -> CacheComputation {
+        // Both from before anything is read, so that they vouch for no more than was read.
+        let version = version.current
+        let readAt = MonotonicTime.now()
+        defer { duration.observe(MonotonicTime.now().since(readAt)) }
+        var known = order.known
+        if let entry = known, entry.freshUntil.since(readAt) < CachedQueries.renewal { known = nil }
+        do throws(QueryError) {
+            let answer = try queries.answer(
+                request, now: now, unless: known?.stamp.map(GenerationState.init),
+                deadline: order.deadline,
+                isCancelled: { order.isCancelled || (!order.isForOthers && isAbandoned()) })
+            guard let answer else { return .unchanged(at: readAt, version: version) }
+            return .answer(
+                CachedAnswer.content(answer, request, version: version), CachedQueries.lifetime,
+                at: readAt)
+        } catch {
+            return .failure(CachedQueries.failure(error))
+        }
+    }
+
+    private func stampReader(_ request: QueryRequest, _ now: Int64) -> StampReader {
+        StampReader { [self] order, done in
+            let isQueued = workers.submit { [self] in
+                let state = try? queries.generation(request, now: now, deadline: order.deadline)
+                // Without a set hash no other node's answer can be told to be this one's.
+                done(state?.setHash == nil ? nil : state.map(GenerationStamp.init))
+            }
+            if !isQueued { done(nil) }
+        }
+    }
+
+    // MARK: Errors
+
+    private static func failure(_ error: QueryError) -> CacheFailure {
+        let code: CacheFailure.Code =
+            switch error.kind {
+            case .badRequest, .unprocessable: .deterministic
+            case .timeout: .timeout
+            case .unavailable, .notCached: .transient
+            }
+        return CacheFailure(code, cause: error)
+    }
+
+    private static func result(
+        _ result: Result<CacheReply, CacheFailure>
+    ) -> Result<CachedAnswer, QueryError> {
+        switch result {
+        case .success(let reply):
+            guard let answer = CachedAnswer(reply) else { return .failure(.noAnswer) }
+            return .success(answer)
+        case .failure(let failure):
+            if let error = failure.cause as? QueryError { return .failure(error) }
+            return switch failure.code {
+            case .timeout: .failure(.late())
+            case .notCached: .failure(.notCached)
+            case .deterministic, .transient, .closed: .failure(.noAnswer)
+            }
+        }
+    }
+}
+
+extension GenerationState {
+    fileprivate init(_ stamp: GenerationStamp) {
+        self.init()
+        count = stamp.count
+        setHash = stamp.setHash
+    }
+}
+
+extension QueryError {
+    fileprivate static let notCached = QueryError(
+        .notCached, code: "not_cached", "no cache holds the answer", parameter: "cache")
+    fileprivate static let overloaded = QueryError(
+        .unavailable, code: "overloaded", "too many requests wait for the store")
+    fileprivate static let noAnswer = QueryError(
+        .unavailable, code: "store_unavailable", "the store could not answer")
+}

@@ -1,0 +1,23 @@
+internal import Synchronization
+
+/// How often the events of the store have changed since it was opened, as a number that costs next
+/// to nothing to read: while it stays, every answer that was right still is. Any thread.
+///
+/// The writer counts before it commits and again when the commit is over, so the number is odd
+/// while readers may see either state.
+package final class StoreVersion: Sendable {
+    private let changes = Atomic<UInt64>(2)
+
+    init() {}
+
+    /// Never the same for two states; 0 while a commit is under way, when nobody can know.
+    package var current: UInt64 {
+        let count = changes.load(ordering: .sequentiallyConsistent)
+        return count.isMultiple(of: 2) ? count : 0
+    }
+
+    /// A commit may be visible from now on. The writer's thread.
+    func beginCommit() { changes.add(1, ordering: .sequentiallyConsistent) }
+    /// It is visible, or has failed.
+    func endCommit() { changes.add(1, ordering: .sequentiallyConsistent) }
+}
