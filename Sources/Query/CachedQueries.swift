@@ -18,6 +18,7 @@ package final class CachedQueries: Sendable {
     private let queries: QueryService
     private let cache: AnswerCache
     private let version: DataVersion
+    private let storeVersion: StoreVersion
     private let workers: WorkerPool
     private let timeout: Duration
     private let duration: Histogram
@@ -38,6 +39,7 @@ package final class CachedQueries: Sendable {
         self.queries = queries
         self.cache = cache
         self.version = DataVersion { version.current }
+        storeVersion = version
         self.workers = workers
         self.timeout = timeout
         self.duration = duration
@@ -57,6 +59,7 @@ package final class CachedQueries: Sendable {
             key: request.cacheKey(now: now), deadline: .after(timeout))
         question.mode = CachedQueries.mode(request) ?? mode
         question.conditions = conditions
+        question.conditions.maxStale = min(conditions.maxStale, sincePromise(conditions))
         question.tags = request.cacheTags
         question.version = version
         question.readStamp = stampReader(request, now)
@@ -70,6 +73,15 @@ package final class CachedQueries: Sendable {
                 if !isQueued { done(.failure(CachedQueries.failure(.overloaded))) }
             },
             completion: { result in completion(CachedQueries.result(result)) })
+    }
+
+    /// How stale an answer may be for a caller that did not say: what a client was told is stored is
+    /// in every answer after that.
+    private func sincePromise(_ conditions: CacheConditions) -> Duration {
+        guard conditions.maxStale == CacheConditions.boundedStaleness else {
+            return conditions.maxStale
+        }
+        return MonotonicTime.now().since(storeVersion.lastPromise)
     }
 
     /// What the request says itself. A plan is about this moment and never kept.

@@ -25,6 +25,7 @@ final class EventIntake: Sendable {
     private let inflateLimits: Inflate.Limits
     private let ackTimeout: Duration
     private let storedWaiters: PositionWaiters
+    private let storeVersion: StoreVersion
     /// Nil without Redis: nothing is ever streamed then, so there is nothing to wait for.
     private let streamedWaiters: PositionWaiters?
     /// Of quarantine's changes, for answers that speak of refused events.
@@ -39,6 +40,7 @@ final class EventIntake: Sendable {
         self.journal = journal
         self.workers = workers
         self.storedWaiters = storedWaiters
+        storeVersion = store.version
         self.quarantineWaiters = quarantineWaiters
         self.writer = writer
         self.streamedWaiters = streamedWaiters
@@ -175,6 +177,7 @@ final class EventIntake: Sendable {
                 let reached: AckLevel =
                     isStored
                     ? .stored : streamedWaiters?.has(last) == true ? .streamed : .journaled
+                if isStored { storeVersion.promise() }
                 waiting.responder.respond(waiting.receipt.response(reached: reached))
             }
         case (.streamed, let streamedWaiters?):
