@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 # g++ brings libstdc++ and libgcc, which Swift's clang takes from the system; git and pkg-config
 # are what the package manager calls.
 BUILD_PACKAGES := ca-certificates g++ git libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev \
-	libre2-dev libsimdjson-dev libsqlite3-dev pkg-config tzdata zlib1g-dev
+	libre2-dev libsimdjson-dev libsqlite3-dev libssl-dev pkg-config tzdata zlib1g-dev
 TEST_PACKAGES := curl procps python3 python3-venv redis-server redis-tools strace
 BENCH_PACKAGES := redis-server wrk
 

@@ -44,7 +44,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -54,6 +53,7 @@ let package = Package(
         library("CZlib", "zlib", apt: "zlib1g-dev"),
         library("CHiredis", nil, apt: "libhiredis-dev"),
         library("CSQLite", "sqlite3", apt: "libsqlite3-dev"),
+        library("CCrypto", "libcrypto", apt: "libssl-dev"),
         .target(
             name: "CSimdJSON",
             cxxSettings: [.unsafeFlags(["-O2"])],
@@ -63,7 +63,7 @@ let package = Package(
         .target(name: "CJSONFields", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
 
-        room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
+        room("Primitives", ["CCrypto", "CPlatform", "CSimdJSON", "CZlib"]),
         // Child processes, Redis servers, sockets and files of tests and benchmarks.
         support("ProcessSupport", ["Primitives"], path: "Sources/ProcessSupport"),
         room("Container", []),
@@ -71,9 +71,7 @@ let package = Package(
             name: "CRE2",
             cxxSettings: [.unsafeFlags(["-O2"])],
             linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]),
-        room(
-            "Masking",
-            ["Primitives", "CRE2", .product(name: "Crypto", package: "swift-crypto")]),
+        room("Masking", ["Primitives", "CRE2"]),
         room(
             "Telemetry",
             ["Primitives", "CLogRing", .product(name: "Logging", package: "swift-log")]),
@@ -95,7 +93,6 @@ let package = Package(
                 "SQLite",
                 "Masking", "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Yams", package: "Yams"),
             ],
             // A link to the one at the top level, so that there is one text.

@@ -1,4 +1,3 @@
-internal import Crypto
 import Primitives
 
 /// What is written where a match was. The output of each form is not matched again.
@@ -50,16 +49,17 @@ struct Replacement {
         _ finding: Finding, _ value: UnsafeRawBufferPointer, to output: inout ByteBuffer
     ) {
         guard let key = policy.hashKey else { return appendPlaceholder(finding, to: &output) }
-        let code = HMAC<SHA256>.authenticationCode(
-            for: Array(value), using: SymmetricKey(data: key.secret))
+        let code = SHA256Digest(of: value, key: key.secret)
         appendPlaceholder(finding, to: &output)
         output.truncate(to: output.count - 1)
         output.append(":")
         output.append(key.id)
         output.append(":")
-        for byte in code.prefix(Replacement.hashBytes) {
-            output.append(UInt8(ascii: "a") + (byte >> 4))
-            output.append(UInt8(ascii: "a") + (byte & 15))
+        code.withBytes { bytes in
+            for byte in bytes.prefix(Replacement.hashBytes) {
+                output.append(UInt8(ascii: "a") + (byte >> 4))
+                output.append(UInt8(ascii: "a") + (byte & 15))
+            }
         }
         output.append("]")
     }

@@ -13,6 +13,7 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "CHiredis", allowed: ["Redis"]),
         ImportRule(module: "CSQLite", allowed: ["SQLite"]),
         ImportRule(module: "CCurl", allowed: ["HTTPClient"]),
+        ImportRule(module: "CCrypto", allowed: ["Primitives"]),
         ImportRule(module: "CZlib", allowed: ["Primitives"]),
         ImportRule(module: "CSimdJSON", allowed: ["Primitives"]),
         ImportRule(module: "CPlatform", allowed: ["Primitives"]),
