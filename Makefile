@@ -18,6 +18,8 @@ BENCH_PACKAGES := redis-server wrk
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 # The release binary carries Swift's runtime, so it runs where no Swift is installed.
 RELEASE_FLAGS := $(SWIFT_FLAGS) -c release --static-swift-stdlib
+# Where the release build goes. SwiftPM locks a folder, so two builds side by side need two.
+RELEASE_SCRATCH := .build
 VENV := .build/venv
 # What the tests' Python programs were installed from; a changed list is installed anew.
 VENV_STAMP := $(VENV)/requirements.txt
@@ -34,7 +36,11 @@ run: build ## build and start Millrace on http://127.0.0.1:8080
 	@exec .build/release/millrace serve $(ARGS)
 
 build: deps ## build the release binary, .build/release/millrace
-	swift build $(RELEASE_FLAGS) --product millrace
+	swift build $(RELEASE_FLAGS) --scratch-path $(RELEASE_SCRATCH) --product millrace
+
+.PHONY: build-tests
+build-tests: deps-test
+	swift build $(SWIFT_FLAGS) --build-tests
 
 # The process tests run the debug binary that this builds beside them (MILLRACE_BINARY names
 # another). The slowest twenty tests are listed at the end. No command follows, so that the last line

@@ -37,18 +37,19 @@ package final class QuarantineInbox: Sendable {
         ByteAllowance(burstBytes: limitBytes, bytesPerSecond: bytesPerSecond))
     private let droppedCount = Counter()
 
+    /// - Parameter now: when it came, by which the allowance of clients is counted.
     /// - Returns: false if the inbox is full; the entry is then gone, and counted.
     @discardableResult
-    package func add(_ entry: QuarantineEntry) -> Bool {
-        guard hold(entry) else { return false }
+    package func add(_ entry: QuarantineEntry, at now: MonotonicTime = .now()) -> Bool {
+        guard hold(entry, at: now) else { return false }
         add(held: [entry])
         return true
     }
 
     /// Makes room for an entry that may be added later. Any thread.
     /// - Returns: false if there is none; the entry is then gone, and counted.
-    package func hold(_ entry: QuarantineEntry) -> Bool {
-        let (cost, now) = (entry.costBytes, MonotonicTime.now())
+    package func hold(_ entry: QuarantineEntry, at now: MonotonicTime = .now()) -> Bool {
+        let cost = entry.costBytes
         let isHeld = allowance.withLock { allowance in
             guard allowance.covers(cost, at: now),
                 inbox.reserve(costBytes: cost, room: QuarantineInbox.clientRoom)

@@ -273,6 +273,33 @@ import Testing
         store.close(deadline: soon)
     }
 
+    @Test func `a damaged run is read again whole, also where an earlier gap ended in it`() throws {
+        var folder = try TemporaryDirectory()
+        var store = try openStore(folder, options: options())
+        try store.writeTogether(events(0..<40))
+        let killed = try copy(folder)
+        store.close(deadline: soon)
+        folder = killed
+        // These 40 are read again into memory, and become a run together with those after them.
+        store = try openStore(folder, options: options())
+        try store.writeTogether(events(40..<100))
+        try settle(store)
+        let name = try #require(runNames(folder).first)
+        try flipByte(of: folder.file(folderName + "/" + name), at: 4096 + 100)
+        #expect(try write(store, events(0..<100)) == .init(inserted: 0, duplicates: 100))
+        store.close(deadline: soon)
+    }
+
+    /// In place: the store has the file open.
+    private func flipByte(of path: String, at offset: Int) throws {
+        let descriptor = open(path, O_RDWR)
+        defer { close(descriptor) }
+        var byte: UInt8 = 0
+        try #require(pread(descriptor, &byte, 1, off_t(offset)) == 1)
+        byte ^= 0x40
+        try #require(pwrite(descriptor, &byte, 1, off_t(offset)) == 1)
+    }
+
     /// Batches of new events and of those that came before, rollbacks, retention, kills at any moment,
     /// and damage to files, beside a set that knows what is right.
     @Test(arguments: 0..<6)

@@ -125,8 +125,10 @@ import Testing
     @Test func `refuses what it cannot hold until the writer comes by`() throws {
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)
+        let now = MonotonicTime.now()
         var accepted: UInt64 = 0
-        for number in 0..<40 where store.quarantine.add(entry(number, bytes: 1 << 20)) {
+        for number in 0..<40
+        where store.quarantine.add(entry(number, bytes: 1 << 20), at: now) {
             accepted += 1
         }
         #expect(accepted == 7)
@@ -139,14 +141,15 @@ import Testing
     @Test func `takes one that is larger than all its room when nothing else waits`() throws {
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)
-        #expect(store.quarantine.add(entry(1, bytes: 16 << 20)))
+        let now = MonotonicTime.now()
+        #expect(store.quarantine.add(entry(1, bytes: 16 << 20), at: now))
         // What it took beyond the allowance is owed.
-        #expect(!store.quarantine.add(entry(2)))
+        #expect(!store.quarantine.add(entry(2), at: now))
         let ticket = try #require(store.quarantine.settle(entry(3)))
         #expect(store.quarantine.settle(entry(4, bytes: 16 << 20)) == nil)
         try store.maintain(now: at, isIdle: true)
         #expect(store.quarantine.waitUntilWritten(ticket, deadline: soon))
-        #expect(!store.quarantine.add(entry(5)))
+        #expect(!store.quarantine.add(entry(5), at: now))
         #expect(store.quarantine.settle(entry(6, bytes: 16 << 20)) != nil)
         try store.maintain(now: at, isIdle: true)
         #expect(store.status.quarantined == 3)
@@ -156,7 +159,8 @@ import Testing
     @Test func `clients' bad events do not keep out what was acknowledged`() throws {
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)
-        while store.quarantine.add(entry(1, bytes: 1 << 20)) {}
+        let now = MonotonicTime.now()
+        while store.quarantine.add(entry(1, bytes: 1 << 20), at: now) {}
         let dropped = store.status.quarantineDropped
         var tickets: [UInt64] = []
         while let ticket = store.quarantine.settle(entry(2, bytes: 1 << 20)) {
@@ -166,7 +170,7 @@ import Testing
         #expect(store.status.quarantineDropped == dropped)
         try store.maintain(now: at, isIdle: true)
         // The allowance of clients is still used up; what is acknowledged has none.
-        #expect(!store.quarantine.add(entry(3, bytes: 7 << 20)))
+        #expect(!store.quarantine.add(entry(3, bytes: 7 << 20), at: now))
         #expect(store.quarantine.settle(entry(4, bytes: 7 << 20)) != nil)
         try store.maintain(now: at, isIdle: true)
         #expect(store.status.quarantined == 15)

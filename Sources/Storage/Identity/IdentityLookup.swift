@@ -12,8 +12,11 @@ final class IdentityLookup {
     private let row: Statement
     /// The same by the unique index of schemas before version 5; nil once that is gone.
     private var byKey: Statement?
+    /// What a part of the first gap's rows came to, while it is read in steps.
     private var refill = IdentityTable()
-    /// The last row that `refill` holds.
+    /// Where the gap began that `refill` is of; nil while nothing of one has been read.
+    private var refillAfter: Int64?
+    /// The last row that was read into `refill`.
     private var refilled: Int64 = 0
 
     /// Rows that one step of `refillStep` reads: some 20 ms.
@@ -132,8 +135,10 @@ final class IdentityLookup {
     /// them when files are missing, all of them in a store of an earlier schema.
     func refillStep() throws(StorageError) {
         guard let gap = index.gaps.first else { return }
-        if refilled < gap.after || refilled > gap.last {
+        // Where an earlier gap ended says nothing of this one: its rows are read from its start.
+        if refillAfter != gap.after || refilled > gap.last {
             refill = IdentityTable()
+            refillAfter = gap.after
             refilled = gap.after
         }
         let isAtEnd = try examine("identities") { () throws(SQLiteError) in
@@ -143,6 +148,7 @@ final class IdentityLookup {
         guard isAtEnd || refill.count >= index.tableCount else { return }
         try index.fill(refill, through: refilled)
         refill = IdentityTable()
+        refillAfter = nil
     }
 
     /// - Returns: whether there are no more.

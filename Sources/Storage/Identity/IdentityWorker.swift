@@ -110,9 +110,11 @@ final class IdentityWorker: Sendable {
         do throws(IdentityFileError) {
             for entry in entries { try writer.append(entry) }
             if case .runs(let runs, let firstSeq, let asksForRows) = job.source {
+                let live = asksForRows ? liveRows(job.header.range) : nil
+                // What was read up to here may be half of the rows: the others would be left out.
+                if isStopping { throw .cancelled }
                 let merge = IdentityMerge(
-                    runs: runs, firstSeq: firstSeq,
-                    live: asksForRows ? liveRows(job.header.range) : nil,
+                    runs: runs, firstSeq: firstSeq, live: live,
                     isCancelled: { [self] in isStopping })
                 try merge.write(to: writer)
             }
