@@ -63,16 +63,16 @@ package final class MemoryTier: Sendable {
 
     /// The entry of `key`, whatever its age up to its hard expiry. Counts as one question for it.
     package func get(_ key: UnsafeRawBufferPointer, at now: MonotonicTime) -> CacheEntry? {
-        let hash = keyedHash(key, key: hashKey)
-        let entry = shard(hash).get(hash, key, at: now)
-        if tuning.samples(hash) { ask(hash) }
+        let hash = keyedHash128(key, key: hashKey)
+        let entry = shard(hash.low).get(hash, at: now)
+        if tuning.samples(hash.low) { ask(hash.low) }
         return entry
     }
 
     /// The entry of `key`; no question, so neither counters nor what stays are touched.
     package func peek(_ key: UnsafeRawBufferPointer) -> CacheEntry? {
-        let hash = keyedHash(key, key: hashKey)
-        return shard(hash).peek(hash, key)
+        let hash = keyedHash128(key, key: hashKey)
+        return shard(hash.low).peek(hash)
     }
 
     /// An entry for this tier. Its lifetimes are shortened by up to a tenth, by chance, so that
@@ -81,7 +81,7 @@ package final class MemoryTier: Sendable {
         _ key: UnsafeRawBufferPointer, _ content: CacheContent, computedAt: MonotonicTime,
         lifetime: CacheLifetime
     ) -> CacheEntry {
-        let hash = keyedHash(key, key: hashKey)
+        let hash = keyedHash128(key, key: hashKey)
         var lifetime = lifetime
         lifetime.fresh = .nanoseconds(
             Int64(
@@ -135,8 +135,8 @@ package final class MemoryTier: Sendable {
     @discardableResult
     package func purge(key: UnsafeRawBufferPointer) -> Bool {
         purges.add(1, ordering: .acquiringAndReleasing)
-        let hash = keyedHash(key, key: hashKey)
-        return shard(hash).remove(hash, key) { _ in true }
+        let hash = keyedHash128(key, key: hashKey)
+        return shard(hash.low).remove(hash) { _ in true }
     }
 
     /// Removes every entry with this tag. O(entries).
