@@ -19,6 +19,8 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     package var pathParameters: [String] = []
     /// What correlates the records of this request; a sane `X-Request-Id` or one made here.
     package var id = ByteBuffer(capacity: 64)
+    /// The client named it.
+    var isIDGiven = false
     package var trace = TraceContext(
         traceID: Key128(high: 0, low: 0), spanID: 0, parentID: 0, isSampled: false)
     /// The event loop that serves it: an index for what each loop has its own of.
@@ -75,6 +77,7 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
         pathParameters.removeAll()
         principal = .anonymous
         id.removeAll()
+        isIDGiven = false
         route = nil
         routeIndex = -1
     }
