@@ -16,9 +16,9 @@ package final class CachedQueries: Sendable {
     package typealias Completion = @Sendable (Result<CachedAnswer, QueryError>) -> Void
 
     private let queries: QueryService
-    private let cache: AnswerCache
-    private let version: DataVersion
-    private let storeVersion: StoreVersion
+    let cache: AnswerCache
+    let version: DataVersion
+    let storeVersion: StoreVersion
     private let workers: WorkerPool
     private let timeout: Duration
     private let duration: Histogram

@@ -267,6 +267,7 @@ enum Wiring {
             let intake: EventIntake = try parts.resolve()
             let application = Application(
                 try parts.resolve(), authorize: try authorizer(parts, configuration),
+                readmit: try readmission(parts, configuration),
                 onPassEnd: { intake.passEnded($0) })
             return Serving(
                 try parts.resolve(), application, readiness: try parts.resolve(),

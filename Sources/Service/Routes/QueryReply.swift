@@ -9,7 +9,8 @@ struct QueryReply {
     let answer: CachedAnswer
     let wish: QueryWish
     let query: QueryRequest
-    private let now = MonotonicTime.now()
+    /// What the client is told of the answer's age counts to here.
+    let now = MonotonicTime.now()
 
     init(_ answer: CachedAnswer, _ wish: QueryWish, _ query: QueryRequest) {
         self.answer = answer

@@ -49,12 +49,21 @@ struct QueryRoutes: Sendable {
             return responder.respond(error, request)
         }
         let wish = QueryWish(query, request)
+        let now = WallClock.nowMilliseconds()
         queries.answer(
-            query, wish.mode, wish.conditions, isAbandoned: { responder.isAbandoned }
+            query, wish.mode, wish.conditions, now: now, isAbandoned: { responder.isAbandoned }
         ) { result in
             switch result {
             case .success(let answer):
-                responder.respond(QueryReply(answer, wish, query).response(to: request))
+                let reply = QueryReply(answer, wish, query)
+                var response = reply.response(to: request)
+                // A POST has a body, which is not among the bytes that are compared.
+                if request.method != .post {
+                    response.repetition = queries.again(
+                        answer, query, wish.conditions, now: now, told: reply.now
+                    ).map { again in ReplyRepetition { again.holds(at: $0) } }
+                }
+                responder.respond(response)
             case .failure(let error):
                 if let cause = error.cause, error.kind == .unavailable {
                     request.log("query failed", cause, to: log)
