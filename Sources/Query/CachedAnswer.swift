@@ -31,9 +31,11 @@ package struct CachedAnswer: Sendable {
     }
 
     /// What the cache keeps of `answer`.
-    /// - Parameter version: the data's, from before the answer's rows were read.
+    /// - Parameters:
+    ///   - tags: what it may be purged by.
+    ///   - version: the data's, from before the answer's rows were read.
     static func content(
-        _ answer: QueryAnswer, _ request: QueryRequest, version: UInt64
+        _ answer: QueryAnswer, tags: [UInt64], version: UInt64
     ) -> CacheContent {
         var content = CacheContent(body: answer.body)
         content.detail = CacheDetail(
@@ -41,7 +43,7 @@ package struct CachedAnswer: Sendable {
             label: answer.etag.dropFirst().dropLast() + (answer.next ?? ""))
         content.stamp = GenerationStamp(answer.generation)
         content.version = version
-        content.tags = request.cacheTags
+        content.tags = tags
         // A cursor counts the rows of its node, and only the hash says that another has the same.
         content.isShareable = answer.next == nil && answer.generation.setHash != nil
         return content
@@ -58,9 +60,17 @@ extension QueryRequest {
     /// The tag of answers over all types. No type is empty.
     package static let tagOfAllTypes = ""
 
+    /// The tag of the answer that a plan calls `cache_key`. No type begins with a zero byte.
+    package static func tag(ofKey key: String) -> String { "\0" + key }
+
     /// What an answer is purged by: its event types.
-    var cacheTags: [UInt64] {
+    var typeTags: [UInt64] {
         types.isEmpty
             ? [CacheContent.tag(QueryRequest.tagOfAllTypes)] : types.map(CacheContent.tag)
+    }
+
+    /// The same and its key.
+    func cacheTags(now: Int64) -> [UInt64] {
+        typeTags + [CacheContent.tag(QueryRequest.tag(ofKey: canonicalKey(now: now)))]
     }
 }

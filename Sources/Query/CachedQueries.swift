@@ -22,6 +22,7 @@ package final class CachedQueries: Sendable {
     private let workers: WorkerPool
     private let timeout: Duration
     private let duration: Histogram
+    private let buckets: BucketCounters
 
     /// For as long an answer is kept while the events it comes from stay as they are.
     private static let lifetime = CacheLifetime(fresh: .seconds(3600))
@@ -32,9 +33,10 @@ package final class CachedQueries: Sendable {
     ///   - workers: threads that may block.
     ///   - timeout: of a question, waiting for a worker included.
     ///   - duration: takes what computing took.
+    ///   - buckets: takes how many buckets were kept and computed.
     package init(
         _ queries: QueryService, cache: AnswerCache, version: StoreVersion, workers: WorkerPool,
-        timeout: Duration, duration: Histogram
+        timeout: Duration, duration: Histogram, buckets: BucketCounters
     ) {
         self.queries = queries
         self.cache = cache
@@ -43,6 +45,7 @@ package final class CachedQueries: Sendable {
         self.workers = workers
         self.timeout = timeout
         self.duration = duration
+        self.buckets = buckets
     }
 
     /// Answers `request`; `completion` is called once, perhaps before this returns. Blocks nobody.
@@ -60,15 +63,16 @@ package final class CachedQueries: Sendable {
         question.mode = CachedQueries.mode(request) ?? mode
         question.conditions = conditions
         question.conditions.maxStale = min(conditions.maxStale, sincePromise(conditions))
-        question.tags = request.cacheTags
+        question.tags = request.cacheTags(now: now)
         question.version = version
         question.readStamp = stampReader(request, now)
         question.isShared = request.cursor == nil
+        let reuse = reuse(request, question.mode)
         cache.answer(
             question,
             compute: { [self] order, done in
                 let isQueued = workers.submit { [self] in
-                    done(compute(request, now, order, isAbandoned))
+                    done(compute(request, now, reuse, order, isAbandoned))
                 }
                 if !isQueued { done(.failure(CachedQueries.failure(.overloaded))) }
             },
@@ -95,10 +99,17 @@ package final class CachedQueries: Sendable {
         }
     }
 
+    /// Whoever wants nothing from the cache gets no single buckets either. A plan says how many there
+    /// would be.
+    private func reuse(_ request: QueryRequest, _ mode: CacheMode) -> BucketReuse? {
+        guard request.interval != nil, mode != .bypass || request.explain else { return nil }
+        return BucketReuse(cache.memory, buckets, reads: mode != .refresh)
+    }
+
     // MARK: On a worker
 
     private func compute(
-        _ request: QueryRequest, _ now: Int64, _ order: FlightOrder,
+        _ request: QueryRequest, _ now: Int64, _ reuse: BucketReuse?, _ order: FlightOrder,
         _ isAbandoned: @escaping @Sendable () -> Bool
     ) -> CacheComputation {
         // Both from before anything is read, so that they vouch for no more than was read.
@@ -109,12 +120,14 @@ package final class CachedQueries: Sendable {
         if let entry = known, entry.freshUntil.since(readAt) < CachedQueries.renewal { known = nil }
         do throws(QueryError) {
             let answer = try queries.answer(
-                request, now: now, unless: known?.stamp.map(GenerationState.init),
+                request, now: now, unless: known?.stamp.map(GenerationState.init), reuse: reuse,
                 deadline: order.deadline,
                 isCancelled: { order.isCancelled || (!order.isForOthers && isAbandoned()) })
             guard let answer else { return .unchanged(at: readAt, version: version) }
             return .answer(
-                CachedAnswer.content(answer, request, version: version), CachedQueries.lifetime,
+                CachedAnswer.content(
+                    answer, tags: request.cacheTags(now: now), version: version),
+                CachedQueries.lifetime,
                 at: readAt)
         } catch {
             return .failure(CachedQueries.failure(error))

@@ -14,10 +14,11 @@ package enum QueryBackend: Sendable {
     /// a read transaction open, and holds no open statement afterwards.
     /// - Parameters:
     ///   - readers: where a large scan borrows more connections; nil for none.
+    ///   - reuse: where rows of single buckets are kept; nil for nowhere.
     ///   - isCancelled: asked now and then; true ends the query.
     package func run(
         _ plan: QueryPlan, on connection: Connection, readers: ReaderPool? = nil,
-        deadline: Deadline, isCancelled: (@Sendable () -> Bool)? = nil
+        reuse: BucketReuse? = nil, deadline: Deadline, isCancelled: (@Sendable () -> Bool)? = nil
     ) throws(QueryError) -> QueryAnswer {
         // The progress handler first asks after thousands of steps; a late caller is told at once.
         guard !deadline.hasPassed else { throw .late() }
@@ -28,7 +29,8 @@ package enum QueryBackend: Sendable {
             throw .store(error)
         }
         if plan.request.explain {
-            return try QueryExplanation(plan: plan, connection: connection).answer(snapshot)
+            return try QueryExplanation(plan: plan, connection: connection, reuse: reuse)
+                .answer(snapshot)
         }
         var encoder = RowEncoder(plan.request)
         let hasMore: Bool
@@ -38,7 +40,7 @@ package enum QueryBackend: Sendable {
         case .scan:
             let scan = QueryScan(
                 plan: plan, connection: connection, readers: readers, deadline: deadline,
-                isCancelled: isCancelled)
+                isCancelled: isCancelled, reuse: reuse)
             hasMore = try QueryBackend.run(scan, &encoder, snapshot)
         }
         let next = QueryCursor(

@@ -5,6 +5,8 @@ import SQLite
 struct QueryExplanation {
     let plan: QueryPlan
     let connection: Connection
+    /// Where rows of single buckets would be found.
+    let reuse: BucketReuse?
 
     func answer(_ snapshot: QuerySnapshot) throws(QueryError) -> QueryAnswer {
         do throws(SQLiteError) {
@@ -42,6 +44,14 @@ struct QueryExplanation {
         body.append(jsonString: plan.canonicalKey)
         body.append(",\"generations\":")
         body.append(decimal: snapshot.generation.count)
+        if let reuse, let pieces = try BucketPieces(plan, connection) {
+            let (kept, all) = BucketWork.count(plan, pieces, reuse)
+            body.append(",\"buckets\":{\"kept\":")
+            body.append(decimal: kept)
+            body.append(",\"computed\":")
+            body.append(decimal: all - kept)
+            body.append("}")
+        }
         body.append("}")
         return QueryAnswer(
             columns: [], rowCount: 0, next: nil, format: .json, body: body.freeze(),

@@ -7,9 +7,9 @@ package struct QueryPlan: Sendable {
     /// When the first page was asked for, milliseconds since 1970: what relative times count from.
     package let now: Int64
     /// Milliseconds since 1970; `[from, to)`.
-    package let from: Int64
+    package internal(set) var from: Int64
     /// Beyond every event where the range is open.
-    package let to: Int64
+    package internal(set) var to: Int64
     /// Set exactly if the request has an interval.
     let buckets: QueryBuckets?
     /// With their moments as operands.

@@ -201,7 +201,7 @@ enum Wiring {
             let queries = CachedQueries(
                 QueryService(store.readers), cache: try parts.resolve(), version: store.version,
                 workers: workers, timeout: configuration.queryTimeout,
-                duration: try parts.resolve(name: "query"))
+                duration: try parts.resolve(name: "query"), buckets: try parts.resolve())
             return QueryRoutes(queries: queries, workers: workers, log: try parts.resolve())
         }
         container.register(EventRoutes.self) { parts in

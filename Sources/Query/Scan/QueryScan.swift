@@ -10,12 +10,14 @@ import Storage
 /// if others are idle; they see the same events (`SnapshotMark`), and their tables are added up. Where
 /// the groups do not fit in memory, `SQLScan` answers, which sorts on disk.
 struct QueryScan {
-    let plan: QueryPlan
+    var plan: QueryPlan
     let connection: Connection
     /// Where helpers borrow their connections; nil scans alone.
     let readers: ReaderPool?
     let deadline: Deadline
     let isCancelled: (@Sendable () -> Bool)?
+    /// Where rows of single buckets are kept; nil keeps none.
+    var reuse: BucketReuse?
     /// Groups of one part may take this much; an answer's page has 16 MiB at most.
     var memoryLimitBytes = QueryScan.defaultMemoryLimitBytes
     /// Rows from which a helper pays: its thread costs 50 µs, and each row 150 ns.
@@ -28,6 +30,15 @@ struct QueryScan {
     /// Writes the page that is asked for.
     /// - Returns: whether there are more rows.
     func run(_ encoder: inout RowEncoder) throws(ScanFailure) -> Bool {
+        if let reuse, let rows = try BucketScan(scan: self, reuse: reuse).run() {
+            return try rows.write(to: &encoder)
+        }
+        return try ScanRows(plan, try gather()).write(to: &encoder)
+    }
+
+    /// Gathers the plan's rows.
+    /// - Returns: the part whose tally has all of them.
+    func gather() throws(ScanFailure) -> ScanPart {
         let layout = ScanLayout(plan)
         let memory = ScanMemory(limitBytes: memoryLimitBytes)
         let range: ScanRange
@@ -40,7 +51,7 @@ struct QueryScan {
             ScanPart(plan, layout, range, $0, memory)
         }
         guard !deadline.hasPassed else { throw .late }
-        return try ScanRows(plan, part).write(to: &encoder)
+        return part
     }
 
     /// Runs all of `ways`: as many as there are helpers on their threads, and the others here.

@@ -19,11 +19,15 @@ final class ScanRows {
     /// Rows, filled ones too, that are put in order in memory: 16 bytes each.
     static let limit = 4_000_000
 
-    init(_ plan: QueryPlan, _ part: ScanPart) {
+    convenience init(_ plan: QueryPlan, _ part: ScanPart) {
+        self.init(plan, part.tally, types: part.types, sources: part.sources)
+    }
+
+    init(_ plan: QueryPlan, _ tally: ScanTally, types: NameTable, sources: NameTable) {
         self.plan = plan
-        tally = part.tally
-        types = part.types
-        sources = part.sources
+        self.tally = tally
+        self.types = types
+        self.sources = sources
     }
 
     /// Writes the page that is asked for.

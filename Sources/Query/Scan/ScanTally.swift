@@ -16,10 +16,12 @@ final class ScanTally {
     let accumulators: [Accumulator]
     private var key = ByteBuffer(capacity: 256)
 
-    init(_ layout: ScanLayout, hasBuckets: Bool) {
+    init(_ layout: ScanLayout, hasBuckets: Bool, isKept: Bool = false) {
         self.layout = layout
         self.hasBuckets = hasBuckets
-        accumulators = layout.feeds.map { Accumulator.make($0.function) }
+        accumulators = layout.feeds.map {
+            isKept ? KeptAccumulator() : Accumulator.make($0.function)
+        }
         // Without keys there is one group, and it is there without rows as well.
         if !hasBuckets, layout.groups.isEmpty { _ = group(of: key.span, reals: 0) }
     }
@@ -89,7 +91,24 @@ final class ScanTally {
         }
     }
 
+    /// A group as it came out of another tally: nothing is added to it.
+    /// - Parameter rest: its key without the bucket.
+    /// - Returns: its number.
+    func restore(
+        bucket: Int64, rest: UnsafeRawBufferPointer, reals mask: UInt8, count: Int64
+    ) -> Int {
+        key.removeAll()
+        if hasBuckets { _ = ValueKey.append(.integer(bucket), to: &key) }
+        key.append(rest)
+        let group = group(of: key.span, reals: mask)
+        counts[group] = count
+        return group
+    }
+
     // MARK: Reading
+
+    /// Which values of the group's key are reals, see `reals`.
+    func realMask(_ group: Int) -> UInt8 { reals[group] }
 
     /// The start of the group's bucket.
     func bucket(_ group: Int) -> Int64 {

@@ -32,6 +32,16 @@ enum ValueKey {
         return false
     }
 
+    /// Appends `value` so that `take` gives it back as it is: a real stays one.
+    static func append(exactly value: QueryValue, to key: inout ByteBuffer) {
+        guard case .real(let number) = value else {
+            _ = append(value, to: &key)
+            return
+        }
+        key.append(real)
+        key.append(littleEndian: number.bitPattern)
+    }
+
     private static func append(_ number: Int64, to key: inout ByteBuffer) {
         key.append(integer)
         key.append(littleEndian: UInt64(bitPattern: number))
