@@ -5,7 +5,7 @@ enum BenchmarkCatalogue {
         GzipBenchmark.self, CacheBenchmark.self, JournalBenchmark.self, WriterBenchmark.self,
         IdentityBenchmark.self, QueryBenchmark.self, ScanBenchmark.self, StartupBenchmark.self,
         HealthBenchmark.self, EventsBenchmark.self, BatchesBenchmark.self,
-        StreamsBenchmark.self, QueryHTTPBenchmark.self,
+        StreamsBenchmark.self, QueryHTTPBenchmark.self, HitsBenchmark.self, DashboardBenchmark.self,
     ]
 
     static func named(_ name: String) -> (any Benchmark.Type)? { all.first { $0.name == name } }
