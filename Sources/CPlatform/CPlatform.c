@@ -109,7 +109,13 @@ struct millrace_hash128 millrace_siphash13_128(uint64_t k0, uint64_t k1, const v
         v3 ^= word; ROUND; v0 ^= word;
     }
     word = (uint64_t)count << 56;
-    for (size_t i = 0; i < (count & 7); i++) word |= (uint64_t)in[whole + i] << (8 * i);
+    if (count >= 8 && (count & 7)) {  // The last bytes, of a word that ends with them.
+        uint64_t last;
+        memcpy(&last, in + count - 8, 8);
+        word |= last >> (64 - 8 * (count & 7));
+    } else {
+        for (size_t i = 0; i < (count & 7); i++) word |= (uint64_t)in[whole + i] << (8 * i);
+    }
     v3 ^= word; ROUND; v0 ^= word;
     v2 ^= 0xee;
     ROUND; ROUND; ROUND;

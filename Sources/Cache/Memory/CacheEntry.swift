@@ -31,13 +31,14 @@ package struct CacheLifetime: Sendable, Equatable {
 /// One answer and what is known of it. Nothing changes after it was made, except when it was last
 /// found to be what the data says, and what hangs on it. Any thread.
 package final class CacheEntry: @unchecked Sendable {  // Constants and atomics.
-    private let keyBase: UnsafeMutableRawPointer
-    private let keyCount: Int
+    /// What is looked at on the way of a hit comes first, so that it shares a line of the processor's
+    /// cache with the count of references.
     let hash: UInt64
     /// Together with `hash` 128 bits that stand for the key.
     private let check: UInt64
-    /// Nothing else is compared on the way of a hit, so these lie beside the key.
     package let hardExpiry: MonotonicTime
+    private let keyBase: UnsafeMutableRawPointer
+    private let keyCount: Int
     private let verified: Atomic<UInt64>
     /// The version of the data for which the answer is known to be right; 0 if none is.
     private let version: Atomic<UInt64>

@@ -8,7 +8,7 @@ internal import Synchronization
 ///     tier.insert(tier.entry(key, content, computedAt: start, lifetime: lifetime))
 ///
 /// A hit copies nothing and allocates nothing. Any thread.
-package final class MemoryTier: Sendable {
+package final class MemoryTier: @unchecked Sendable {  // Constants, atomics, and shards with locks.
     /// What `capacity` counts.
     package enum Bound: Sendable {
         case bytes(Int)
@@ -17,6 +17,9 @@ package final class MemoryTier: Sendable {
     }
 
     private let shards: [MemoryShard]
+    /// The same for the way of a hit, which counts no references: all loops would count the same
+    /// ones.
+    private let places: UnsafeMutablePointer<Unmanaged<MemoryShard>>
     private let shardMask: UInt64
     private let hashKey: Key128
     private let tuning: WindowTuning
@@ -59,12 +62,19 @@ package final class MemoryTier: Sendable {
                 windowShare: WindowTuner.firstShare, seed: key.low &+ UInt64(number) &* 2)
         }
         tuning = WindowTuning(seed: key.high)
+        places = .allocate(capacity: count)
+        for (number, shard) in shards.enumerated() {
+            (places + number).initialize(to: .passUnretained(shard))
+        }
     }
+
+    deinit { places.deallocate() }
 
     /// The entry of `key`, whatever its age up to its hard expiry. Counts as one question for it.
     package func get(_ key: UnsafeRawBufferPointer, at now: MonotonicTime) -> CacheEntry? {
         let hash = keyedHash128(key, key: hashKey)
-        let entry = shard(hash.low).get(hash, at: now)
+        let place = Int(truncatingIfNeeded: hash.low & shardMask)
+        let entry = places[place]._withUnsafeGuaranteedRef { $0.get(hash, at: now) }
         if tuning.samples(hash.low) { ask(hash.low) }
         return entry
     }
