@@ -87,13 +87,14 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         request.target.append(target)
         request.received = .now()
         enter(.header)
-        body = BodyIntake(limitBytes: loop.options.bodyLimitBytes)
+        body.begin(limitBytes: loop.options.bodyLimitBytes)
         endpoint = nil
-        early = nil
+        // Most requests leave nothing here, and taking a `Response` apart costs even if it is none.
+        if early != nil { early = nil }
         halfClosedAt = nil
         bytesAtEnd = nil
         status = 0
-        problemCode = nil
+        if problemCode != nil { problemCode = nil }
         bytes = nil
         repeated = nil
     }
@@ -268,9 +269,9 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         guard phase != .idle else { return }
         isParked = false
         if !well { abandoned.store(number.load(ordering: .relaxed), ordering: .relaxed) }
-        stream?.close()
+        if let stream { stream.close() }
         stream = nil
-        pending = nil
+        if pending != nil { pending = nil }
         isSuspended = false
         if status != 0 {
             loop.finished(request, bodyBytes: bodyBytes, status: status, code: problemCode)

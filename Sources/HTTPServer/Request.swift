@@ -74,8 +74,8 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
         target.removeAll()
         headers.removeAll()
         body.removeAll()
-        pathParameters.removeAll()
-        principal = .anonymous
+        if !pathParameters.isEmpty { pathParameters.removeAll() }
+        if principal !== Principal.anonymous { principal = .anonymous }
         id.removeAll()
         isIDGiven = false
         route = nil
