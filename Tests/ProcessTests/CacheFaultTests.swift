@@ -36,7 +36,7 @@ extension FaultTests {
         {
             let bound = 8 << 20
             let service = try RunningService.start(["--cache-memory", "8MiB"])
-            try fill(service, 500)
+            try fill(service, 200)
             let wire = try service.connect()
             func flood(_ range: Range<Int>) throws {
                 for first in stride(from: range.lowerBound, to: range.upperBound, by: 50) {
@@ -47,11 +47,11 @@ extension FaultTests {
                     for _ in 0..<50 { _ = try wire.receive() }
                 }
             }
-            // Connections to the store and buffers are there after the first thousand.
-            try flood(0..<1000)
+            // Connections to the store and buffers are there after the first questions.
+            try flood(0..<500)
             let before = service.residentBytes
-            let count = FaultForm.pick(short: 8000, long: 100_000)
-            try flood(1000..<1000 + count)
+            let count = FaultForm.pick(short: 4000, long: 100_000)
+            try flood(500..<500 + count)
             let growth = service.residentBytes - before
             let memory = try service.status("cache", "memory")
             let bytes = try #require(memory?["bytes"]?.integer)

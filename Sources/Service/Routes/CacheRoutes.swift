@@ -27,25 +27,24 @@ struct CacheRoutes: Sendable {
         if let tag, !(1...CacheRoutes.typeLimitBytes).contains(tag.utf8.count) {
             throw .parameter("tag", "tag is an event type.")
         }
-        if let key {
-            guard tag == nil else { throw .parameter("key", "key and tag exclude each other.") }
-            guard CacheRoutes.isKey(key) else {
-                throw .parameter("key", "key is the cache_key of a plan, 32 hexadecimal digits.")
-            }
+        if let key, !CacheRoutes.isKey(key) {
+            throw .parameter("key", "key is the cache_key of a plan, 32 hexadecimal digits.")
         }
         return { [cache, log] _ throws(Problem) in
             var removed = 0
             if let key {
                 removed += cache.purge(.tag(QueryRequest.tag(ofKey: key)))
-            } else if let tag {
+            }
+            if let tag {
                 removed += cache.purge(.tag(tag))
                 // Answers over all types hold this one too.
                 removed += cache.purge(.tag(QueryRequest.tagOfAllTypes))
-            } else {
+            }
+            if key == nil, tag == nil {
                 removed += cache.purge(.all)
             }
             log.notice("cache purged") {
-                $0.add("scope", key != nil ? "key" : tag == nil ? "all" : "tag")
+                $0.add("scope", tag != nil ? "tag" : key != nil ? "key" : "all")
                 $0.add("removed", removed)
             }
             var body = JSONObjectWriter()
