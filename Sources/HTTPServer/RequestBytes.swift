@@ -1,4 +1,3 @@
-internal import CMicroHTTPD
 internal import Glibc
 import Primitives
 
