@@ -43,7 +43,9 @@ package struct CachedAnswer: Sendable {
         content.version = version
         content.tags = request.cacheTags
         // A cursor counts the rows of its node, and only the hash says that another has the same.
-        content.isShareable = answer.next == nil && answer.generation.setHash != nil
+        // Sketches are a matter of this node's declarations.
+        content.isShareable =
+            answer.next == nil && answer.generation.setHash != nil && !answer.isApproximate
         return content
     }
 }

@@ -75,6 +75,7 @@ extension QueryRequest {
         }
         text.append(line: "order", order.map { "\($0.isDescending ? "-" : "")\($0.column)" })
         text.append(line: "fill", [fill?.rawValue ?? ""])
+        if !usesRollups { text.append(line: "rollup", ["off"]) }
         // Empty buckets are filled in up to the present one.
         if let now, fill != nil, to == nil {
             text.append(line: "filled", ["\(floor(now, to: QueryPlan.fillStepMilliseconds))"])

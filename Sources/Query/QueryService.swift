@@ -9,10 +9,15 @@ import Storage
 package struct QueryService: Sendable {
     private let readers: ReaderPool
     private let backend: QueryBackend
+    private let rollups: [Rollup]
 
-    package init(_ readers: ReaderPool, backend: QueryBackend = .scan) {
+    /// - Parameter rollups: those that the store keeps, as they are declared.
+    package init(
+        _ readers: ReaderPool, backend: QueryBackend = .scan, rollups: [Rollup] = []
+    ) {
         self.readers = readers
         self.backend = backend
+        self.rollups = rollups
     }
 
     /// Any thread that may block.
@@ -39,7 +44,7 @@ package struct QueryService: Sendable {
         return try reading(until: deadline, isCancelled) { connection throws(QueryError) in
             if let known, try generation(plan, connection) == known { return nil }
             return try backend.run(
-                plan, on: connection, readers: readers, deadline: deadline,
+                plan, on: connection, readers: readers, rollups: rollups, deadline: deadline,
                 isCancelled: isCancelled)
         }
     }

@@ -8,6 +8,7 @@ struct RowEncoder: ~Copyable {
     /// `"name":` of each column, for objects.
     private let labels: [Bytes]
     private var kinds: [ValueKinds]
+    private let approximate: Set<Int>
     private(set) var rowCount = 0
     /// Which value of a row comes next.
     private var column = 0
@@ -21,7 +22,9 @@ struct RowEncoder: ~Copyable {
         case csv
     }
 
-    init(_ request: QueryRequest) {
+    /// - Parameter approximate: metrics that come from sketches, by their number in the request.
+    init(_ request: QueryRequest, approximate: [Int] = []) {
+        self.approximate = Set(approximate.map { $0 + request.keyCount })
         columns = request.columns
         switch request.format {
         case .json: layout = request.shape == .objects ? .objects : .arrays
@@ -89,8 +92,10 @@ struct RowEncoder: ~Copyable {
     consuming func finish(
         _ format: QueryFormat, next: String?, from snapshot: QuerySnapshot
     ) -> QueryAnswer {
-        let named = zip(columns, kinds).map { column, kinds in
-            QueryAnswer.Column(name: column.name, type: RowEncoder.type(of: column, kinds))
+        let named = columns.indices.map { index in
+            QueryAnswer.Column(
+                name: columns[index].name, type: RowEncoder.type(of: columns[index], kinds[index]),
+                isApproximate: approximate.contains(index))
         }
         return QueryAnswer(
             columns: named, rowCount: rowCount, next: next, format: format,
@@ -140,7 +145,7 @@ extension ByteBuffer {
             append(jsonString: column.name)
             append(",\"type\":")
             append(jsonString: column.type.rawValue)
-            append("}")
+            append(column.isApproximate ? ",\"approximate\":true}" : "}")
         }
         append("],\"rows\":[")
     }

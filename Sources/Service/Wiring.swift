@@ -30,6 +30,7 @@ enum Wiring {
         let started = MonotonicTime.now()
         reports.add { parts in ProcessSection(started: started, readiness: try parts.resolve()) }
         addStorage(to: container, configuration)
+        addRollups(to: container, configuration)
         addKeys(to: container, configuration)
         addStreams(to: container, configuration, shutdown)
         addWriter(to: container, configuration, shutdown, reports)
@@ -53,9 +54,13 @@ enum Wiring {
             var options = EventStoreOptions()
             options.readerCount = configuration.readers
             options.syncsCommits = configuration.redisURL != nil
-            return try EventStore.openSettingAside(
+            let rollups = try rollups(parts, configuration)
+            options.derived = rollups
+            let opened = try EventStore.openSettingAside(
                 path: configuration.storePath, now: WallClock.nowMilliseconds(),
                 log: try parts.resolve(), options: options)
+            for chore in rollups?.chores ?? [] { opened.store.add(chore) }
+            return opened
         }
         container.register(EventStore.self) { parts in
             try parts.resolve(EventStore.Opened.self).store
@@ -199,7 +204,8 @@ enum Wiring {
             let store: EventStore = try parts.resolve()
             let workers: WorkerPool = try parts.resolve(name: "query")
             let queries = CachedQueries(
-                QueryService(store.readers), cache: try parts.resolve(), version: store.version,
+                QueryService(store.readers, rollups: configuration.rollups),
+                cache: try parts.resolve(), version: store.version,
                 workers: workers, timeout: configuration.queryTimeout,
                 duration: try parts.resolve(name: "query"))
             return QueryRoutes(queries: queries, workers: workers, log: try parts.resolve())

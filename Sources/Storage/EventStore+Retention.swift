@@ -32,7 +32,7 @@ extension EventStore {
         guard isDue || writer.foldedTo < minute else { return RetentionStep() }
         let step = try writer.transact { (counters) throws(StorageError) in
             do throws(SQLiteError) {
-                return try Retention(connection: writer.connection)
+                return try Retention(connection: writer.connection, derived: options.derived)
                     .run(before: minute, limit: limit, &counters)
             } catch {
                 throw StorageError(error, path)
@@ -47,6 +47,7 @@ extension EventStore {
 /// The statements of one retention step.
 private struct Retention {
     let connection: Connection
+    var derived: (any DerivedRows)?
 
     func hasExpired(before minute: Int64) throws(SQLiteError) -> Bool {
         let select = try connection.cached(
@@ -60,10 +61,10 @@ private struct Retention {
         before minute: Int64, limit: Int, _ counters: inout StoreCounters
     ) throws(SQLiteError) -> RetentionStep {
         var step = RetentionStep()
-        var deletion = RowDeletion(connection, counters)
+        var deletion = RowDeletion(connection, counters, derived)
         let select = try connection.cached(
             """
-            SELECT \(RowReader.columns) FROM event_rows INDEXED BY event_time
+            SELECT \(deletion.columns) FROM event_rows INDEXED BY event_time
             WHERE time < ?1 ORDER BY time LIMIT ?2
             """)
         select.bind(1, minute * 60_000)

@@ -21,6 +21,8 @@ package struct EventStoreOptions: Sendable {
     package var quarantine = QuarantineLimits()
     package var deadLetters = DeadLetterLimits()
     package var schema = Schema.current
+    /// What is kept of events beside them; nil for nothing.
+    package var derived: (any DerivedRows)?
     /// Identities that are kept in memory before they become a file: 16 MiB, half of it free.
     package var identityTableCount = IdentityTable.fullCount
     /// Rows that are read again when the store is opened, for identities that a kill took from memory.

@@ -13,6 +13,7 @@ import Testing
         "PUT /admin/breakers/{name}": "admin", "GET /query": "query", "POST /query": "query",
         "GET /log-level": "admin", "PUT /log-level": "admin",
         "DELETE /admin/cache": "admin",
+        "GET /admin/rollups": "admin", "POST /admin/rollups/{name}/rebuild": "admin",
     ]
 
     private static let wrong = PlantedKey("nobody", "", scope: "")

@@ -10,7 +10,7 @@ import Storage
 /// if others are idle; they see the same events (`SnapshotMark`), and their tables are added up. Where
 /// the groups do not fit in memory, `SQLScan` answers, which sorts on disk.
 struct QueryScan {
-    let plan: QueryPlan
+    var plan: QueryPlan
     let connection: Connection
     /// Where helpers borrow their connections; nil scans alone.
     let readers: ReaderPool?
@@ -23,12 +23,21 @@ struct QueryScan {
     /// Connections, and so threads, that share a scan at the most.
     var parts = min(Processors.available, 4)
 
+    /// As `ScanLayout.isSketched`.
+    var isSketched = false
+
     static let defaultMemoryLimitBytes = 128 << 20
 
     /// Writes the page that is asked for.
     /// - Returns: whether there are more rows.
     func run(_ encoder: inout RowEncoder) throws(ScanFailure) -> Bool {
-        let layout = ScanLayout(plan)
+        try ScanRows(plan, try gathered()).write(to: &encoder)
+    }
+
+    /// Gathers all rows of the plan.
+    func gathered() throws(ScanFailure) -> ScanPart {
+        var layout = ScanLayout(plan)
+        layout.isSketched = isSketched
         let memory = ScanMemory(limitBytes: memoryLimitBytes)
         let range: ScanRange
         do throws(SQLiteError) { range = try ScanRange(plan, layout, connection) } catch {
@@ -36,11 +45,11 @@ struct QueryScan {
         }
         let part = ScanPart(plan, layout, range, connection, memory)
         let wanted = max(1, min(Int64(parts), range.rowCount / rowsPerPart))
-        try scan(part, range.parts(Int(wanted)), helpers: []) {
+        try scan(part, range.parts(Int(wanted)), helpers: []) { [layout] in
             ScanPart(plan, layout, range, $0, memory)
         }
         guard !deadline.hasPassed else { throw .late }
-        return try ScanRows(plan, part).write(to: &encoder)
+        return part
     }
 
     /// Runs all of `ways`: as many as there are helpers on their threads, and the others here.

@@ -56,7 +56,12 @@ final class ScanRows {
         var known = Set<Place>()
         for row in rows {
             let number = rests.number(of: tally.rest(Int(row.group)))
-            if number == owners.count { owners.append(row.group) }
+            if number == owners.count {
+                owners.append(row.group)
+            } else if tally.realMask(Int(row.group)) < tally.realMask(Int(owners[number])) {
+                // Of equal numbers the integer is shown, in whatever order the rows came.
+                owners[number] = row.group
+            }
             known.insert(Place(bucket: row.bucket, rest: number))
         }
         // Without groups there is one, and it is there without rows as well.

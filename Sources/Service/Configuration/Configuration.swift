@@ -1,5 +1,6 @@
 import Events
 import HTTPServer
+import Query
 import Redis
 import Telemetry
 
@@ -73,6 +74,8 @@ package struct Configuration: Sendable {
     package let shutdownTimeout: Duration
     /// In the order of their names.
     package let sinks: [SinkOptions]
+    /// In the order of their names.
+    package let rollups: [Rollup]
 
     init(_ values: ResolvedSettings, role: ServiceRole) {
         self.role = role
@@ -134,6 +137,7 @@ package struct Configuration: Sendable {
         drainDelay = values[\.drainDelay]
         shutdownTimeout = values[\.shutdownTimeout]
         sinks = values.entries(of: SinkDeclaration.form).map(SinkDeclaration.options)
+        rollups = values.entries(of: RollupDeclaration.form).map(RollupDeclaration.rollup)
     }
 }
 

@@ -47,5 +47,7 @@ enum Routes {
         queries.register(on: &router)
         let cache: CacheRoutes = try parts.resolve()
         cache.register(on: &router)
+        let rollups: RollupRoutes = try parts.resolve()
+        rollups.register(on: &router)
     }
 }
