@@ -47,7 +47,7 @@ package struct StartBanner: Sendable {
     private var title: String {
         configuration.role == .worker ? "millrace worker" : "millrace"
     }
-    private var retention: String { configuration.retention.map(DurationText.format) ?? "off" }
+    private var retention: String { RetentionText.format(configuration.retention) }
     /// Without their passwords.
     private var redis: String {
         guard let cache = configuration.cacheRedisURL else {

@@ -2,6 +2,7 @@ import Events
 import HTTPServer
 import Query
 import Redis
+import Storage
 import Telemetry
 
 /// What the service runs with: every setting, checked and typed. Fields are as in `Settings`.
@@ -40,8 +41,7 @@ package struct Configuration: Sendable {
     package let journalMaxBytes: Int
     package let journalSync: JournalSync
     package let journalSyncInterval: Duration
-    /// Nil: events are kept for ever.
-    package let retention: Duration?
+    package let retention: RetentionPolicy
     package let readers: Int
     package let cacheMemoryBytes: Int
 

@@ -82,8 +82,8 @@ struct Settings: Sendable {
         "journal-sync-interval", .duration(.milliseconds(1)...(.seconds(60))), default: "100ms",
         "Time between syncs with --journal-sync interval: what a power cut may cost")
     let retention = Setting(
-        "retention", .durationOrOff(.seconds(1)...(.seconds(86_400 * 36_500))), default: "off",
-        "Age, by their own time, at which events are deleted")
+        "retention", .retention, default: "off",
+        "Age, by their own time, at which events are deleted; by type: 90d,http.*=7d,order.*=off")
     let readers = Setting(
         "readers", .integer(1...64), default: "2", "Connections that read the store")
     let cacheMemory = Setting(

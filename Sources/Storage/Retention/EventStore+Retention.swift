@@ -42,6 +42,27 @@ extension EventStore {
         publish(writer)
         return step
     }
+
+    /// Deletes events of some types, each before a minute of its own, in one short transaction. As
+    /// `retain(after:)`, but each type is found by its generations, which say in which minutes it
+    /// has events: what other types have in between costs nothing.
+    func retain(_ cutoffs: [TypeCutoff], limit: Int) throws(StorageError) -> RetentionStep {
+        let writer = try writer()
+        let due = try attempt(path) { () throws(SQLiteError) in
+            try Retention(connection: writer.connection).due(cutoffs)
+        }
+        guard !due.isEmpty else { return RetentionStep() }
+        let step = try writer.transact { (counters) throws(StorageError) in
+            do throws(SQLiteError) {
+                return try Retention(connection: writer.connection, derived: options.derived)
+                    .run(due, limit: limit, &counters)
+            } catch {
+                throw StorageError(error, path)
+            }
+        }
+        publish(writer)
+        return step
+    }
 }
 
 /// The statements of one retention step.
@@ -78,6 +99,72 @@ private struct Retention {
         step.folded = try fold(before: minute, limit: limit)
         step.isDone = step.folded < limit
         return step
+    }
+
+    // MARK: By type
+
+    /// Those of `cutoffs` whose types have generations before them, and so perhaps events.
+    func due(_ cutoffs: [TypeCutoff]) throws(SQLiteError) -> [TypeCutoff] {
+        var due: [TypeCutoff] = []
+        for cutoff in cutoffs where try oldestMinute(cutoff) != nil { due.append(cutoff) }
+        return due
+    }
+
+    private func oldestMinute(_ cutoff: TypeCutoff) throws(SQLiteError) -> Int64? {
+        let select = try connection.cached(
+            """
+            SELECT minute FROM generations
+            WHERE type_id = ?1 AND minute > ?2 AND minute < ?3 ORDER BY minute LIMIT 1
+            """)
+        defer { select.reset() }
+        select.bind(1, cutoff.type)
+        select.bind(2, Generations.foldedMinute)
+        select.bind(3, cutoff.minute)
+        return try select.step() ? select.integer(0) : nil
+    }
+
+    func run(
+        _ cutoffs: [TypeCutoff], limit: Int, _ counters: inout StoreCounters
+    ) throws(SQLiteError) -> RetentionStep {
+        var step = RetentionStep()
+        var deletion = RowDeletion(connection, counters, derived)
+        for cutoff in cutoffs {
+            // A minute without events is folded with the others, so the next one is later.
+            while step.deleted < limit, step.folded < limit, let minute = try oldestMinute(cutoff) {
+                let rest = limit - step.deleted
+                let isWhole = try add(cutoff.type, minute, limit: rest, to: &deletion)
+                step.deleted += deletion.count
+                try deletion.run(&counters)
+                guard isWhole else { break }
+                counters.generationHorizon = max(counters.generationHorizon, minute + 1)
+                step.folded += try fold(cutoff.type, before: minute + 1, limit: limit)
+            }
+        }
+        step.isDone = try due(cutoffs).isEmpty
+        return step
+    }
+
+    /// Takes the events of a type in a minute, as many as may still go.
+    /// - Returns: whether these were all.
+    private func add(
+        _ type: Int64, _ minute: Int64, limit: Int, to deletion: inout RowDeletion
+    ) throws(SQLiteError) -> Bool {
+        let select = try connection.cached(
+            """
+            SELECT \(deletion.columns) FROM event_rows INDEXED BY event_time
+            WHERE time >= ?1 AND time < ?2 AND type_id = ?3 LIMIT ?4
+            """)
+        defer { select.reset() }
+        select.bind(1, minute * 60_000)
+        select.bind(2, (minute + 1) * 60_000)
+        select.bind(3, type)
+        select.bind(4, Int64(limit))
+        var rows = 0
+        while try select.step() {
+            try deletion.add(select)
+            rows += 1
+        }
+        return rows < limit
     }
 
     /// Moves the counts of up to `limit` minutes to their types' folded rows.
