@@ -6,7 +6,10 @@ import Telemetry
 
 extension Wiring {
     /// Rollups are kept by the store, in the transactions of its rows.
-    static func addRollups(to container: Container, _ configuration: Configuration) {
+    static func addRollups(
+        to container: Container, _ configuration: Configuration, _ reports: ReportSections
+    ) {
+        reports.add { parts in RollupSection(rollups: try parts.resolve()) }
         container.register(RollupSet.self) { _ in RollupSet(configuration.rollups) }
         container.register(RollupRoutes.self) { parts in
             RollupRoutes(

@@ -30,7 +30,7 @@ enum Wiring {
         let started = MonotonicTime.now()
         reports.add { parts in ProcessSection(started: started, readiness: try parts.resolve()) }
         addStorage(to: container, configuration)
-        addRollups(to: container, configuration)
+        addRollups(to: container, configuration, reports)
         addKeys(to: container, configuration)
         addStreams(to: container, configuration, shutdown)
         addWriter(to: container, configuration, shutdown, reports)

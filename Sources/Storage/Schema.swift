@@ -152,7 +152,7 @@ package struct Schema: Sendable {
     /// rollup without a name is used by nobody and goes step by step. `bucket` is the start,
     /// milliseconds since 1970.
     package static let version6 = """
-        CREATE TABLE rollups(
+        CREATE TABLE rollup_names(
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             name TEXT UNIQUE,
             fingerprint INTEGER NOT NULL,

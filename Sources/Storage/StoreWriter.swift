@@ -156,7 +156,7 @@ final class StoreWriter {
             "SELECT minute FROM generations ORDER BY type_id DESC, minute DESC LIMIT 1",
             "SELECT max(seq) FROM quarantine", "SELECT seq FROM events LIMIT 1",
             "SELECT max(seq) FROM dead_letters", "SELECT count(*) FROM sinks",
-            "SELECT count(*) FROM rollups", "SELECT max(rollup_id) FROM rollup_rows",
+            "SELECT count(*) FROM rollup_names", "SELECT max(rollup_id) FROM rollup_rows",
         ] { _ = try connection.integer(sql) }
     }
 

@@ -1,7 +1,7 @@
 import Primitives
 
-/// Reads what a rollup's row holds. Past the end there are zeros: a damaged file gives wrong numbers and
-/// reads nothing that is not its own.
+/// Reads what a rollup's row holds. Past the end there are zeros: a damaged file gives wrong
+/// numbers and reads nothing that is not its own.
 struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
     private(set) var offset = 0

@@ -3,10 +3,11 @@ import Primitives
 
 /// How many different values there were, roughly, in at most 4 KiB: HyperLogLog.
 ///
-/// P. Flajolet et al., "HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm",
-/// 2007: with m registers the standard error is 1.04 / √m, here 1.6 %. Small and large numbers are
-/// estimated by O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, which
-/// needs no table of corrections. Sketches merge to what the sketch of all values would be, in any order.
+/// P. Flajolet et al., "HyperLogLog: the analysis of a near-optimal cardinality estimation
+/// algorithm", 2007: with m registers the standard error is 1.04 / √m, here 1.6 %. Small and large
+/// numbers are estimated by O. Ertl, "New cardinality estimation algorithms for HyperLogLog
+/// sketches", 2017, which needs no table of corrections. Sketches merge to what the sketch of all
+/// values would be, in any order.
 struct DistinctSketch {
     static let precision = 12
     static let registerCount = 1 << precision

@@ -1,13 +1,15 @@
 internal import Glibc
 import Primitives
 
-/// Percentiles within 1 % of the true value, from counts of numbers in bins that grow by 2 %: DDSketch.
+/// Percentiles within 1 % of the true value, from counts of numbers in bins that grow by 2 %:
+/// DDSketch.
 ///
-/// C. Masson, J. Rim, H. Lee, "DDSketch: a fast and fully-mergeable quantile sketch with relative-error
-/// guarantees", VLDB 2019. Bin i holds the magnitudes in (γ^(i-1), γ^i], γ = (1 + α) / (1 - α), and stands
-/// for 2γ^i / (γ + 1), which is within α of each of them. Counts add up and can be taken away, so a
-/// sketch says the same in whatever order its numbers came. Of each sign 4,096 bins are kept, those of
-/// the greatest magnitudes; what is smaller than 10^-35 of the greatest counts as the smallest bin.
+/// C. Masson, J. Rim, H. Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
+/// relative-error guarantees", VLDB 2019. Bin i holds the magnitudes in (γ^(i-1), γ^i], γ = (1 + α)
+/// / (1 - α), and stands for 2γ^i / (γ + 1), which is within α of each of them. Counts add up and
+/// can be taken away, so a sketch says the same in whatever order its numbers came. Of each sign
+/// 4,096 bins are kept, those of the greatest magnitudes; what is smaller than 10^-35 of the
+/// greatest counts as the smallest bin.
 struct RankSketch {
     /// α: the error of a percentile as a share of the true one.
     static let relativeError = 0.01
@@ -75,7 +77,8 @@ struct RankSketch {
     }
 }
 
-/// Counts of the bins of one sign: a window of at most 4,096 neighbours that ends with the greatest bin.
+/// Counts of the bins of one sign: a window of at most 4,096 neighbours that ends with the greatest
+/// bin.
 struct RankBins {
     private static let limit = 4096
     /// Far beyond every double's.
@@ -141,8 +144,8 @@ struct RankBins {
         return nil
     }
 
-    /// Whether bins were merged, how many have counts, and each one's distance from the one before it
-    /// with its count.
+    /// Whether bins were merged, how many have counts, and each one's distance from the one before
+    /// it with its count.
     func write(to bytes: inout ByteBuffer) {
         bytes.append(isCollapsed ? 1 : 0)
         bytes.append(varint: UInt64(counts.count { $0 != 0 }))

@@ -1,6 +1,7 @@
 import Primitives
 
-/// A rollup as it is declared: of which events, in which buckets of time, by which fields what is kept.
+/// A rollup as it is declared: of which events, in which buckets of time, by which fields what is
+/// kept.
 ///
 ///     rollups:
 ///       - name: pages

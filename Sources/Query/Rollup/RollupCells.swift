@@ -2,10 +2,11 @@ import Primitives
 import SQLite
 import Storage
 
-/// Groups of one rollup in memory, each with its bucket: what a transaction adds up. The writer's thread.
+/// Groups of one rollup in memory, each with its bucket: what a transaction adds up. The writer's
+/// thread.
 ///
-/// A *cell* is one group in one bucket. Its key is the bucket's start, eight bytes, and the values of the
-/// fields (`RollupKey`).
+/// A *cell* is one group in one bucket. Its key is the bucket's start, eight bytes, and the values
+/// of the fields (`RollupKey`).
 final class RollupCells {
     let keys = KeyTable()
     private(set) var counts = GrowingArray<Int64>()

@@ -75,9 +75,9 @@ final class RollupFields {
     }
 }
 
-/// The key of a rollup's row: the values of its fields, one after the other. Unlike in a `GROUP BY`, a
-/// whole number that was sent as a real is not the integer: which of the two an answer shows depends on
-/// the events that are there, and those can go.
+/// The key of a rollup's row: the values of its fields, one after the other. Unlike in a `GROUP
+/// BY`, a whole number that was sent as a real is not the integer: which of the two an answer shows
+/// depends on the events that are there, and those can go.
 enum RollupKey {
     /// The one byte of the key of the row for all groups that have none.
     static let other: UInt8 = 0xFF

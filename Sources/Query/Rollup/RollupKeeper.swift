@@ -2,20 +2,22 @@ import Primitives
 import SQLite
 import Storage
 
-/// Keeps the rows of one rollup: adds up what a transaction brings or takes, and writes it once a cell.
-/// The writer's thread.
+/// Keeps the rows of one rollup: adds up what a transaction brings or takes, and writes it once a
+/// cell. The writer's thread.
 ///
-/// DESIGN. Cells stay in memory from one transaction to the next with all that the file holds of them,
-/// so a batch costs one write for each cell that it touches and reads only those that are new here. The
-/// rows of the file are always what memory says at a commit; after a rollback memory is forgotten.
+/// DESIGN. Cells stay in memory from one transaction to the next with all that the file holds of
+/// them, so a batch costs one write for each cell that it touches and reads only those that are new
+/// here. The rows of the file are always what memory says at a commit; after a rollback memory is
+/// forgotten.
 ///
 /// What comes is added; what goes is added up by itself and then taken away, in the order of the
-/// transaction's end. Counts and sums stay exact. Of least and greatest values and of sketches nobody
-/// may know what is left; the bucket is then *stale* and counted anew by and by (`RollupSet`), and until
-/// then the planner takes its events themselves where they matter.
+/// transaction's end. Counts and sums stay exact. Of least and greatest values and of sketches
+/// nobody may know what is left; the bucket is then *stale* and counted anew by and by
+/// (`RollupSet`), and until then the planner takes its events themselves where they matter.
 ///
-/// A bucket with `maxGroups` rows takes no new ones: its other groups share the row `RollupKey.other`,
-/// and it is *overflowed* until it is empty, so that a group is always in one and the same row.
+/// A bucket with `maxGroups` rows takes no new ones: its other groups share the row
+/// `RollupKey.other`, and it is *overflowed* until it is empty, so that a group is always in one
+/// and the same row.
 final class RollupKeeper {
     let rollup: Rollup
     /// As of the last commit that this process knows of.
@@ -29,12 +31,18 @@ final class RollupKeeper {
     private var key = ByteBuffer(capacity: 256)
     /// Buckets that begin before it may wait to be counted anew; nil if there are none.
     var staleBefore: Int64? = .max
+    /// A bucket that somebody counts anew, and whether it has changed since.
+    private var watchedBucket: Int64?
+    private(set) var isWatchedTouched = false
     /// Cells no longer say what the file says: they are forgotten when it is written.
     private var isOutdated = false
 
     /// Cells and bytes that stay in memory between two transactions.
     private static let cellLimit = 65_536
     private static let byteLimit = 16 << 20
+    /// Writes between two looks at the bytes, which cost a look at each cell.
+    private static let lookInterval = 32
+    private var writes = 0
 
     init(_ rollup: Rollup, _ record: RollupRecord, _ fields: RollupFields) {
         self.rollup = rollup
@@ -49,6 +57,20 @@ final class RollupKeeper {
     /// The row that `fields` stands on goes.
     func remove(_ time: Int64) { gone.add(time, fields) }
 
+    /// Notes from now on whether the bucket that begins at `start` changes.
+    func watch(_ start: Int64) {
+        watchedBucket = start
+        isWatchedTouched = false
+    }
+
+    /// Writes a bucket that was counted anew; its rows in the file are gone.
+    func write(_ recounted: RollupCells, _ table: RollupTable) throws(SQLiteError) {
+        forget()
+        cells = recounted
+        isOutdated = true
+        try write(table)
+    }
+
     /// Forgets what is in memory.
     func forget() {
         cells = RollupCells(rollup, fields)
@@ -61,6 +83,7 @@ final class RollupKeeper {
     /// Writes what was added up.
     func write(_ table: RollupTable) throws(SQLiteError) {
         guard !cells.changed.isEmpty || !gone.changed.isEmpty else { return }
+        noteTouches()
         // The list grows while groups move into the row for all others.
         var index = 0
         while index < cells.changed.count {
@@ -75,9 +98,18 @@ final class RollupKeeper {
             try table.write(record.id, start, bucket)
         }
         changedBuckets.removeAll(keepingCapacity: true)
+        writes += 1
         let isLarge =
-            cells.counts.count > Self.cellLimit || cells.byteCount > Self.byteLimit
+            cells.counts.count > Self.cellLimit
+            || writes % Self.lookInterval == 0 && cells.byteCount > Self.byteLimit
         if isOutdated || isLarge || !gone.changed.isEmpty { forget() }
+    }
+
+    private func noteTouches() {
+        guard let watchedBucket, !isWatchedTouched else { return }
+        isWatchedTouched =
+            cells.changed.contains { cells.place($0).bucket == watchedBucket }
+            || gone.changed.contains { gone.place($0).bucket == watchedBucket }
     }
 
     // MARK: What comes

@@ -4,13 +4,14 @@ import Storage
 
 /// Finds the rollup that answers a plan with the fewest rows. Reads in the snapshot of the answer.
 ///
-/// DESIGN. A rollup gives whole buckets; the edges of the range are read from the events. So are buckets
-/// that say too little: those that wait to be counted anew, where least values or sketches are asked;
-/// those with more groups than rows, where groups matter; and those in which a day, a week or a month of
-/// the zone begins. The last bucket may be open: rollups change with the events in one transaction.
+/// DESIGN. A rollup gives whole buckets; the edges of the range are read from the events. So are
+/// buckets that say too little: those that wait to be counted anew, where least values or sketches
+/// are asked; those with more groups than rows, where groups matter; and those in which a day, a
+/// week or a month of the zone begins. The last bucket may be open: rollups change with the events
+/// in one transaction.
 ///
-/// Where a sketch is asked, events are gathered in sketches as well (`ScanLayout.isSketched`), so an
-/// answer does not depend on which part came from where, and pages fit each other.
+/// Where a sketch is asked, events are gathered in sketches as well (`ScanLayout.isSketched`), so
+/// an answer does not depend on which part came from where, and pages fit each other.
 struct RollupPlanner {
     let plan: QueryPlan
     let layout: ScanLayout
@@ -102,7 +103,8 @@ struct RollupPlanner {
             objection: nil)
     }
 
-    /// Buckets in which one of the question's buckets begins after their start; nil if they are many.
+    /// Buckets in which one of the question's buckets begins after their start; nil if they are
+    /// many.
     private func straddled(
         _ whole: Range<Int64>, _ width: Int64
     ) throws(SQLiteError) -> Set<Int64>? {

@@ -6,19 +6,17 @@ import Storage
 extension RollupSet {
     /// Rows of one step of filling: some 20 ms.
     private static let fillRows: Int64 = 10_000
-    /// Rows of a bucket that is counted anew in one transaction: some 50 ms.
-    private static let recountRows: Int64 = 30_000
 
-    private static let columns = "seq, time, type_id, source_id, subject, data, extensions"
+    static let columns = "seq, time, type_id, source_id, subject, data, extensions"
 
     package var chores: [StoreChore] {
         [
             StoreChore(
-                "rollups", isUrgent: { [self] in hasWork.withLock { $0 } || isAsked }
+                "rollups", isUrgent: { [self] in fillingCount > 0 || isAsked }
             ) { [self] (store, moment) throws(StorageError) in
                 try rebuildAsked(store)
                 try fillStep(store)
-                if moment.isIdle { try recountStale(store) }
+                if moment.isIdle { try recountStep(store, moment) }
             }
         ]
     }
@@ -86,66 +84,10 @@ extension RollupSet {
     }
 
     /// The row on which `select`, which has `columns`, stands. Valid until the next step.
-    private static func row(_ select: Statement) -> TalliedRow {
+    static func row(_ select: Statement) -> TalliedRow {
         TalliedRow(
             seq: select.integer(0), time: select.integer(1), typeID: select.integer(2),
             sourceID: select.integer(3), identity: 0, subject: select.bytesOrNil(4),
             data: select.bytesOrNil(5), extensions: select.bytesOrNil(6))
-    }
-
-    // MARK: Counting anew
-
-    /// Counts a bucket anew of which events have gone.
-    private func recountStale(_ store: EventStore) throws(StorageError) {
-        guard let table else { return }
-        for index in keepers.indices where keepers[index].record.isComplete {
-            let keeper = keepers[index]
-            // A bucket of which the beginning has been deleted by age loses more of it in a minute.
-            guard let before = keeper.staleBefore else { continue }
-            let start = try store.look { (_) throws(SQLiteError) in
-                try table.staleBucket(
-                    keeper.record.id, from: store.retainedFrom, before: before)
-            }
-            guard let start else {
-                keeper.staleBefore = nil
-                continue
-            }
-            let isDone = try store.changeDerived { (connection) throws(SQLiteError) in
-                try recount(start, index, table, connection)
-            }
-            // One with more rows than that stays as it is, and its events are read instead.
-            if !isDone { keeper.staleBefore = start }
-            return
-        }
-    }
-
-    /// - Returns: false if the bucket has too many rows.
-    private func recount(
-        _ start: Int64, _ index: Int, _ table: RollupTable, _ connection: Connection
-    ) throws(SQLiteError) -> Bool {
-        let keeper = keepers[index]
-        let rows = try connection.cached(
-            """
-            SELECT count(*) FROM (SELECT 1 FROM event_rows INDEXED BY event_time
-                WHERE time >= ?1 AND time < ?2 LIMIT ?3)
-            """)
-        defer { rows.reset() }
-        rows.bind(1, start)
-        rows.bind(2, start + keeper.rollup.widthMilliseconds)
-        rows.bind(3, RollupSet.recountRows + 1)
-        guard try rows.step(), rows.integer(0) <= RollupSet.recountRows else { return false }
-        try table.clearBucket(keeper.record.id, start)
-        keeper.forget()
-        let select = try connection.cached(
-            """
-            SELECT \(RollupSet.columns) FROM event_rows INDEXED BY event_time
-            WHERE time >= ?1 AND time < ?2
-            """)
-        defer { select.reset() }
-        select.bind(1, start)
-        select.bind(2, start + keeper.rollup.widthMilliseconds)
-        while try select.step() { count(RollupSet.row(select), in: index) }
-        try write(connection)
-        return true
     }
 }

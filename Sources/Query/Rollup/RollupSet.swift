@@ -7,11 +7,12 @@ import Storage
 ///     options.derived = rollups                        // before the store is opened
 ///     for chore in rollups.chores { store.add(chore) }
 ///
-/// A rollup that is declared, or declared anew, is filled from the rows that are there, step by step
-/// between batches, while rows that come are counted at once: rows up to `filled` and after `fillEnd` are
-/// in it (`RollupRecord`). Until both meet, no answer is taken from it.
+/// A rollup that is declared, or declared anew, is filled from the rows that are there, step by
+/// step between batches, while rows that come are counted at once: rows up to `filled` and after
+/// `fillEnd` are in it (`RollupRecord`). Until both meet, no answer is taken from it.
 package final class RollupSet: DerivedRows, @unchecked Sendable {
-    // The writer's thread, but for `rollups`, `requests` and `hasWork`, which are constant or locked.
+    // The writer's thread, but for `rollups`, `requests` and `filling`, which are constant or
+    // locked.
     package let rollups: [Rollup]
     private let fields: RollupFields
     private(set) var keepers: [RollupKeeper] = []
@@ -23,10 +24,14 @@ package final class RollupSet: DerivedRows, @unchecked Sendable {
     private var lastType: Int64 = -1
     private var lastMask: UInt64 = 0
     private var failure: SQLiteError?
+    /// The bucket that is being counted anew.
+    var recount: RollupRecount?
+    /// When buckets that were passed over are looked for again.
+    var nextLook = MonotonicTime(nanoseconds: 0)
     /// Names of rollups that are to be made anew.
     let requests = Locked<Set<String>>([])
-    /// A rollup is being filled.
-    let hasWork = Locked(false)
+    /// How many rollups are being filled.
+    let filling = Locked(0)
 
     /// One bit each, and far more than anybody can keep up with.
     package static let countLimit = 32
@@ -49,6 +54,7 @@ package final class RollupSet: DerivedRows, @unchecked Sendable {
         let known = try catalogue.records()
         for record in known where declaration(of: record) == nil { try catalogue.drop(record.id) }
         keepers = []
+        recount = nil
         for rollup in rollups {
             let fingerprint = rollup.fingerprint
             let found = known.first { $0.name == rollup.name && $0.fingerprint == fingerprint }
@@ -144,6 +150,15 @@ package final class RollupSet: DerivedRows, @unchecked Sendable {
         keepers[index].add(row.time)
     }
 
+    /// The same into cells that are nobody's yet.
+    func count(_ row: TalliedRow, in index: Int, to cells: RollupCells) {
+        guard mask(of: row.typeID) >> UInt64(index) & 1 == 1 else { return }
+        fields.begin(row)
+        cells.add(row.time, fields)
+    }
+
+    func newCells(_ index: Int) -> RollupCells { RollupCells(rollups[index], fields) }
+
     /// Puts a rollup without rows in the place of another.
     func replace(_ index: Int, by record: RollupRecord) {
         keepers[index] = RollupKeeper(rollups[index], record, fields)
@@ -151,9 +166,12 @@ package final class RollupSet: DerivedRows, @unchecked Sendable {
     }
 
     func noteWork() {
-        let isFilling = keepers.contains { !$0.record.isComplete }
-        hasWork.withLock { $0 = isFilling }
+        let count = keepers.count { !$0.record.isComplete }
+        filling.withLock { $0 = count }
     }
+
+    /// Rollups that are being filled. Any thread.
+    package var fillingCount: Int { filling.withLock { $0 } }
 
     /// Has a rollup made anew from the rows. Any thread.
     /// - Returns: false if there is none of that name.

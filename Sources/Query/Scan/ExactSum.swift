@@ -1,11 +1,12 @@
 /// A sum of doubles without any rounding: whatever their order, the same bits; and a double that is
 /// taken away leaves nothing behind.
 ///
-/// DESIGN. A double is a whole number of 53 bits times a power of two. The powers are parted into 64
-/// *places* of 32 powers each; a place holds the sum of its doubles as a whole number of 128 bits, which
-/// takes 2^43 of them before it could overflow. Most sums touch one or two places, so three lie here, and
-/// whoever holds the sum keeps the others. (R. Neal, "Fast exact summation using small and large
-/// superaccumulators", 2015, has all places in one array; here a sum is one of many groups.)
+/// DESIGN. A double is a whole number of 53 bits times a power of two. The powers are parted into
+/// 64 *places* of 32 powers each; a place holds the sum of its doubles as a whole number of 128
+/// bits, which takes 2^43 of them before it could overflow. Most sums touch one or two places, so
+/// three lie here, and whoever holds the sum keeps the others. (R. Neal, "Fast exact summation
+/// using small and large superaccumulators", 2015, has all places in one array; here a sum is one
+/// of many groups.)
 struct ExactSum: BitwiseCopyable {
     /// A part of a sum.
     struct Term {
@@ -155,7 +156,8 @@ extension ExactSum {
             }
             let power = lowestBit + offset
             guard power < 2046 else { return .infinity }
-            // Without the implied bit, the number is one of the least, and its bits are its pattern.
+            // Without the implied bit, the number is one of the least, and its bits are its
+            // pattern.
             var pattern = power == 0 ? whole : UInt64(power) << 52 &+ whole
             let half = bit(lowestBit - 1) == 1
             if half {

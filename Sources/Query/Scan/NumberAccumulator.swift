@@ -1,8 +1,8 @@
 import Primitives
 
-/// `sum` and `avg`. Integers are summed exactly, in 128 bits, and reals exactly as well (`ExactSum`), so
-/// that neither the order of the rows nor how they were parted shows, and what was added can be taken
-/// away again. A sum is rounded once, when it is read.
+/// `sum` and `avg`. Integers are summed exactly, in 128 bits, and reals exactly as well
+/// (`ExactSum`), so that neither the order of the rows nor how they were parted shows, and what was
+/// added can be taken away again. A sum is rounded once, when it is read.
 final class NumberAccumulator: Accumulator {
     private struct State: BitwiseCopyable {
         var integers: Int128 = 0

@@ -5,8 +5,8 @@ import Query
 import Storage
 import Telemetry
 
-/// `GET /admin/rollups`, how far each is, and `POST /admin/rollups/{name}/rebuild`, which makes one anew
-/// from the events.
+/// `GET /admin/rollups`, how far each is, and `POST /admin/rollups/{name}/rebuild`, which makes one
+/// anew from the events.
 struct RollupRoutes: Sendable {
     let rollups: RollupSet
     let store: EventStore

@@ -1,12 +1,13 @@
 import SQLite
 
-/// What is computed from events and kept beside them: a part that sees every row that comes or goes,
-/// and writes what follows from it into the same transaction.
+/// What is computed from events and kept beside them: a part that sees every row that comes or
+/// goes, and writes what follows from it into the same transaction.
 ///
-/// A protocol, because `Storage` may not know what questions mean: `RollupSet` of `Query` keeps it, and
-/// the tests of this room have one of their own. All of it is called on the writer's thread.
+/// A protocol, because `Storage` may not know what questions mean: `RollupSet` of `Query` keeps it,
+/// and the tests of this room have one of their own. All of it is called on the writer's thread.
 package protocol DerivedRows: AnyObject, Sendable {
-    /// Compares what the file has with what is declared. Runs in a transaction, before any row comes.
+    /// Compares what the file has with what is declared. Runs in a transaction, before any row
+    /// comes.
     /// - Parameter lastSeq: rows up to it are there already.
     func open(_ connection: Connection, lastSeq: Int64) throws(SQLiteError)
     /// A row was inserted. Its bytes are borrowed for the call.

@@ -25,10 +25,10 @@ extension EventStore {
         return try attempt(path) { () throws(SQLiteError) in try body(writer.connection) }
     }
 
-    /// Events that are older than this minute may have been deleted by age, milliseconds since 1970.
-    /// The writer's thread only.
+    /// Events that are older have been deleted by age, whatever their type, milliseconds since
+    /// 1970; as far as this process knows. The writer's thread only.
     package var retainedFrom: Int64 {
-        let minute = openedWriter?.counters.generationHorizon ?? Generations.firstMinute
+        let minute = openedWriter?.foldedTo ?? Generations.firstMinute
         return max(minute, Generations.firstMinute + 1) * 60_000
     }
 

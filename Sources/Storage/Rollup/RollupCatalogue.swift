@@ -10,7 +10,7 @@ package struct RollupCatalogue {
     package func records() throws(SQLiteError) -> [RollupRecord] {
         let select = try connection.cached(
             """
-            SELECT id, name, fingerprint, filled, fill_end FROM rollups
+            SELECT id, name, fingerprint, filled, fill_end FROM rollup_names
             WHERE name IS NOT NULL ORDER BY name
             """)
         defer { select.reset() }
@@ -31,7 +31,7 @@ package struct RollupCatalogue {
     ) throws(SQLiteError) -> RollupRecord {
         let insert = try connection.cached(
             """
-            INSERT INTO rollups(name, fingerprint, filled, fill_end) VALUES(?1, ?2, 0, ?3)
+            INSERT INTO rollup_names(name, fingerprint, filled, fill_end) VALUES(?1, ?2, 0, ?3)
             RETURNING id
             """)
         defer { insert.reset() }
@@ -45,13 +45,13 @@ package struct RollupCatalogue {
 
     /// Nobody uses the rollup any more; its rows go little by little.
     package func drop(_ id: Int64) throws(SQLiteError) {
-        let update = try connection.cached("UPDATE rollups SET name = NULL WHERE id = ?1")
+        let update = try connection.cached("UPDATE rollup_names SET name = NULL WHERE id = ?1")
         update.bind(1, id)
         try update.run()
     }
 
     package func setFilled(_ id: Int64, _ seq: Int64) throws(SQLiteError) {
-        let update = try connection.cached("UPDATE rollups SET filled = ?2 WHERE id = ?1")
+        let update = try connection.cached("UPDATE rollup_names SET filled = ?2 WHERE id = ?1")
         update.bind(1, id)
         update.bind(2, seq)
         try update.run()
@@ -77,12 +77,12 @@ package struct RollupCatalogue {
 
     /// The store is opened by a program that keeps no rollups: they would miss what it stores.
     func dropAll() throws(SQLiteError) {
-        try connection.execute("UPDATE rollups SET name = NULL WHERE name IS NOT NULL")
+        try connection.execute("UPDATE rollup_names SET name = NULL WHERE name IS NOT NULL")
     }
 
     /// A rollup that nobody uses and that still has rows.
     func dropped() throws(SQLiteError) -> Int64? {
-        let select = try connection.cached("SELECT id FROM rollups WHERE name IS NULL LIMIT 1")
+        let select = try connection.cached("SELECT id FROM rollup_names WHERE name IS NULL LIMIT 1")
         defer { select.reset() }
         return try select.step() ? select.integer(0) : nil
     }
@@ -100,7 +100,7 @@ package struct RollupCatalogue {
             try delete.run()
             if connection.changes > 0 { return }
         }
-        let last = try connection.cached("DELETE FROM rollups WHERE id = ?1")
+        let last = try connection.cached("DELETE FROM rollup_names WHERE id = ?1")
         last.bind(1, id)
         try last.run()
     }

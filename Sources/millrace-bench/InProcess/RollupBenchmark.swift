@@ -3,8 +3,8 @@ import Query
 import Storage
 import Telemetry
 
-/// Questions that a rollup covers, over all rows and over a week, and what three rollups cost those who
-/// store events.
+/// Questions that a rollup covers, over all rows and over a week, and what three rollups cost those
+/// who store events.
 final class RollupBenchmark: Benchmark {
     static let name = "rollup"
     static let summary = "answers from rollups over --rows rows, and storing with three of them"
