@@ -5,8 +5,8 @@ import TestSupport
 
 @testable import Query
 
-/// A store with rollups and what happens to it: events that are late, sent twice, out of order, deleted
-/// by age; transactions that fail; declarations that change.
+/// A store with rollups and what happens to it: events that are late, sent twice, out of order,
+/// deleted by age; transactions that fail; declarations that change.
 final class RollupHistory {
     private(set) var store: EventStore
     private(set) var rollups: [Rollup]
@@ -36,6 +36,8 @@ final class RollupHistory {
         let store = try EventStore(
             path: directory.file("store.db"), now: 0, log: .silent, options: options)
         for chore in set.chores { store.add(chore) }
+        store.add(
+            .retention(RetentionPolicy(rules: [.init(type: "a*", age: .seconds(86_400))])))
         return (store, set)
     }
 
@@ -49,9 +51,18 @@ final class RollupHistory {
     func rebuild(_ name: String) { _ = set.requestRebuild(name) }
 
     /// A step of what the writer does between batches.
-    func maintain(isIdle: Bool = true) throws {
+    /// - Parameter wall: nil is long before any event is too old for its type.
+    func maintain(isIdle: Bool = true, wall: Int64? = nil) throws {
         clock = clock + .seconds(1)
-        try store.maintain(now: clock, wall: start, isIdle: isIdle)
+        try store.maintain(now: clock, wall: wall ?? start, isIdle: isIdle)
+    }
+
+    /// Events of the type `a` that are older than a day at `wall` go.
+    func age(to wall: Int64) throws {
+        clock = clock + .seconds(61)
+        let rows = store.status.rows
+        repeat { try maintain(isIdle: false, wall: wall) } while store.hasUrgentChore
+        if store.status.rows != rows { try maintain(isIdle: false, wall: wall) }
     }
 
     /// Until nothing is left to do.
@@ -78,6 +89,21 @@ final class RollupHistory {
             }
         } catch {
             guard isAborted else { throw error }
+        }
+    }
+
+    /// Stores events `{"k":…,"v":…}` of the type `a`, a second apart, `v` counting up from 1.
+    func write(ascending range: Range<Int>) throws {
+        for first in stride(from: range.lowerBound, to: range.upperBound, by: 5000) {
+            let events = (first..<min(first + 5000, range.upperBound)).map { index in
+                HeldEvent(
+                    id: "n\(index)", type: "a", time: start + Int64(index) * 1000,
+                    data: "{\"k\":\(index % 5),\"v\":\(index + 1)}")
+            }
+            try store.write(position: nil) { (inserter) throws(StorageError) in
+                for event in events { try event.add(to: inserter) }
+                _ = try inserter.flush()
+            }
         }
     }
 

@@ -111,6 +111,9 @@ import Testing
             try history.retain(
                 after: start + Int64.random(in: 0..<2 * 86_400_000, using: &random))
         case 1: try history.write(20, isAborted: true, &random)
+        case 9:
+            try history.age(
+                to: start + Int64.random(in: 86_400_000..<3 * 86_400_000, using: &random))
         case 2: history.rebuild(random.pick(["wide", "narrow", "tight"]))
         case 3: try history.reopen(try rollups(maxGroups: random.pick([1, 6, 100])))
         case 4: try history.reopen([])
@@ -129,6 +132,44 @@ import Testing
         let plan = try JSONTree.parse(try history.answer(query + [("explain", "1")]).body.text)
         #expect(answer.body.text == events.body.text, "\(query) \(plan)")
         return plan["source"]?.string == "rollup" ? 1 : 0
+    }
+
+    @Test
+    func `a bucket with many events is counted anew in steps, also when it changes meanwhile`()
+        throws
+    {
+        let rollup = Rollup(
+            name: "days", types: [], interval: .day, groups: try Rollup.groups(["k"]),
+            metrics: try Rollup.metrics(["count", "min:v", "sum:v"]))
+        // A midnight.
+        let start: Int64 = 1_711_670_400_000
+        let history = try RollupHistory([rollup], start: start)
+        try history.write(ascending: 0..<70_000)
+        try history.age(to: start + 86_400_000 + 3_600_000)
+        let query = [
+            ("metric", "count,min:v,sum:v"), ("group_by", "k"), ("from", "2024-03-29"),
+            ("to", "2024-03-30"),
+        ]
+        func leftOut() throws -> Int? {
+            let plan = try history.answer(query + [("explain", "1")]).body.text
+            return try JSONTree.parse(plan)["rollup"]?["left_out"]?.integer
+        }
+        #expect(try leftOut() == 1)
+        // Sums are right all the time.
+        let sums = [("metric", "count,sum:v"), ("from", "2024-03-29"), ("to", "2024-03-30")]
+        #expect(try compare(history, sums) == 1)
+        try history.maintain()
+        #expect(try leftOut() == 1)
+        try history.write(ascending: 70_000..<70_001)
+        var steps = 0
+        while try leftOut() == 1, steps < 200 {
+            try history.maintain()
+            steps += 1
+        }
+        #expect((3..<200).contains(steps), "\(steps)")
+        #expect(try compare(history, query) == 1)
+        let least = try JSONTree.parse(history.answer(query).body.text)["rows"]?[0]?[2]
+        #expect(least == .integer(3601))
     }
 
     // MARK: Sketches

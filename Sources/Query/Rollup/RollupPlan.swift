@@ -10,6 +10,8 @@ struct RollupPlan {
     let leftOut: Set<Int64>
     /// What is read from the events: the edges, and the buckets that are left out. In order.
     let raw: [Range<Int64>]
+    /// Roughly what it takes, in rows of a rollup.
+    var cost = 0.0
     /// Why the rollup gives nothing although it covers the question; nil if it gives something.
     let objection: String?
 

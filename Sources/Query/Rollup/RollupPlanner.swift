@@ -2,7 +2,7 @@ import Primitives
 import SQLite
 import Storage
 
-/// Finds the rollup that answers a plan with the fewest rows. Reads in the snapshot of the answer.
+/// Finds the rollup that answers a plan at the least cost. Reads in the snapshot of the answer.
 ///
 /// DESIGN. A rollup gives whole buckets; the edges of the range are read from the events. So are
 /// buckets that say too little: those that wait to be counted anew, where least values or sketches
@@ -40,9 +40,10 @@ struct RollupPlanner {
                 choice.verdicts.append((rollup.name, error.reason))
                 continue
             }
-            let found = try divided(cover, record)
+            var found = try divided(cover, record)
+            if rollups.count > 1, found.objection == nil { found.cost = try cost(found) }
             candidates.append((index, found))
-            choice.verdicts.append((rollup.name, found.objection ?? "another one has fewer rows"))
+            choice.verdicts.append((rollup.name, found.objection ?? "another one costs less"))
         }
         let best = candidates.min { Self.precedes($0.plan, $1.plan) }
         guard let best else { return choice }
@@ -64,14 +65,41 @@ struct RollupPlanner {
         return record
     }
 
-    /// The widest buckets come first, then the fewest fields to group by.
+    /// What gives something comes first, then what costs least.
     private static func precedes(_ a: RollupPlan, _ b: RollupPlan) -> Bool {
         if (a.objection == nil) != (b.objection == nil) { return a.objection == nil }
-        let (left, right) = (a.cover.rollup, b.cover.rollup)
-        if left.widthMilliseconds != right.widthMilliseconds {
-            return left.widthMilliseconds > right.widthMilliseconds
-        }
-        return left.groups.count < right.groups.count
+        return a.cost < b.cost
+    }
+
+    /// Rows of the rollup that are read, by those of some of its buckets, and events of the edges, by
+    /// how many there are in all. An event costs as much as two rows.
+    private func cost(_ found: RollupPlan) throws(SQLiteError) -> Double {
+        let oldest = try connection.integer("SELECT min(time) FROM event_rows")
+        let newest = try connection.integer("SELECT max(time) FROM event_rows")
+        let events = try connection.integer("SELECT value FROM meta WHERE key = 'event_count'")
+        guard let oldest, let newest, let events else { return 0 }
+        let all = oldest..<newest + 1
+        let eventsPerMillisecond = Double(events) / Double(all.count)
+        let raw = found.raw.reduce(0) { $0 + $1.clamped(to: all).count }
+        let width = found.cover.rollup.widthMilliseconds
+        let buckets = Double(found.whole.clamped(to: all).count) / Double(width) + 1
+        let rowsPerBucket = try rowsPerBucket(found)
+        return buckets * rowsPerBucket + 2 * Double(raw) * eventsPerMillisecond
+    }
+
+    /// The mean over the newest buckets.
+    private func rowsPerBucket(_ found: RollupPlan) throws(SQLiteError) -> Double {
+        let select = try connection.cached(
+            """
+            SELECT avg(groups) FROM (SELECT groups FROM rollup_buckets
+                WHERE rollup_id = ?1 AND bucket >= ?2 AND bucket < ?3
+                ORDER BY bucket DESC LIMIT 32)
+            """)
+        defer { select.reset() }
+        select.bind(1, found.record.id)
+        select.bind(2, found.whole.lowerBound)
+        select.bind(3, found.whole.upperBound)
+        return try select.step() ? select.real(0) : 0
     }
 
     // MARK: Dividing the range

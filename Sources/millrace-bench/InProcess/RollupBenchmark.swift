@@ -70,10 +70,13 @@ final class RollupBenchmark: Benchmark {
     }
 
     var sides: [Side] {
-        let end = Timestamp.format(SampleRow.time(rows))
-        let week = Timestamp.format(SampleRow.time(rows) - 7 * 86_400_000)
+        let end = SampleRow.time(rows)
+        let hour = end - end % 3_600_000
+        let week: Int64 = 7 * 86_400_000
         return [
-            question("all days", "2000-01-01", nil), question("a week", week, end),
+            question("all days", "2000-01-01", nil),
+            question("a week", Timestamp.format(hour - week), Timestamp.format(hour)),
+            question("a ragged week", Timestamp.format(end - week), Timestamp.format(end)),
             storing("without", []), storing("with three", rollups),
         ]
     }
