@@ -13,6 +13,8 @@ package struct CachedAnswer: Sendable {
     package let digits: String
     /// The cursor of the next page; nil on the last one.
     package let next: String?
+    /// There were more rows, of which there is no page.
+    package let isCut: Bool
 
     private static let digitCount = 32
 
@@ -28,6 +30,17 @@ package struct CachedAnswer: Sendable {
         digits = String(detail.label.prefix(CachedAnswer.digitCount))
         let next = String(detail.label.dropFirst(CachedAnswer.digitCount))
         self.next = next.isEmpty ? nil : next
+        isCut = detail.flags & CachedAnswer.cutFlag != 0
+    }
+
+    private static let cutFlag: UInt8 = 1
+
+    /// What the cache carries beside the bytes of `answer`.
+    static func detail(_ answer: QueryAnswer) -> CacheDetail {
+        CacheDetail(
+            kind: UInt8(QueryFormat.allCases.firstIndex(of: answer.format) ?? 0),
+            flags: answer.isCut ? cutFlag : 0,
+            label: answer.etag.dropFirst().dropLast() + (answer.next ?? ""))
     }
 
     /// What the cache keeps of `answer`.
@@ -36,9 +49,7 @@ package struct CachedAnswer: Sendable {
         _ answer: QueryAnswer, _ request: QueryRequest, version: UInt64
     ) -> CacheContent {
         var content = CacheContent(body: answer.body)
-        content.detail = CacheDetail(
-            kind: UInt8(QueryFormat.allCases.firstIndex(of: answer.format) ?? 0),
-            label: answer.etag.dropFirst().dropLast() + (answer.next ?? ""))
+        content.detail = CachedAnswer.detail(answer)
         content.stamp = GenerationStamp(answer.generation)
         content.version = version
         content.tags = request.cacheTags

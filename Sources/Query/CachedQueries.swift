@@ -22,6 +22,7 @@ package final class CachedQueries: Sendable {
     private let workers: WorkerPool
     private let timeout: Duration
     private let duration: Histogram
+    private let costs: CostBook
 
     /// For as long an answer is kept while the events it comes from stay as they are.
     private static let lifetime = CacheLifetime(fresh: .seconds(3600))
@@ -32,9 +33,10 @@ package final class CachedQueries: Sendable {
     ///   - workers: threads that may block.
     ///   - timeout: of a question, waiting for a worker included.
     ///   - duration: takes what computing took.
+    ///   - costs: what kinds of questions have cost.
     package init(
         _ queries: QueryService, cache: AnswerCache, version: StoreVersion, workers: WorkerPool,
-        timeout: Duration, duration: Histogram
+        timeout: Duration, duration: Histogram, costs: CostBook = CostBook()
     ) {
         self.queries = queries
         self.cache = cache
@@ -43,17 +45,19 @@ package final class CachedQueries: Sendable {
         self.workers = workers
         self.timeout = timeout
         self.duration = duration
+        self.costs = costs
     }
 
     /// Answers `request`; `completion` is called once, perhaps before this returns. Blocks nobody.
     /// - Parameters:
     ///   - mode: for a request that does not say itself.
     ///   - now: milliseconds since 1970; what relative moments count from.
+    ///   - owner: who takes turns with others for a worker.
     ///   - isAbandoned: whether the caller has left; what is computed for it alone then ends.
     package func answer(
         _ request: QueryRequest, _ mode: CacheMode, _ conditions: CacheConditions,
-        now: Int64 = WallClock.nowMilliseconds(), isAbandoned: @escaping @Sendable () -> Bool,
-        completion: @escaping Completion
+        now: Int64 = WallClock.nowMilliseconds(), owner: String = "",
+        isAbandoned: @escaping @Sendable () -> Bool, completion: @escaping Completion
     ) {
         var question = CacheQuestion(
             key: request.cacheKey(now: now), deadline: .after(timeout))
@@ -62,13 +66,16 @@ package final class CachedQueries: Sendable {
         question.conditions.maxStale = min(conditions.maxStale, sincePromise(conditions))
         question.tags = request.cacheTags
         question.version = version
-        question.readStamp = stampReader(request, now)
+        question.readStamp = stampReader(request, now, owner)
         question.isShared = request.cursor == nil
         cache.answer(
             question,
             compute: { [self] order, done in
-                let isQueued = workers.submit { [self] in
+                let kind = request.costKind(now: now)
+                let isQueued = workers.submit(for: owner, isLong: costs.isLong(kind)) { [self] in
+                    let start = MonotonicTime.now()
                     done(compute(request, now, order, isAbandoned))
+                    costs.note(kind, MonotonicTime.now().since(start))
                 }
                 if !isQueued { done(.failure(CachedQueries.failure(.overloaded))) }
             },
@@ -86,8 +93,11 @@ package final class CachedQueries: Sendable {
 
     /// What the request says itself. A plan is about this moment and never kept.
     private static func mode(_ request: QueryRequest) -> CacheMode? {
-        if request.explain { return .bypass }
-        return switch request.cacheMode {
+        request.explain ? .bypass : mode(request.cacheMode)
+    }
+
+    static func mode(_ asked: QueryCacheMode?) -> CacheMode? {
+        switch asked {
         case .refresh: .refresh
         case .bypass: .bypass
         case .only: .only
@@ -121,9 +131,11 @@ package final class CachedQueries: Sendable {
         }
     }
 
-    private func stampReader(_ request: QueryRequest, _ now: Int64) -> StampReader {
+    private func stampReader(
+        _ request: QueryRequest, _ now: Int64, _ owner: String
+    ) -> StampReader {
         StampReader { [self] order, done in
-            let isQueued = workers.submit { [self] in
+            let isQueued = workers.submit(for: owner) { [self] in
                 let state = try? queries.generation(request, now: now, deadline: order.deadline)
                 // Without a set hash no other node's answer can be told to be this one's.
                 done(state?.setHash == nil ? nil : state.map(GenerationStamp.init))
@@ -134,7 +146,7 @@ package final class CachedQueries: Sendable {
 
     // MARK: Errors
 
-    private static func failure(_ error: QueryError) -> CacheFailure {
+    static func failure(_ error: QueryError) -> CacheFailure {
         let code: CacheFailure.Code =
             switch error.kind {
             case .badRequest, .unprocessable: .deterministic
@@ -144,7 +156,7 @@ package final class CachedQueries: Sendable {
         return CacheFailure(code, cause: error)
     }
 
-    private static func result(
+    static func result(
         _ result: Result<CacheReply, CacheFailure>
     ) -> Result<CachedAnswer, QueryError> {
         switch result {
@@ -173,7 +185,7 @@ extension GenerationState {
 extension QueryError {
     fileprivate static let notCached = QueryError(
         .notCached, code: "not_cached", "no cache holds the answer", parameter: "cache")
-    fileprivate static let overloaded = QueryError(
+    static let overloaded = QueryError(
         .unavailable, code: "overloaded", "too many requests wait for the store")
     fileprivate static let noAnswer = QueryError(
         .unavailable, code: "store_unavailable", "the store could not answer")

@@ -29,9 +29,11 @@ package struct QueryAnswer: Sendable {
     package let generation: GenerationState
     /// When the snapshot was taken, milliseconds since 1970.
     package let computedAt: Int64
+    /// There were more rows, of which there is no next page.
+    package var isCut = false
 
-    /// There are more rows than this page holds; `next` is where they begin.
-    package var isTruncated: Bool { next != nil }
+    /// There are more rows than this page holds; `next`, if any, is where they begin.
+    package var isTruncated: Bool { isCut || next != nil }
 
     /// A strong validator of `body` (RFC 9110, section 8.8.3), with its quotation marks. O(n) in the
     /// bytes.

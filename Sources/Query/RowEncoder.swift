@@ -22,9 +22,13 @@ struct RowEncoder: ~Copyable {
     }
 
     init(_ request: QueryRequest) {
-        columns = request.columns
-        switch request.format {
-        case .json: layout = request.shape == .objects ? .objects : .arrays
+        self.init(request.columns, request.format, request.shape)
+    }
+
+    init(_ columns: [QueryColumn], _ format: QueryFormat, _ shape: QueryShape) {
+        self.columns = columns
+        switch format {
+        case .json: layout = shape == .objects ? .objects : .arrays
         case .ndjson: layout = .lines
         case .csv: layout = .csv
         }
@@ -43,6 +47,9 @@ struct RowEncoder: ~Copyable {
 
     /// The page has as many bytes as it may.
     var isFull: Bool { rows.count >= RowEncoder.limitBytes }
+
+    /// What the rows have taken so far.
+    var byteCount: Int { rows.count }
 
     /// Appends the next value of the row.
     mutating func append(_ value: QueryValue) {
@@ -85,17 +92,19 @@ struct RowEncoder: ~Copyable {
     }
 
     /// The whole answer.
-    /// - Parameter next: the cursor of the next page, if there is one.
+    /// - Parameters:
+    ///   - next: the cursor of the next page, if there is one.
+    ///   - isCut: there were more rows, of which there is no page.
     consuming func finish(
-        _ format: QueryFormat, next: String?, from snapshot: QuerySnapshot
+        _ format: QueryFormat, next: String?, isCut: Bool = false, from snapshot: QuerySnapshot
     ) -> QueryAnswer {
         let named = zip(columns, kinds).map { column, kinds in
             QueryAnswer.Column(name: column.name, type: RowEncoder.type(of: column, kinds))
         }
         return QueryAnswer(
             columns: named, rowCount: rowCount, next: next, format: format,
-            body: body(named, next: next), generation: snapshot.generation,
-            computedAt: snapshot.takenAt)
+            body: body(named, next: next, isTruncated: isCut || next != nil),
+            generation: snapshot.generation, computedAt: snapshot.takenAt, isCut: isCut)
     }
 
     /// What a column held; where that was nothing but null, what it could have held.
@@ -106,7 +115,9 @@ struct RowEncoder: ~Copyable {
         return column.isTime ? .time : kinds.columnType
     }
 
-    private borrowing func body(_ named: [QueryAnswer.Column], next: String?) -> Bytes {
+    private borrowing func body(
+        _ named: [QueryAnswer.Column], next: String?, isTruncated: Bool
+    ) -> Bytes {
         var body = ByteBuffer(capacity: rows.count + 256 + named.count * 64)
         switch layout {
         case .lines: body.append(rows.span)
@@ -123,7 +134,7 @@ struct RowEncoder: ~Copyable {
             body.append("],\"row_count\":")
             body.append(decimal: rowCount)
             body.append(
-                next == nil ? ",\"truncated\":false,\"next\":" : ",\"truncated\":true,\"next\":")
+                isTruncated ? ",\"truncated\":true,\"next\":" : ",\"truncated\":false,\"next\":")
             body.append(jsonStringOrNull: next)
             body.append("}")
         }

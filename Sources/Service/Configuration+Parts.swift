@@ -36,6 +36,9 @@ extension Configuration {
         role == .worker ? nil : cacheRedisURL ?? redisURL
     }
 
+    /// Threads that answer questions: two at the least, so that a long question never has all.
+    var queryWorkers: Int { max(2, readers) }
+
     var cacheOptions: CacheOptions {
         var options = CacheOptions()
         options.memoryBytes = cacheMemoryBytes

@@ -14,8 +14,12 @@ import Telemetry
 enum Wiring {
     /// Large bodies that may wait for a worker: 64 of 10 MiB, beside what the loops hold.
     private static let intakeQueueLimit = 64
-    /// Queries that may wait for a reader; at 4 readers and 10 ms each the last waits 0.6 s.
-    private static let queryQueueLimit = 256
+    /// Queries of all callers that may wait for a worker.
+    private static let queryQueueLimit = 1024
+    /// The same of one caller; at 4 workers and 10 ms each the last waits 0.6 s.
+    private static let queryOwnerLimit = 256
+    /// Readers that no long question borrows to be quicker.
+    private static let sparedReaders = 1
     /// Time for replays of the quarantine and of dead letters.
     private static let replayTimeout = Duration.seconds(30)
     /// Replays at once, and those that may wait. Queries have threads of their own.
@@ -37,6 +41,7 @@ enum Wiring {
         addIntake(to: container, configuration, reports)
         addQueries(to: container, configuration, reports)
         addCache(to: container, configuration, reports)
+        addSQL(to: container, configuration, reports)
         addReports(to: container, configuration, reports)
         addServer(to: container, configuration, shutdown, reports)
         return container
@@ -51,7 +56,8 @@ enum Wiring {
             // Nobody else may have the files open from here on.
             let _: DataDirectoryLock = try parts.resolve()
             var options = EventStoreOptions()
-            options.readerCount = configuration.readers
+            options.readerCount = configuration.readers + sparedReaders
+            options.sparedReaders = sparedReaders
             options.syncsCommits = configuration.redisURL != nil
             return try EventStore.openSettingAside(
                 path: configuration.storePath, now: WallClock.nowMilliseconds(),
@@ -180,7 +186,8 @@ enum Wiring {
         reports.add { parts in QuerySection(duration: try parts.resolve(name: "query")) }
         container.register(WorkerPool.self, name: "query", stop: { $0.close() }) { _ in
             WorkerPool(
-                name: "query", threads: configuration.readers, queueLimit: queryQueueLimit)
+                name: "query", threads: configuration.queryWorkers, queueLimit: queryQueueLimit,
+                ownerLimit: queryOwnerLimit)
         }
         container.register(WorkerRoute.self, name: "query") { parts in
             WorkerRoute(
@@ -201,8 +208,10 @@ enum Wiring {
             let queries = CachedQueries(
                 QueryService(store.readers), cache: try parts.resolve(), version: store.version,
                 workers: workers, timeout: configuration.queryTimeout,
-                duration: try parts.resolve(name: "query"))
-            return QueryRoutes(queries: queries, workers: workers, log: try parts.resolve())
+                duration: try parts.resolve(name: "query"), costs: try parts.resolve())
+            return QueryRoutes(
+                queries: queries, workers: workers, insights: try parts.resolve(),
+                log: try parts.resolve())
         }
         container.register(EventRoutes.self) { parts in
             EventRoutes(

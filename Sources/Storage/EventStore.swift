@@ -69,7 +69,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
         }
         readers = ReaderPool(
             path: path, damage: damage, limit: options.readerCount,
-            cacheKiB: options.readerCacheKiB)
+            spared: options.sparedReaders, cacheKiB: options.readerCacheKiB)
         committed = Monitor(
             CommitPoint(
                 position: UInt64(writer.counters.position), lastSeq: writer.counters.lastSeq))

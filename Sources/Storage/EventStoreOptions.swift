@@ -5,6 +5,8 @@ package struct EventStoreOptions: Sendable {
     package var writerCacheKiB = 16 << 10
     /// Questions answered at the same time.
     package var readerCount = 4
+    /// Of these, the ones that are not lent to make another question quicker.
+    package var sparedReaders = 0
     package var readerCacheKiB = 1 << 10
     /// A commit returns once the disk has it. For events that come from elsewhere and are
     /// acknowledged there: no journal of ours could give them back after a power failure.

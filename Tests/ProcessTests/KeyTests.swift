@@ -12,21 +12,26 @@ import Testing
         "GET /events/dead-letters": "admin", "POST /events/dead-letters/replay": "admin",
         "PUT /admin/breakers/{name}": "admin", "GET /query": "query", "POST /query": "query",
         "GET /log-level": "admin", "PUT /log-level": "admin",
-        "DELETE /admin/cache": "admin",
+        "DELETE /admin/cache": "admin", "GET /query/named": "query",
+        "GET /query/named/{name}": "query", "POST /query/named/{name}": "query",
+        "GET /query/sql": "query:sql", "POST /query/sql": "query:sql",
+        "GET /query/insights": "query",
     ]
 
     private static let wrong = PlantedKey("nobody", "", scope: "")
     /// In place of a path's parameters and query, what would be right.
     private static let targets = [
         "PUT /admin/breakers/{name}": "/admin/breakers/streams",
-        "GET /query": "/query?metric=count",
+        "GET /query": "/query?metric=count", "GET /query/sql": "/query/sql?q=SELECT%201",
+        "GET /query/named/{name}": "/query/named/a", "POST /query/named/{name}": "/query/named/a",
         "GET /events/dead-letters": "/events/dead-letters?sink=a",
         "POST /events/dead-letters/replay": "/events/dead-letters/replay?sink=a",
     ]
     private static let bodies = [
         "POST /events": #"{"type":"a"}"#, "POST /query": #"{"metric":"count"}"#,
         "PUT /admin/breakers/{name}": #"{"mode":"forced_open"}"#,
-        "PUT /log-level": #"{"level":"info"}"#,
+        "PUT /log-level": #"{"level":"info"}"#, "POST /query/sql": #"{"q":"SELECT 1"}"#,
+        "POST /query/named/{name}": "{}",
     ]
 
     private func ask(

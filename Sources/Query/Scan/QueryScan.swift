@@ -56,7 +56,8 @@ struct QueryScan {
             do throws(HelperFailure) {
                 // Nobody is waited for: what is idle helps.
                 return try readers.withReader(
-                    until: .after(.zero), isCancelled: isCancelled, mapping: { _ in .absent }
+                    until: .after(.zero), isCancelled: isCancelled, isHelper: true,
+                    mapping: { _ in .absent }
                 ) { (helper) throws(HelperFailure) in
                     helper.limit(until: deadline, isCancelled: isCancelled)
                     guard (try? SnapshotMark(helper)) == mark else { throw .absent }

@@ -4,6 +4,7 @@ import ArgumentParser
 struct SettingOptions: ParsableArguments {
     @OptionGroup(title: "Network") var network: NetworkOptions
     @OptionGroup(title: "Storage") var storage: StorageOptions
+    @OptionGroup(title: "Queries") var queries: QuerySettingOptions
     @OptionGroup(title: "Redis") var redis: RedisSettingOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Logging") var logging: LoggingOptions
@@ -12,7 +13,7 @@ struct SettingOptions: ParsableArguments {
     /// What was given, by the names of the settings.
     var given: [String: String] {
         let groups: [any ParsableArguments] = [
-            network, storage, redis, limits, logging, process,
+            network, storage, queries, redis, limits, logging, process,
         ]
         return groups.reduce(into: [:]) { given, group in
             given.merge(SettingFlag.given(in: group)) { _, last in last }
@@ -39,6 +40,12 @@ struct StorageOptions: ParsableArguments {
     @Option(\.retention) var retention: SettingFlag?
     @Option(\.readers) var readers: SettingFlag?
     @Option(\.cacheMemory) var cacheMemory: SettingFlag?
+}
+
+struct QuerySettingOptions: ParsableArguments {
+    @Option(\.queriesDir) var queriesDir: SettingFlag?
+    @Flag(\.enableSQL) var enableSql = false
+    @Option(\.insightsIgnore) var insightsIgnore: SettingFlag?
 }
 
 struct RedisSettingOptions: ParsableArguments {

@@ -1,5 +1,6 @@
 import Events
 import HTTPServer
+import Query
 import Redis
 import Telemetry
 
@@ -43,6 +44,11 @@ package struct Configuration: Sendable {
     package let retention: Duration?
     package let readers: Int
     package let cacheMemoryBytes: Int
+
+    /// Nil: there are no named queries.
+    package let queriesDirectory: String?
+    package let enableSQL: Bool
+    package let insightsIgnored: [InsightExemption]
 
     /// Nil: events do not leave this node.
     package let redisURL: RedisURL?
@@ -104,6 +110,9 @@ package struct Configuration: Sendable {
         retention = values[\.retention]
         readers = values[\.readers]
         cacheMemoryBytes = values[\.cacheMemory]
+        queriesDirectory = values[\.queriesDir]
+        enableSQL = values[\.enableSQL]
+        insightsIgnored = values[\.insightsIgnore]
         redisURL = values[\.redisURL]
         cacheRedisURL = values[\.cacheRedisURL]
         // A worker is often put beside a node, and with one name both would be one consumer.

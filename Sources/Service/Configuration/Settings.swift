@@ -90,6 +90,17 @@ struct Settings: Sendable {
         "cache-memory", .size(1 << 20...1 << 40), default: "128MiB",
         "Memory for the answers to queries; the least useful ones make room")
 
+    // Queries
+    let queriesDir = Setting(
+        "queries-dir", .optionalFile, default: "",
+        "Folder of named queries, a .sql file each, for /query/named")
+    let enableSQL = Setting(
+        "enable-sql", .switched, default: "false",
+        "Answer SQL that clients with the scope query:sql write, at /query/sql")
+    let insightsIgnore = Setting(
+        "insights-ignore", .exemptions, default: "",
+        "What /query/insights leaves out: fingerprints, key:NAME, query:NAME")
+
     // Redis
     let redisURL = Setting(
         "redis-url", .redisURL, default: "", isSecret: true,

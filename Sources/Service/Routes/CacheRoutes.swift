@@ -23,7 +23,7 @@ struct CacheRoutes: Sendable {
     private func purge(_ request: Request) throws(Problem) -> WorkerRoute.Job {
         let tag = try request.checkedParameters(["tag"]).first?.value
         if let tag, !(1...CacheRoutes.typeLimitBytes).contains(tag.utf8.count) {
-            throw .parameter("tag", "tag is an event type.")
+            throw .parameter("tag", "tag is an event type or a named query.")
         }
         return { [cache, log] _ throws(Problem) in
             var removed = 0

@@ -47,5 +47,15 @@ enum Routes {
         queries.register(on: &router)
         let cache: CacheRoutes = try parts.resolve()
         cache.register(on: &router)
+        try addSQL(to: &router, parts)
+    }
+
+    private static func addSQL(to router: inout Router, _ parts: Container) throws {
+        let named: NamedQueryRoutes = try parts.resolve()
+        let sql: SQLRoutes = try parts.resolve()
+        let insights: InsightRoutes = try parts.resolve()
+        named.register(on: &router)
+        sql.register(on: &router)
+        insights.register(on: &router)
     }
 }
