@@ -22,9 +22,7 @@ import Testing
         try service.get("/query/insights\(more)").json()["insights"]?.elements ?? []
     }
 
-    @Test
-    func
-        `fifty subjects asked one at a time are reported with the question that replaces them, which silences it`()
+    @Test func `subjects asked one at a time are reported with what replaces and silences it`()
         throws
     {
         let service = try start()

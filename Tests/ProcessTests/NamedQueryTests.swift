@@ -106,11 +106,7 @@ import Testing
         #expect(try service.get("/query/named/..%2Fq?i=1").status == 404)
     }
 
-    @Test
-    func
-        `a file that changes is read again, and a broken one is reported while the last good one serves`()
-        throws
-    {
+    @Test func `a changed file is read again, and a broken one leaves the last good one`() throws {
         let service = try start(["a.sql": "SELECT 1 AS one", "b.sql": "SELECT 1 FROM nowhere"])
         #expect(try service.get("/query/named/a").text.contains("\"one\""))
         let broken = try service.get("/query/named/b")

@@ -47,7 +47,7 @@ import Testing
         "SELECT max(\((0..<100).map { "\($0)" }.joined(separator: ", ")))",
         "SELECT \((0..<150).map { ":a\($0)" }.joined(separator: " + "))",
         "SELECT '\(String(repeating: "a", count: 70_000))'", doubling(40), doublingBackwards(40),
-        chain(1500),
+        chain(1500), nested(20),
     ]
 
     /// Each table names the one before twice: a trillion copies.
@@ -68,6 +68,14 @@ import Testing
         "WITH t0 AS (SELECT 1 AS a), "
             + (1...count).map { "t\($0) AS (SELECT a FROM t\($0 - 1))" }.joined(separator: ", ")
             + " SELECT a FROM t\(count)"
+    }
+
+    /// Tables within each other, of two names in turn.
+    private static func nested(_ count: Int) -> String {
+        (0..<count).reduce("SELECT 1") { inner, level in
+            let name = level.isMultiple(of: 2) ? "a" : "b"
+            return "WITH \(name) AS (\(inner)) SELECT 1 FROM \(name), \(name)"
+        }
     }
 
     private static let counter =
