@@ -7,7 +7,7 @@ import Testing
     private static let count = 60_000
 
     private func start(_ arguments: [String] = []) throws -> RunningService {
-        let service = try RunningService.start(arguments)
+        let service = try RunningService.start(["--query-timeout", "60s"] + arguments)
         try service.storeNumbers(InsightTests.count, data: #","k":"\#("v")""#)
         return service
     }
@@ -110,7 +110,7 @@ import Testing
             Thread(name: "fan-\(number)") {
                 for step in 0..<2 {
                     _ = try? service.get(
-                        "/query?metric=p95:n,uniq:n&where=subject:ne:s\(number * 2 + step)",
+                        "/query?metric=p95:n&where=subject:ne:s\(number * 2 + step)",
                         headers: trace(1))
                 }
             }
@@ -151,7 +151,9 @@ import Testing
         #expect(try run(service).0 == .exited(0))
         let fingerprint = try #require(insights(service)[0]["fingerprint"]?.string)
         #expect(try service.terminate() == .exited(0))
-        let again = try service.startAgain(["--insights-ignore", "key:ci,\(fingerprint)"])
+        let again = try service.startAgain([
+            "--query-timeout", "60s", "--insights-ignore", "key:ci,\(fingerprint)",
+        ])
         try ask(again)
         #expect(try run(again, ["--fail-on", "n_plus_one"]).0 == .exited(0))
         #expect(try insights(again).isEmpty)

@@ -20,8 +20,8 @@ package struct SQLQuestion: Sendable {
     /// What the parameter of a value is called: `p.days` is `:days`.
     private static let prefix = "p."
 
-    /// Reads decoded parameters: `q`, `p.NAME`, `format`, `shape`. A value that is a number in JSON is
-    /// bound as one, and as text otherwise.
+    /// Reads decoded parameters: `q`, `p.NAME`, `format`, `shape`. A value that is a number in JSON
+    /// is bound as one, and as text otherwise.
     /// - Parameters:
     ///   - typed: values whose type is known, by the names of `values`.
     ///   - format: what is written unless `format=` says otherwise.

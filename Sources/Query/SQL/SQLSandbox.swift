@@ -9,8 +9,8 @@ import Storage
 ///     let statement = try sandbox.prepare("SELECT count(*) FROM events")
 ///
 /// What keeps it in: the connection is read-only, `query_only`, defensive, and trusts no schema; an
-/// authorizer knows what statements may touch; lengths, columns and depths are limited, and so is what
-/// `WITH` unfolds to. Used by one thread at a time.
+/// authorizer knows what statements may touch; lengths, columns and depths are limited, and so is
+/// what `WITH` unfolds to. Used by one thread at a time.
 final class SQLSandbox {
     let connection: Connection
     private var rules: AccessRules

@@ -1,8 +1,8 @@
 /// The words and marks of an SQL text, as far as its structure needs them (sqlite.org/lang.html).
 struct SQLTokens: Sequence, IteratorProtocol {
     enum Token: Equatable {
-        /// A keyword or a name, quoted or not, or a text: SQLite takes some texts for names. In lower
-        /// case.
+        /// A keyword or a name, quoted or not, or a text, for SQLite takes some texts for names. In
+        /// lower case.
         case name(String)
         /// A parameter, with the mark before its name.
         case parameter(String)

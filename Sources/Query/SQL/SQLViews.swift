@@ -1,11 +1,11 @@
 import Primitives
 import SQLite
 
-/// The tables that SQL sees: views of this program's own, so that the files of named queries outlive
-/// changes of the schema.
+/// The tables that SQL sees: views of this program's own, so that the files of named queries
+/// outlive changes of the schema.
 ///
-/// The views are temporary: each connection makes its own. Between the view that clients name and the
-/// tables lies a second one with a random name, because `AccessRules` goes by names.
+/// The views are temporary: each connection makes its own. Between the view that clients name and
+/// the tables lies a second one with a random name, because `AccessRules` goes by names.
 struct SQLViews {
     /// A view's columns and the SQL that gives them.
     private struct View {

@@ -2,8 +2,8 @@ import Primitives
 import SQLite
 import Storage
 
-/// The sandboxes of the service: opened when first needed, lent to one thread at a time. There are as
-/// many as there are threads that run SQL at once, so nobody waits for one.
+/// The sandboxes of the service: opened when first needed, lent to one thread at a time. There are
+/// as many as there are threads that run SQL at once, so nobody waits for one.
 package final class SandboxPool: Sendable {
     private struct State {
         var idle: [SQLSandbox] = []
@@ -15,8 +15,8 @@ package final class SandboxPool: Sendable {
     private let readers: ReaderPool
     private let state: Locked<State>
 
-    /// The progress handler is asked so often: each instruction may be a function that takes up to a
-    /// millisecond.
+    /// The progress handler is asked so often: each instruction may be a function that takes up to
+    /// a millisecond.
     private static let stepsBetweenLooks: Int32 = 100
 
     /// - Parameters:
@@ -40,8 +40,8 @@ package final class SandboxPool: Sendable {
         withExtendedLifetime(idle) {}
     }
 
-    /// Lends a sandbox to `body`, in which all statements see one and the same snapshot and end with
-    /// `deadline`, or once `isCancelled` says so.
+    /// Lends a sandbox to `body`, in which all statements see one and the same snapshot and end
+    /// with `deadline`, or once `isCancelled` says so.
     func withSandbox<Result>(
         until deadline: Deadline, isCancelled: (@Sendable () -> Bool)?,
         _ body: (SQLSandbox) throws(QueryError) -> Result
