@@ -89,9 +89,15 @@ let package = Package(
         room("Cache", ["Redis", "Primitives", "Telemetry"]),
         room("Query", ["Cache", "Storage", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
         room(
+            "Logs",
+            [
+                "Masking", "Storage", "SQLite", "HTTPClient", "Resilience", "Primitives",
+                "Telemetry",
+            ]),
+        room(
             "Service",
             [
-                "Query", "Cache", "Events", "Redis", "Resilience", "HTTPClient", "Storage",
+                "Logs", "Query", "Cache", "Events", "Redis", "Resilience", "HTTPClient", "Storage",
                 "SQLite",
                 "Masking", "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -136,6 +142,8 @@ let package = Package(
         tests(
             "QueryTests",
             ["Query", "Cache", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
+        tests(
+            "LogsTests", ["Logs", "Masking", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
         tests("ServiceTests", ["Service", "Primitives", "TestSupport"]),
         tests("ProcessTests", ["Primitives", "TestSupport"]),

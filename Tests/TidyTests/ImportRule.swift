@@ -32,10 +32,10 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "Events", allowed: ["Service", "millrace-bench"]),
         ImportRule(module: "Query", allowed: ["Service", "millrace-bench"]),
         ImportRule(module: "Cache", allowed: ["Query", "Service", "millrace-bench"]),
-        ImportRule(module: "Logs", allowed: ["Service"]),
+        ImportRule(module: "Logs", allowed: ["Service", "millrace-bench"]),
         ImportRule(module: "Service", allowed: ["millrace", "millrace-bench"]),
         ImportRule(module: "Redis", allowed: ["Events", "Cache", "Service"]),
-        ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Service"]),
+        ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Logs", "Service"]),
         // It starts and kills processes, which no service may.
         ImportRule(module: "ProcessSupport", allowed: ["millrace-bench"]),
         // Environment and command line are read in one room.
