@@ -29,9 +29,13 @@ package final class LogBatch: @unchecked Sendable {  // Written before it is sha
 /// The records of a batch in their order.
 package struct LogRecords {
     private let bytes: UnsafeRawBufferPointer
-    private var offset = 0
+    /// Where the next record begins.
+    private(set) var offset = 0
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    /// The record that begins at `offset`.
+    func record(at offset: Int) -> LogRecord { LogForm.read(bytes, at: offset).record }
 
     /// The next record, borrowed from the batch; nil at the end.
     package mutating func next() -> LogRecord? {

@@ -19,12 +19,15 @@ package final class LogIntake: Sendable {
     package let counters = LogCounters()
     private let masker: Masker
     private let destination: Destination
+    private let isDestinationFull: @Sendable () -> Bool
     private let followers: [Follower]
 
+    /// - Parameter isFull: the destination has no room at the moment.
     package init(
         masker: Masker, limits: LogLimits, destination: @escaping Destination,
-        followers: [Follower] = []
+        isFull: @escaping @Sendable () -> Bool = { false }, followers: [Follower] = []
     ) {
+        isDestinationFull = isFull
         self.masker = masker
         self.limits = limits
         self.destination = destination
@@ -33,6 +36,9 @@ package final class LogIntake: Sendable {
 
     /// A writer for one thread.
     package func writer() -> LogBatchWriter { LogBatchWriter(masker, limits) }
+
+    /// There is no room at the moment; asked before a body is read, since refusing is cheap then.
+    package var isFull: Bool { isDestinationFull() }
 
     /// Queues a batch; an empty one is a success.
     /// - Returns: false if there is no room: nothing of it was taken, and the sender should come

@@ -38,7 +38,9 @@ package final class LogBatchWriter {
         let text = maskName(record.severityText, &isMasked)
         let event = maskName(record.eventName, &isMasked)
         let body = mask(record.body, &isMasked)
+        if record.flags.contains(.jsonBody) { clean.joinLines(from: body.lowerBound) }
         let attributes = mask(record.attributes, &isMasked)
+        clean.joinLines(from: attributes.lowerBound)
         record.service = service.of(
             record.service, masker, limitBytes: LogLimits.nameBytes, &isMasked)
         record.scopeName = scopeName.of(
@@ -82,6 +84,19 @@ package final class LogBatchWriter {
     }
 }
 
+extension ByteBuffer {
+    /// Makes one line of JSON text: a line break would end a line of a file, or an event of a tail.
+    /// Between the tokens of JSON a space is as good, and within its strings there are none.
+    fileprivate mutating func joinLines(from start: Int) {
+        for offset in start..<count {
+            let byte = base.load(fromByteOffset: offset, as: UInt8.self)
+            if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
+                set(UInt8(ascii: " "), at: offset)
+            }
+        }
+    }
+}
+
 /// A field that is the same for many records in a row: masked once, compared after that.
 private struct MaskedField: ~Copyable {
     private var raw = ByteBuffer(capacity: 64)
@@ -97,6 +112,7 @@ private struct MaskedField: ~Copyable {
             raw.append(bytes)
             masked.removeAll()
             isChanged = masker.mask(bytes, as: .line, into: &masked)
+            masked.joinLines(from: 0)
             if masked.count > limitBytes {
                 masked.truncate(to: LogCut.length(of: masked.span[...], atMost: limitBytes))
             }
