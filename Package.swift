@@ -110,8 +110,8 @@ let package = Package(
         .executableTarget(
             name: "millrace-bench",
             dependencies: [
-                "Service", "Query", "Cache", "Events", "Storage", "Telemetry", "Resilience",
-                "Primitives", "ProcessSupport", "CAllocations",
+                "Service", "Query", "Cache", "Events", "Logs", "Masking", "Storage", "Telemetry",
+                "Resilience", "Primitives", "ProcessSupport", "CAllocations",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],

@@ -1,6 +1,7 @@
 import Cache
 import Events
 import HTTPServer
+import Logs
 import Primitives
 import Redis
 
@@ -68,6 +69,23 @@ extension Configuration {
             inflateLimits: Inflate.Limits(
                 outputBytes: decompressedLimitBytes, ratio: decompressionRatio),
             ackTimeout: ackTimeout)
+    }
+
+    /// The files of logs.
+    var logsDirectory: String { dataDirectory + "/logs" }
+
+    var logStoreOptions: LogStoreOptions {
+        var options = LogStoreOptions()
+        options.retention = logsRetention
+        options.maxBytes = Int64(logsMaxBytes)
+        options.queueBytes = logsQueueBytes
+        return options
+    }
+
+    var logLimits: LogLimits {
+        var limits = LogLimits()
+        limits.jsonDepth = jsonDepth
+        return limits
     }
 
     var serverOptions: HTTPServerOptions {

@@ -33,7 +33,7 @@ package struct Inspection: Sendable {
     /// on what it looked at.
     package static let steps: [Step] = [
         DescriptorInspection.run, KeysInspection.run, DataDirectoryInspection.run,
-        StoredDataInspection.run,
+        StoredDataInspection.run, LogsInspection.run,
     ]
 
     package static func run(

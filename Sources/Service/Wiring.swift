@@ -37,6 +37,7 @@ enum Wiring {
         addIntake(to: container, configuration, reports)
         addQueries(to: container, configuration, reports)
         addCache(to: container, configuration, reports)
+        addLogs(to: container, configuration, reports)
         addReports(to: container, configuration, reports)
         addServer(to: container, configuration, shutdown, reports)
         return container
@@ -259,7 +260,8 @@ enum Wiring {
                     readiness.router, authorize: try authorizer(parts, configuration)))
         }
         container.register(Router.self) { parts in
-            try Routes.router(parts, role: configuration.role)
+            try Routes.router(
+                parts, role: configuration.role, logs: configuration.logsStore)
         }
         container.register(
             Serving.self, start: { $0.start() }, stop: { $0.stop(until: shutdown.withLock { $0 }) }

@@ -2,7 +2,8 @@
 enum BenchmarkCatalogue {
     static let all: [any (Benchmark & SendableMetatype).Type] = [
         DecodeBenchmark.self, BreakerBenchmark.self, LoggerBenchmark.self, ChecksumBenchmark.self,
-        GzipBenchmark.self, CacheBenchmark.self, JournalBenchmark.self, WriterBenchmark.self,
+        GzipBenchmark.self, CacheBenchmark.self, LogsBenchmark.self, JournalBenchmark.self,
+        WriterBenchmark.self,
         IdentityBenchmark.self, QueryBenchmark.self, ScanBenchmark.self, StartupBenchmark.self,
         HealthBenchmark.self, EventsBenchmark.self, BatchesBenchmark.self,
         StreamsBenchmark.self, QueryHTTPBenchmark.self,

@@ -7,12 +7,13 @@ struct SettingOptions: ParsableArguments {
     @OptionGroup(title: "Redis") var redis: RedisSettingOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Logging") var logging: LoggingOptions
+    @OptionGroup(title: "Logs of others") var logs: LogsOptions
     @OptionGroup(title: "Process") var process: ProcessOptions
 
     /// What was given, by the names of the settings.
     var given: [String: String] {
         let groups: [any ParsableArguments] = [
-            network, storage, redis, limits, logging, process,
+            network, storage, redis, limits, logging, logs, process,
         ]
         return groups.reduce(into: [:]) { given, group in
             given.merge(SettingFlag.given(in: group)) { _, last in last }
@@ -82,6 +83,13 @@ struct LoggingOptions: ParsableArguments {
     @Option(\.logSampleFirst) var logSampleFirst: SettingFlag?
     @Option(\.logSampleEvery) var logSampleEvery: SettingFlag?
     @Option(\.accessLog) var accessLog: SettingFlag?
+}
+
+struct LogsOptions: ParsableArguments {
+    @Option(\.logsStore) var logsStore: SettingFlag?
+    @Option(\.logsRetention) var logsRetention: SettingFlag?
+    @Option(\.logsMaxBytes) var logsMaxBytes: SettingFlag?
+    @Option(\.logsQueueBytes) var logsQueueBytes: SettingFlag?
 }
 
 struct ProcessOptions: ParsableArguments {

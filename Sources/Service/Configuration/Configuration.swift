@@ -69,6 +69,12 @@ package struct Configuration: Sendable {
     package let logSampling: LogSampling?
     package let accessLog: AccessLog.Mode
 
+    package let logsStore: LogsStoreMode
+    /// Nil: age drops nothing.
+    package let logsRetention: Duration?
+    package let logsMaxBytes: Int
+    package let logsQueueBytes: Int
+
     package let drainDelay: Duration
     package let shutdownTimeout: Duration
     /// In the order of their names.
@@ -131,6 +137,10 @@ package struct Configuration: Sendable {
             first == 0
             ? nil : LogSampling(firstPerSecond: first, thenEvery: values[\.logSampleEvery])
         accessLog = values[\.accessLog]
+        logsStore = values[\.logsStore]
+        logsRetention = values[\.logsRetention]
+        logsMaxBytes = values[\.logsMaxBytes]
+        logsQueueBytes = values[\.logsQueueBytes]
         drainDelay = values[\.drainDelay]
         shutdownTimeout = values[\.shutdownTimeout]
         sinks = values.entries(of: SinkDeclaration.form).map(SinkDeclaration.options)

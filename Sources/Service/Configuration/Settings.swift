@@ -155,6 +155,21 @@ struct Settings: Sendable {
         "access-log", ValueForm<AccessLog.Mode>.choice, default: "errors",
         "Requests that get a log record")
 
+    // Logs of others
+    let logsStore = Setting(
+        "logs-store", ValueForm<LogsStoreMode>.choice, default: "search",
+        "What becomes of logs sent here: search keeps them searchable, files as lines of JSON; off "
+            + "takes none")
+    let logsRetention = Setting(
+        "logs-retention", .durationOrOff(.seconds(3600)...(.seconds(86_400 * 36_500))),
+        default: "off", "Age, by their own time, at which a day of logs is dropped")
+    let logsMaxBytes = Setting(
+        "logs-max-bytes", .size(16 << 20...1 << 50), default: "10GiB",
+        "Size of all stored logs; the oldest days are dropped beyond it")
+    let logsQueueBytes = Setting(
+        "logs-queue-bytes", .size(1 << 20...1 << 36), default: "64MiB",
+        "Logs that may wait to be written; beyond it they are refused")
+
     // Process
     let config = Setting(
         "config", .optionalFile, default: "", "YAML file with settings; flags and variables win")
