@@ -94,6 +94,7 @@ import Testing
             ("connection", 2), ("CONNECTION reset", 1), ("reset connection", 1), ("conn*", 2),
             ("multi-agent", 1), ("agent-multi", 0), (#""reset by""#, 1), (#""by reset""#, 0),
             ("O'Brien", 1), ("it's", 1), ("AND", 1), ("NOT", 1), ("NEAR", 1), ("(", 1), (":", 2),
+            ("}", 0),
             ("cafe", 1), ("café", 1), ("数据库", 1), ("连接失败", 1), ("失连", 0), ("接続", 1),
             ("ベース", 1), ("败 timeout", 1), ("->", 1), ("100%", 1), ("%", 1), ("_", 0),
             ("checkout", 1), ("1042", 1), ("path", 0), ("column: value", 1), ("nothing", 0),

@@ -21,7 +21,7 @@ import Testing
                 "invalid_json", "missing_message",
             ])
         #expect(try lines.json()["errors"]?[0]?["line"]?.integer == 2)
-        // A record that was accepted is in the next answer.
+        try service.waitUntilLogsAreStored()
         let all = try service.get("/logs").json()
         #expect(
             all["records"]?.elements.compactMap { $0["message"]?.string } == [
@@ -87,6 +87,7 @@ import Testing
         let text = String(repeating: "lang ", count: 100_000)
         let reply = try service.post("/logs", json: #"{"message":"begin \#(text)","k":"v"}"#)
         #expect(try reply.json()["accepted"]?.integer == 1)
+        try service.waitUntilLogsAreStored()
         let record = try #require(try service.get("/logs?q=begin").json()["records"]?[0])
         let message = try #require(record["message"]?.string)
         #expect(record["truncated"] == .bool(true) && message.hasPrefix("begin lang"))
@@ -151,6 +152,7 @@ import Testing
         let service = try RunningService.start()
         let lines = (0..<5000).map { #"{"message":"first \#($0)"}"# }
         #expect(try service.post("/logs", lines: lines).status == 202)
+        try service.waitUntilLogsAreStored()
         #expect(try service.get("/logs?q=4999").json()["records"]?.elements.count == 1)
         for round in 0..<20 {
             let lines = (0..<500).map { #"{"message":"later \#(round) \#($0)"}"# }
@@ -180,6 +182,7 @@ import Testing
             let lines = (0..<300).map { #"{"message":"\#(name)word \#($0)","service":"\#(name)"}"# }
             #expect(try service.post("/logs", lines: lines).status == 202)
         }
+        try service.waitUntilLogsAreStored()
         let dry = try service.request("DELETE", "/logs?service=zebra&dry_run=1")
         #expect(try dry.json()["matched"]?.integer == 300)
         #expect(

@@ -34,3 +34,13 @@ enum LogFiles {
         return contents
     }
 }
+
+extension RunningService {
+    /// Waits until every record that was accepted can be searched.
+    func waitUntilLogsAreStored() throws {
+        try wait(until: "all logs are stored") {
+            let logs = try get("/status").json()["logs"]
+            return logs?["queued"]?.integer == 0
+        }
+    }
+}
