@@ -4,7 +4,7 @@ import Primitives
 package enum HexID {
     /// 32 digits in any case, not all zero; nil for anything else.
     package static func trace(_ text: UnsafeRawBufferPointer) -> Key128? {
-        guard text.count == 32, let high = number(text[..<16]), let low = number(text[16...]),
+        guard text.count == 32, let high = number(text, from: 0), let low = number(text, from: 16),
             high | low != 0
         else { return nil }
         return Key128(high: high, low: low)
@@ -12,19 +12,19 @@ package enum HexID {
 
     /// 16 digits in any case, not all zero; nil for anything else.
     package static func span(_ text: UnsafeRawBufferPointer) -> UInt64? {
-        guard text.count == 16, let id = number(text[...]), id != 0 else { return nil }
+        guard text.count == 16, let id = number(text, from: 0), id != 0 else { return nil }
         return id
     }
 
-    private static func number(_ digits: Slice<UnsafeRawBufferPointer>) -> UInt64? {
+    /// The 16 digits at `start`, which must be there.
+    private static func number(_ text: UnsafeRawBufferPointer, from start: Int) -> UInt64? {
         var value: UInt64 = 0
-        for byte in digits {
-            switch byte {
-            case 0x30...0x39: value = value << 4 | UInt64(byte - 0x30)
-            case 0x41...0x46: value = value << 4 | UInt64(byte - 0x41 + 10)
-            case 0x61...0x66: value = value << 4 | UInt64(byte - 0x61 + 10)
-            default: return nil
-            }
+        for index in start..<start + 16 {
+            let byte = text[index]
+            let digit = byte &- 0x30
+            let letter = (byte | 0x20) &- 0x61
+            guard digit < 10 || letter < 6 else { return nil }
+            value = value << 4 | UInt64(digit < 10 ? digit : letter + 10)
         }
         return value
     }

@@ -57,7 +57,7 @@ package final class LogFileStore: Sendable {
     package func offer(_ batch: LogBatch) -> Bool { queue.add(batch) }
 
     /// There is no room for a batch of usual size.
-    package var isFull: Bool { queue.depth.bytes >= options.queueBytes }
+    package var isFull: Bool { queue.depth.bytes > options.queueBytes / 8 * 7 }
 
     /// What waits to be written.
     package var queued: (bytes: Int, records: Int) { queue.depth }
