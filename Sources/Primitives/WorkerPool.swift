@@ -13,11 +13,13 @@ package final class WorkerPool: Sendable {
 
     /// - Parameter queueLimit: jobs that may wait; beyond it `submit` refuses, so that a caller can
     ///   say 503 while an answer is still of use.
-    package init(name: String, threads count: Int, queueLimit: Int) {
+    package init(
+        name: String, threads count: Int, queueLimit: Int, priority: ThreadPriority = .normal
+    ) {
         self.queueLimit = queueLimit
         let state = state
         let workers = (0..<count).map { index in
-            Thread(name: "\(name)-\(index)") {
+            Thread(name: "\(name)-\(index)", priority: priority) {
                 while let job = WorkerPool.nextJob(state) { job() }
             }
         }

@@ -9,6 +9,8 @@ import Telemetry
 extension Wiring {
     /// Large bodies that may wait for a worker; each holds at most its share of the body memory.
     private static let logQueueLimit = 32
+    /// Their workers give way to event loops, the journal and queries.
+    private static let logNiceness: Int32 = 5
 
     /// Nothing, if no logs are taken; a worker takes none.
     static func addLogs(
@@ -25,7 +27,7 @@ extension Wiring {
             let _: LogIntake = try parts.resolve()
             return WorkerPool(
                 name: "logs", threads: max(1, Processors.available / 2),
-                queueLimit: logQueueLimit)
+                queueLimit: logQueueLimit, priority: .nice(logNiceness))
         }
         container.register(LogIntakeRoute.self) { parts in
             LogIntakeRoute(
