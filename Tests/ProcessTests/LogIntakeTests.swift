@@ -265,4 +265,33 @@ import Testing
             #expect(bytes.firstRange(of: Array("ada@".utf8)) == nil)
         }
     }
+
+    @Test func `requests of a web server leave no address of a client behind`() throws {
+        let service = try RunningService.start()
+        let tail = try LogTail(service)
+        let requests = String(decoding: AccessLog().ndjson, as: UTF8.self).split(separator: "\n")
+        let lines = try requests.map { line in
+            let client = try JSONTree.parse(line)["subject"]?.string ?? ""
+            return #"{"message":"request of \#(client)","# + line.dropFirst()
+        }
+        for start in stride(from: 0, to: lines.count, by: 2500) {
+            let reply = try service.post("/logs", lines: lines[start..<start + 2500])
+            #expect(try reply.json()["accepted"]?.integer == 2500)
+        }
+        var shown = ""
+        for _ in 0..<lines.count { shown += try tail.next() + "\n" }
+        try FileSystem.write(shown.utf8, to: service.dataDirectory + "/tail")
+        let page = try service.get("/logs?limit=1000")
+        try FileSystem.write(page.body, to: service.dataDirectory + "/page")
+        let found = service.directory.file("found")
+        let search = try ChildProcess(
+            ["grep", "-ahorE", #"198\.51\.[0-9]+\.[0-9]+"#, service.dataDirectory],
+            output: found, errors: service.directory.file("errors"))
+        #expect(search.exit(within: .seconds(60)) == .exited(0))
+        // Networks are shown, and no client of these has a 0 at the end.
+        let addresses = FileSystem.text(found).split(separator: "\n")
+        #expect(addresses.count > 20_000)
+        #expect(addresses.allSatisfy { $0.hasSuffix(".0") })
+        print("logs: \(addresses.count) networks and no client address on disk, tail and page")
+    }
 }
