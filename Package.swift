@@ -76,16 +76,23 @@ let package = Package(
             ["Primitives", "CRE2", .product(name: "Crypto", package: "swift-crypto")]),
         room(
             "Telemetry",
-            ["Primitives", "CLogRing", .product(name: "Logging", package: "swift-log")]),
+            [
+                "Masking", "Primitives", "CLogRing",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         room("Resilience", ["Primitives"]),
         room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
-        room("HTTPServer", ["Primitives", "Telemetry", "CMicroHTTPD"]),
+        room("HTTPServer", ["Masking", "Primitives", "Telemetry", "CMicroHTTPD"]),
         room("SQLite", ["Primitives", "CSQLite"]),
         library("CCurl", nil, apt: "libcurl4-openssl-dev"),
         room("HTTPClient", ["Primitives", "CCurl"]),
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
         room(
-            "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
+            "Events",
+            [
+                "Storage", "Redis", "HTTPClient", "Resilience", "Masking", "Primitives",
+                "Telemetry",
+            ]),
         room("Cache", ["Redis", "Primitives", "Telemetry"]),
         room("Query", ["Cache", "Storage", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
         room(
@@ -104,8 +111,8 @@ let package = Package(
         .executableTarget(
             name: "millrace-bench",
             dependencies: [
-                "Service", "Query", "Cache", "Events", "Storage", "Telemetry", "Resilience",
-                "Primitives", "ProcessSupport", "CAllocations",
+                "Service", "Query", "Cache", "Events", "Storage", "Telemetry", "Masking",
+                "Resilience", "Primitives", "ProcessSupport", "CAllocations",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
@@ -117,7 +124,7 @@ let package = Package(
         tests(
             "TelemetryTests",
             [
-                "Telemetry", "Primitives", "TestSupport",
+                "Telemetry", "Masking", "Primitives", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
@@ -130,14 +137,14 @@ let package = Package(
         tests(
             "EventsTests",
             [
-                "Events", "Storage", "SQLite", "Redis", "Resilience", "Primitives", "Telemetry",
-                "TestSupport",
+                "Events", "Storage", "SQLite", "Redis", "Resilience", "Masking", "Primitives",
+                "Telemetry", "TestSupport",
             ]),
         tests(
             "QueryTests",
             ["Query", "Cache", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
-        tests("ServiceTests", ["Service", "Primitives", "TestSupport"]),
+        tests("ServiceTests", ["Service", "Masking", "Primitives", "TestSupport"]),
         tests("ProcessTests", ["Primitives", "TestSupport"]),
         tests("TidyTests", ["ProcessSupport"]),
     ],

@@ -67,7 +67,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     init(loop: EventLoop, handle: OpaquePointer) {
         self.loop = loop
         self.handle = handle
-        request = Request(budget: loop.bodyBudget)
+        request = Request(budget: loop.bodyBudget, masker: loop.options.masker)
         body = BodyIntake(limitBytes: loop.options.bodyLimitBytes)
         since = loop.now
         moved = loop.now

@@ -1,3 +1,4 @@
+import Masking
 import Primitives
 import Telemetry
 
@@ -29,10 +30,16 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     /// The router's index of it; -1 before routing and for a 404.
     package var routeIndex = -1
 
+    /// Masks what problems about it say.
+    let masker: Masker
+
     package convenience init() { self.init(budget: nil) }
 
     /// - Parameter budget: what its bodies are counted in; nil counts nothing.
-    init(budget: BodyBudget?) { charge = BodyCharge(budget) }
+    init(budget: BodyBudget?, masker: Masker = .standard) {
+        charge = BodyCharge(budget)
+        self.masker = masker
+    }
 
     /// A request without a socket, for tests.
     package convenience init(

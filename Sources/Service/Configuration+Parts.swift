@@ -55,6 +55,7 @@ extension Configuration {
         options.consumerMaxIdle = streamConsumerMaxIdle
         options.expectedGroups = sinks.map(\.streamGroup)
         options.anonymousSource = IntakeLane.anonymousSource
+        options.masking = masking.events
         return options
     }
 
@@ -67,7 +68,7 @@ extension Configuration {
             loops: loops, limits: limits,
             inflateLimits: Inflate.Limits(
                 outputBytes: decompressedLimitBytes, ratio: decompressionRatio),
-            ackTimeout: ackTimeout)
+            ackTimeout: ackTimeout, masking: masking.events)
     }
 
     var serverOptions: HTTPServerOptions {
@@ -86,6 +87,7 @@ extension Configuration {
         options.bodyMinimumBytesPerSecond = bodyMinRateBytes
         options.corsOrigins = corsOrigins
         options.accessLog = accessLog
+        options.masker = masking.masker
         return options
     }
 }

@@ -20,6 +20,7 @@ enum ServiceLog {
         var options = LogOptions()
         options.ringBytes = configuration.logRingBytes
         options.sampling = configuration.logSampling
+        options.masker = configuration.masking.masker
         let log = Logger(level: configuration.logLevel, options: options, outputs: outputs)
         log.flushOnFatalSignal()
         LibraryLogHandler.install(log)

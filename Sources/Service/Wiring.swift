@@ -29,6 +29,7 @@ enum Wiring {
         container.register(Logger.self) { _ in log }
         let started = MonotonicTime.now()
         reports.add { parts in ProcessSection(started: started, readiness: try parts.resolve()) }
+        addMasking(to: container, configuration, reports)
         addStorage(to: container, configuration)
         addKeys(to: container, configuration)
         addStreams(to: container, configuration, shutdown)
@@ -170,7 +171,8 @@ enum Wiring {
         container.register(QuarantineReplay.self) { parts in
             QuarantineReplay(
                 journal: try parts.resolve(), store: try parts.resolve(),
-                limits: configuration.intakeOptions.limits)
+                limits: configuration.intakeOptions.limits,
+                masking: configuration.masking.events)
         }
     }
 

@@ -1,7 +1,8 @@
 /// Every benchmark there is, in the order in which they run.
 enum BenchmarkCatalogue {
     static let all: [any (Benchmark & SendableMetatype).Type] = [
-        DecodeBenchmark.self, BreakerBenchmark.self, LoggerBenchmark.self, ChecksumBenchmark.self,
+        DecodeBenchmark.self, BreakerBenchmark.self, LoggerBenchmark.self, MaskBenchmark.self,
+        ChecksumBenchmark.self,
         GzipBenchmark.self, CacheBenchmark.self, JournalBenchmark.self, WriterBenchmark.self,
         IdentityBenchmark.self, QueryBenchmark.self, ScanBenchmark.self, StartupBenchmark.self,
         HealthBenchmark.self, EventsBenchmark.self, BatchesBenchmark.self,

@@ -7,12 +7,13 @@ struct SettingOptions: ParsableArguments {
     @OptionGroup(title: "Redis") var redis: RedisSettingOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Logging") var logging: LoggingOptions
+    @OptionGroup(title: "Masking") var masking: MaskingOptions
     @OptionGroup(title: "Process") var process: ProcessOptions
 
     /// What was given, by the names of the settings.
     var given: [String: String] {
         let groups: [any ParsableArguments] = [
-            network, storage, redis, limits, logging, process,
+            network, storage, redis, limits, logging, masking, process,
         ]
         return groups.reduce(into: [:]) { given, group in
             given.merge(SettingFlag.given(in: group)) { _, last in last }
@@ -78,10 +79,21 @@ struct LoggingOptions: ParsableArguments {
     @Option(\.logFileMaxAge) var logFileMaxAge: SettingFlag?
     @Option(\.logFileKeep) var logFileKeep: SettingFlag?
     @Option(\.logFileKeepBytes) var logFileKeepBytes: SettingFlag?
+    @Option(\.logFileKeepAge) var logFileKeepAge: SettingFlag?
     @Option(\.logRingBytes) var logRingBytes: SettingFlag?
     @Option(\.logSampleFirst) var logSampleFirst: SettingFlag?
     @Option(\.logSampleEvery) var logSampleEvery: SettingFlag?
     @Option(\.accessLog) var accessLog: SettingFlag?
+}
+
+struct MaskingOptions: ParsableArguments {
+    @Option(\.maskMode) var maskMode: SettingFlag?
+    @Option(\.maskAllow) var maskAllow: SettingFlag?
+    @Option(\.maskHashKey) var maskHashKey: SettingFlag?
+    @Option(\.maskHashKeyFile) var maskHashKeyFile: SettingFlag?
+    @Option(\.maskHashKeyID) var maskHashKeyId: SettingFlag?
+    @Option(\.maskEventsTypes) var maskEventsTypes: SettingFlag?
+    @Option(\.maskEventsClasses) var maskEventsClasses: SettingFlag?
 }
 
 struct ProcessOptions: ParsableArguments {

@@ -68,14 +68,16 @@ package struct Configuration: Sendable {
     /// Nil: all are kept.
     package let logSampling: LogSampling?
     package let accessLog: AccessLog.Mode
+    package let masking: MaskingSettings
 
     package let drainDelay: Duration
     package let shutdownTimeout: Duration
     /// In the order of their names.
     package let sinks: [SinkOptions]
 
-    init(_ values: ResolvedSettings, role: ServiceRole) {
+    init(_ values: ResolvedSettings, _ masking: MaskingSettings, role: ServiceRole) {
         self.role = role
+        self.masking = masking
         host = values[\.host]
         port = values[\.port]
         keysFile = values[\.keysFile]
@@ -123,7 +125,7 @@ package struct Configuration: Sendable {
             LogFileOptions(
                 path: path, maxBytes: values[\.logFileMaxBytes],
                 maxAge: values[\.logFileMaxAge], keepFiles: values[\.logFileKeep],
-                keepBytes: values[\.logFileKeepBytes])
+                keepBytes: values[\.logFileKeepBytes], keepAge: values[\.logFileKeepAge])
         }
         logRingBytes = values[\.logRingBytes]
         let first = values[\.logSampleFirst]
@@ -148,7 +150,7 @@ extension Configuration {
         role: ServiceRole = .serve
     ) throws(ConfigurationError) -> Configuration {
         let values = try SettingsResolver.resolve(flags: flags, environment: environment)
-        try ConfigurationCheck.run(values, role: role)
-        return Configuration(values, role: role)
+        let masking = try ConfigurationCheck.run(values, role: role)
+        return Configuration(values, masking, role: role)
     }
 }

@@ -1,14 +1,20 @@
 /// What must hold between settings that are each right by themselves.
 enum ConfigurationCheck {
+    /// - Returns: masking, which is put together to see whether its settings go together.
     /// - Throws: every rule that does not hold, with what would be right.
     static func run(
         _ values: ResolvedSettings, role: ServiceRole
-    ) throws(ConfigurationError) {
+    ) throws(ConfigurationError) -> MaskingSettings {
         let problems = [
             access(values), bodies(values), memory(values), events(values), redis(values),
             work(values, role),
         ].compactMap { $0 }
+        let masking: MaskingSettings
+        do throws(ConfigurationError) { masking = try MaskingSettings(values) } catch {
+            throw ConfigurationError(problems + error.problems)
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
+        return masking
     }
 
     /// Without keys anybody who reaches the port may post and read.

@@ -48,13 +48,13 @@ struct ConfigurationFile: Sendable {
         _ members: [YAMLTree.Member], below path: [String]
     ) throws(ConfigurationError) {
         for member in members {
-            let form = path.isEmpty ? SectionForm.all.first { $0.name == member.name } : nil
-            if let form {
+            let names = path + [member.name]
+            let key = names.joined(separator: ".")
+            if let form = SectionForm.all.first(where: { $0.name == key }) {
                 try refuseEmptyMappings(in: member.value)
                 sections.append((form, member.value))
                 continue
             }
-            let names = path + [member.name]
             if case .mapping(let inner) = member.value.content {
                 guard !inner.isEmpty else { throw emptyMapping(member.line) }
                 try add(inner, below: names)

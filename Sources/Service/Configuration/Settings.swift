@@ -142,6 +142,9 @@ struct Settings: Sendable {
     let logFileKeepBytes = Setting(
         "log-file-keep-bytes", .size(0...1 << 50), default: "1GiB",
         "Size of all log files put aside; the oldest go first")
+    let logFileKeepAge = Setting(
+        "log-file-keep-age", .durationOrOff(.seconds(1)...(.seconds(86_400 * 3650))),
+        default: "off", "Time after which log files put aside are removed")
     let logRingBytes = Setting(
         "log-ring-bytes", .size(64 << 10...1 << 30), default: "640KiB",
         "Log records of one thread that may wait to be written; there are at most 17 such rings")
@@ -154,6 +157,29 @@ struct Settings: Sendable {
     let accessLog = Setting(
         "access-log", ValueForm<AccessLog.Mode>.choice, default: "errors",
         "Requests that get a log record")
+
+    // Masking
+    let maskMode = Setting(
+        "mask-mode", ValueForm<MaskMode>.choice, default: "balanced",
+        "strict: weak shapes count without a word near them that says what they are")
+    let maskAllow = Setting(
+        "mask-allow", .list, default: "", "Values that are never masked, as whole matches")
+    let maskHashKey = Setting(
+        "mask-hash-key", .optionalText, default: "", isSecret: true,
+        "Key of the form hash, at least 16 bytes; better in the environment or a file than a flag")
+    let maskHashKeyFile = Setting(
+        "mask-hash-key-file", .optionalFile, default: "", "File that holds the key of the form hash"
+    )
+    let maskHashKeyID = Setting(
+        "mask-hash-key-id", .keyID, default: "k1",
+        "Name of that key, which stands in each hash so that keys can be changed")
+    let maskEventsTypes = Setting(
+        "mask-events-types", SinkForms.types, default: "",
+        "Event types whose data is masked before it is journaled, such as web.* or *; none otherwise"
+    )
+    let maskEventsClasses = Setting(
+        "mask-events-classes", .list, default: "",
+        "Classes and rules that are masked in the data of events; all unless said otherwise")
 
     // Process
     let config = Setting(

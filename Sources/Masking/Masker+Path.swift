@@ -1,20 +1,27 @@
 import Primitives
 
-/// A path as a problem may show it where no route has answered: paths hold names, numbers and keys
-/// of people, and a problem ends up in places that its request never went to.
-///
-/// A segment is kept if it looks like a word and becomes `*` otherwise. So what is left needs no
-/// escape in a URI, and none in JSON.
-enum MaskedPath {
-    /// More segments than any route has; those behind become one `*`. With `segmentLimitBytes` and a
+/// Paths of requests: they hold names, numbers and keys of people, and what shows them (a problem, a
+/// record) ends up in places that the request never went to.
+extension Masker {
+    /// More segments than any route has; those beyond become one `*`. With `wordLimitBytes` and a
     /// slash each they are 200 bytes at most.
-    static let segmentLimit = 8
-    static let segmentLimitBytes = 24
+    private static let segmentLimit = 8
+    private static let wordLimitBytes = 24
     /// `v1` and `oauth2` are words; numbers, dates and most keys have more digits.
-    static let digitLimit = 2
+    private static let digitLimit = 2
 
-    /// Appends the mask of `path`, which begins with a slash.
-    static func append(_ path: UnsafeRawBufferPointer, to text: inout ByteBuffer) {
+    /// Appends `path`, which begins with a slash, masked: a segment that holds a match, or is no
+    /// word, becomes `*`. What is left needs no escape in a URI, and none in JSON.
+    package func maskPath(_ path: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
+        var masked = ByteBuffer(capacity: path.count + 16)
+        // A placeholder has brackets, so its segment is no word.
+        mask(path, as: .text, into: &masked)
+        Masker.appendWords(of: masked.span, to: &output)
+    }
+
+    private static func appendWords(
+        of path: UnsafeRawBufferPointer, to output: inout ByteBuffer
+    ) {
         var start = 1
         var count = 0
         while start <= path.count {
@@ -23,21 +30,21 @@ enum MaskedPath {
             let isCut = count == segmentLimit && end < path.count
             if isCut { end = path.count }
             let segment = UnsafeRawBufferPointer(rebasing: path[start..<end])
-            text.append("/")
+            output.append("/")
             // Elsewhere an empty one would bring two slashes, which at the front of a URI begin the
             // name of a host (RFC 3986, section 4.2).
             let isTrailing = segment.isEmpty && end == path.count
             if !isCut, isTrailing || isWord(segment) {
-                text.append(segment)
+                output.append(segment)
             } else {
-                text.append("*")
+                output.append("*")
             }
             start = end + 1
         }
     }
 
     private static func isWord(_ segment: UnsafeRawBufferPointer) -> Bool {
-        guard (1...segmentLimitBytes).contains(segment.count) else { return false }
+        guard (1...wordLimitBytes).contains(segment.count) else { return false }
         var digits = 0
         for byte in segment {
             switch byte {
