@@ -61,6 +61,7 @@ let package = Package(
         .target(name: "CPlatform", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CLogRing", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CJSONFields", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "CMaskScan", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
 
         room("Primitives", ["CPlatform", "CSimdJSON", "CZlib"]),
@@ -73,7 +74,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]),
         room(
             "Masking",
-            ["Primitives", "CRE2", .product(name: "Crypto", package: "swift-crypto")]),
+            ["Primitives", "CRE2", "CMaskScan", .product(name: "Crypto", package: "swift-crypto")]),
         room(
             "Telemetry",
             [
@@ -120,7 +121,11 @@ let package = Package(
 
         tests("PrimitivesTests", ["Primitives", "TestSupport"]),
         tests("ContainerTests", ["Container"]),
-        tests("MaskingTests", ["Masking", "Primitives"]),
+        tests("MaskingTests", ["Masking", "MaskFuzz", "ProcessSupport", "Primitives"]),
+        // What must hold of masking for any bytes, with seeds.
+        .target(
+            name: "MaskFuzz", dependencies: ["Masking", "Primitives"], path: "Tests/Fuzz",
+            exclude: ["Corpus"], swiftSettings: settings),
         tests(
             "TelemetryTests",
             [

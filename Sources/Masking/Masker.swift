@@ -88,12 +88,23 @@ package final class Masker: Sendable {
         _ bytes: UnsafeRawBufferPointer, as reading: Reading, at path: String = "",
         counts: Bool = true, into output: inout ByteBuffer
     ) -> Bool {
+        if patterns.isEmpty, Masker.isOrdinary(bytes, as: reading) { return false }
         let start = output.count
         var run = MaskRun(self)
         run.counts = counts
         guard run.mask(bytes, as: reading, at: path, into: &output) else { return false }
         if run.wantsAnotherPass { maskAgain(from: start, as: reading, at: path, &output) }
         return true
+    }
+
+    /// Most texts hold nothing that a check has to look at, JSON included, and one pass says so.
+    private static func isOrdinary(
+        _ bytes: UnsafeRawBufferPointer, as reading: Reading
+    ) -> Bool {
+        guard let base = bytes.baseAddress else { return true }
+        let text = ScanText(base: base.assumingMemoryBound(to: UInt8.self), count: bytes.count)
+        return text.isOrdinary(
+            isJSON: reading == .json || (reading == .line && JSONMasker.couldBeJSON(bytes)))
     }
 
     /// Passes over a text until one changes nothing: this many, with the first.

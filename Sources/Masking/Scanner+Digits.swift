@@ -113,7 +113,7 @@ extension Scanner {
         var digits = CardNumber()
         for index in start..<end { digits.append(text[index]) }
         guard let issuer = digits.issuer(), digits.passesLuhn else { return nil }
-        guard issuer == .certain || isStrict || hasContext(Scanner.cardWords, before: start) else {
+        guard issuer == .certain || isStrict || hasCardWord(before: start) else {
             return nil
         }
         add(.card, start, end, "issuer prefix, length and Luhn")
@@ -146,7 +146,7 @@ extension Scanner {
             for index in start..<end where text[index] != separator { digits.append(text[index]) }
             guard let issuer = digits.issuer(), digits.passesLuhn else { continue }
             guard
-                issuer == .certain || isStrict || hasContext(Scanner.cardWords, before: start)
+                issuer == .certain || isStrict || hasCardWord(before: start)
             else { continue }
             add(.card, start, end, "issuer prefix, grouping and Luhn")
             return end
@@ -169,8 +169,7 @@ extension Scanner {
         return goesOn ? nil : index
     }
 
-    static let cardWords: [StaticString] = [
-        "card", "cards", "cc", "pan", "credit", "debit", "visa", "mastercard", "amex", "maestro",
-        "karte", "kreditkarte", "carte", "tarjeta",
-    ]
+    static let cardWords = """
+        card cards cc pan credit debit visa mastercard amex maestro karte kreditkarte carte tarjeta
+        """
 }

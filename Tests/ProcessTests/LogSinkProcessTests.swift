@@ -32,10 +32,10 @@ import Testing
 
     private func gunzip(_ directory: TemporaryDirectory, _ name: String) throws -> String {
         let child = try ChildProcess(
-            ["gzip", "-dc", directory.file(name)], output: directory.file("unpacked"),
+            ["gzip", "-dc", directory.file(name)], output: directory.file("unpacked-\(name)"),
             errors: directory.file("err"))
         #expect(child.exit(within: .seconds(20) * slowness) == .exited(0))
-        return FileSystem.text(directory.file("unpacked"))
+        return FileSystem.text(directory.file("unpacked-\(name)"))
     }
 
     @Test func `the log file is put aside, compressed and complete, and old ones go`() throws {
@@ -43,13 +43,14 @@ import Testing
         let arguments = [
             "--log-file", directory.file("m.log"), "--log-file-max-bytes", "64KiB",
         ]
-        let service = try start(arguments)
+        let service = try start(arguments + ["--log-file-keep", "1000"])
         for _ in 0..<4 { try ask(service, 500) }
         #expect(try service.terminate() == .exited(0))
         let aside = directory.names.filter { $0.hasPrefix("m.log.2") }.sorted()
         #expect(aside.count >= 4)
         var found = ""
-        for name in aside {
+        // The end may have come while one was compressed: it is still there as it was.
+        for name in aside where !name.hasSuffix(".tmp") && !aside.contains(name + ".gz") {
             found +=
                 name.hasSuffix(".gz")
                 ? try gunzip(directory, name) : FileSystem.text(directory.file(name))
@@ -74,12 +75,14 @@ import Testing
     @Test func `many alike are sampled, and the next one says how many were not kept`() throws {
         let service = try start(["--log-sample-first", "5", "--log-sample-every", "100"])
         try ask(service, 1000)
-        let sampled = try service.get("/status").json()["logger"]?["dropped"]?["sampled"]
+        func kept() -> Int { service.records.count { $0["status"]?.integer == 404 } }
+        try service.wait(until: "all are written or counted") {
+            let dropped = try service.get("/status").json()["logger"]?["dropped"]
+            return (dropped?["sampled"]?.integer ?? 0) + kept() >= 1000
+        }
         #expect(try service.terminate() == .exited(0))
-        let kept = service.records.filter { $0["status"]?.integer == 404 }
-        #expect((14...400).contains(kept.count), "\(kept.count)")
-        #expect(kept.contains { ($0["sampled_out"]?.integer ?? 0) > 0 })
-        #expect((sampled?.integer ?? 0) >= 1000 - kept.count - 5)
+        #expect((14...400).contains(kept()), "\(kept())")
+        #expect(service.records.contains { ($0["sampled_out"]?.integer ?? 0) > 0 })
     }
 
     @Test func `kill -9 under load leaves whole lines, and all that was written long before`()
@@ -114,7 +117,7 @@ import Testing
         try disk.fill()
         let slowest = try ask(service, 2000)
         print("2,000 requests with a full log disk: the slowest took \(slowest)")
-        #expect(slowest < .seconds(1) * slowness)
+        #expect(slowest < .seconds(3) * slowness)
         func file() throws -> JSONTree? {
             try service.get("/status").json()["logger"]?["sinks"]?["file"]
         }
@@ -146,7 +149,7 @@ import Testing
                 directory.file("data"), "--access-log", "all",
             ], output: fifo, errors: directory.file("err"))
         defer { process.kill() }
-        let deadline = Deadline.after(.seconds(60) * slowness)
+        let deadline = Deadline.after(.seconds(120) * slowness)
         while (try? ClientConnection(port: port)) == nil, !deadline.hasPassed { usleep(10_000) }
         let wire = try ClientConnection(port: port)
         repeat { try wire.send("GET", "/nowhere") } while try wire.receive().status == 503
@@ -178,6 +181,12 @@ import Testing
         {
             drain()
             usleep(10_000)
+        }
+        var waiting = Int.max
+        while waiting > 16 << 10, !deadline.hasPassed {
+            drain()
+            try wire.send("GET", "/status")
+            waiting = try wire.receive().json()["logger"]?["queued_bytes"]?.integer ?? 0
         }
         process.send(SIGTERM)
         var ending: ProcessEnding?

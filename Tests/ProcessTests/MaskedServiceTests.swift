@@ -57,7 +57,7 @@ import Testing
         #expect(byID["1"]??["token"]?.string == "[REDACTED]")
         #expect(byID["2"]??.string == "[EMAIL]" && byID["3"]??.string == "[CARD]")
         #expect(byID["4"]??["mail"]?.string == "[EMAIL]")
-        let refused = try service.get("/events/quarantine").json()["events"]?[0]
+        let refused = try service.get("/events/quarantine").json().quarantined.first
         #expect(refused?["preview"]?["data"]?.string == "[EMAIL] [CARD]")
         for secret in Self.secrets.dropLast() {
             #expect(files(of: service, holding: secret).isEmpty, "\(secret)")
@@ -124,15 +124,16 @@ import Testing
             """#)
         try directory.write("in", "customer C-904711 zoe@example.org\npart C-904711\n")
         func run(_ arguments: [String]) throws -> String {
+            let output = directory.file("out\(arguments.count)")
             let process = try ChildProcess(
                 [
                     "/bin/sh", "-c", "exec \"$0\" mask \"$@\" < \(directory.file("in"))",
                     try MillraceBinary.path(), "--config", directory.file("millrace.yaml"),
                 ] + arguments,
                 environment: ["MILLRACE_MASK_HASH_KEY": "0123456789abcdef0123"],
-                output: directory.file("out"), errors: directory.file("err"))
+                output: output, errors: directory.file("err"))
             #expect(process.exit(within: .seconds(30) * slowness) == .exited(0))
-            return FileSystem.text(directory.file("out"))
+            return FileSystem.text(output)
         }
         let masked = try run([])
         #expect(masked.hasPrefix("customer [CUSTOMER] [EMAIL:k9:"), "\(masked)")
@@ -147,7 +148,7 @@ import Testing
         let directory = try TemporaryDirectory()
         func check(_ yaml: String, _ arguments: [String]) throws -> (ProcessEnding?, String) {
             try directory.write("millrace.yaml", yaml)
-            let output = directory.file("out")
+            let output = directory.file("out\(arguments.count)")
             let process = try ChildProcess(
                 [try MillraceBinary.path(), "check", "--config", directory.file("millrace.yaml")]
                     + ["--data-dir", directory.file("data")] + arguments,

@@ -17,6 +17,7 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "CSimdJSON", allowed: ["Primitives"]),
         ImportRule(module: "CPlatform", allowed: ["Primitives"]),
         ImportRule(module: "CRE2", allowed: ["Masking"]),
+        ImportRule(module: "CMaskScan", allowed: ["Masking"]),
         ImportRule(module: "CLogRing", allowed: ["Telemetry"]),
         ImportRule(module: "CJSONFields", allowed: ["Query"]),
         // It replaces malloc, which no service may have.

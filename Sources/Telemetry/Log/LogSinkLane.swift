@@ -52,6 +52,11 @@ final class LogSinkLane: Sendable {
     /// What the sink fails with; nil while it works.
     var error: String? { state.withLock { $0.error } ?? sink.complaint }
 
+    /// Whether what is offered now will most likely be written.
+    var hasRoom: Bool {
+        state.withLock { !$0.isStuck && $0.bytes < LogSinkLane.limitBytes / 2 }
+    }
+
     /// Queues a chunk, or drops it. The back end's thread.
     func offer(_ chunk: LogChunk) {
         let size = chunk.lines.count
