@@ -76,7 +76,11 @@ let package = Package(
             ["Primitives", "CRE2", .product(name: "Crypto", package: "swift-crypto")]),
         room(
             "Telemetry",
-            ["Primitives", "CLogRing", .product(name: "Logging", package: "swift-log")]),
+            [
+                "OTLPMessages", "HTTPClient", "Resilience", "Primitives", "CLogRing",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        room("OTLPMessages", ["Primitives"]),
         room("Resilience", ["Primitives"]),
         room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
         room("HTTPServer", ["Primitives", "Telemetry", "CMicroHTTPD"]),
@@ -91,13 +95,14 @@ let package = Package(
         room(
             "Logs",
             [
-                "Masking", "Storage", "SQLite", "HTTPClient", "Resilience", "Primitives",
-                "Telemetry",
+                "OTLPMessages", "Masking", "Storage", "SQLite", "HTTPClient", "Resilience",
+                "Primitives", "Telemetry",
             ]),
         room(
             "Service",
             [
-                "Logs", "Query", "Cache", "Events", "Redis", "Resilience", "HTTPClient", "Storage",
+                "OTLPMessages", "Logs", "Query", "Cache", "Events", "Redis", "Resilience",
+                "HTTPClient", "Storage",
                 "SQLite",
                 "Masking", "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -126,9 +131,11 @@ let package = Package(
                 "Telemetry", "Primitives", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        tests("OTLPMessagesTests", ["OTLPMessages", "Primitives", "TestSupport"]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
         support(
-            "TestSupport", ["ProcessSupport", "Redis", "Primitives"], path: "Tests/TestSupport"),
+            "TestSupport", ["ProcessSupport", "OTLPMessages", "Redis", "Primitives"],
+            path: "Tests/TestSupport"),
         tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry", "TestSupport"]),
         tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry", "TestSupport"]),
         tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
@@ -146,7 +153,7 @@ let package = Package(
             "LogsTests", ["Logs", "Masking", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
         tests("ServiceTests", ["Service", "Primitives", "TestSupport"]),
-        tests("ProcessTests", ["Primitives", "TestSupport"]),
+        tests("ProcessTests", ["OTLPMessages", "Primitives", "TestSupport"]),
         tests("TidyTests", ["ProcessSupport"]),
     ],
     cxxLanguageStandard: .cxx17

@@ -33,6 +33,7 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "Query", allowed: ["Service", "millrace-bench"]),
         ImportRule(module: "Cache", allowed: ["Query", "Service", "millrace-bench"]),
         ImportRule(module: "Logs", allowed: ["Service", "millrace-bench"]),
+        ImportRule(module: "OTLPMessages", allowed: ["Telemetry", "Logs", "Service"]),
         ImportRule(module: "Service", allowed: ["millrace", "millrace-bench"]),
         ImportRule(module: "Redis", allowed: ["Events", "Cache", "Service"]),
         ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Logs", "Service"]),
