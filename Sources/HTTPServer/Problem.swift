@@ -37,8 +37,13 @@ package struct Problem: Error, Sendable {
     }
 
     package func response(for request: Request) -> Response {
-        var response = Response(
-            status, contentType: "application/problem+json", body: .bytes(body(for: request)))
+        let (contentType, body): (StaticString, Bytes) =
+            if let form = request.problemForm {
+                form(self, request)
+            } else {
+                ("application/problem+json", body(for: request))
+            }
+        var response = Response(status, contentType: contentType, body: .bytes(body))
         response.headers = headers
         if let seconds = retryAfterSeconds { response.add("Retry-After", "\(seconds)") }
         response.problemCode = code

@@ -28,6 +28,8 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     package var route: String?
     /// The router's index of it; -1 before routing and for a 404.
     package var routeIndex = -1
+    /// How refusals of this request look; nil: as everywhere.
+    var problemForm: ProblemForm?
 
     package convenience init() { self.init(budget: nil) }
 
@@ -77,5 +79,6 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
         id.removeAll()
         route = nil
         routeIndex = -1
+        problemForm = nil
     }
 }
