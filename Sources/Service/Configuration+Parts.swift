@@ -16,6 +16,9 @@ extension Configuration {
     /// When keys were used last.
     var keyUsagePath: String { KeyUsage.path(inDataDirectory: dataDirectory) }
 
+    /// What waits to be forwarded, a folder for each receiver.
+    var logForwardsPath: String { dataDirectory + "/log-forwards" }
+
     /// The database of events.
     var storePath: String { dataDirectory + "/store.db" }
 

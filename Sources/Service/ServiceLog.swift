@@ -17,6 +17,9 @@ enum ServiceLog {
             try file.open()
             outputs.append(LogOutput(file, .json))
         }
+        if let otlp = configuration.otlp {
+            outputs.append(LogOutput(OTLPLogSink(otlp), .json))
+        }
         var options = LogOptions()
         options.ringBytes = configuration.logRingBytes
         options.sampling = configuration.logSampling

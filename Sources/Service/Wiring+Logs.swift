@@ -49,7 +49,8 @@ extension Wiring {
             let store: LogStore = try parts.resolve()
             return LogIntake(
                 masker: .standard, limits: configuration.logLimits,
-                destination: { store.offer($0) }, isFull: { store.isFull })
+                destination: { store.offer($0) }, isFull: { store.isFull },
+                followers: try logFollowers(parts))
         }
         container.register(LogTailHub.self, start: { $0.start() }, stop: { $0.close() }) { parts in
             let authorizer = try keyAuthorizer(parts, configuration)
@@ -84,7 +85,8 @@ extension Wiring {
             let store: LogFileStore = try parts.resolve()
             return LogIntake(
                 masker: .standard, limits: configuration.logLimits,
-                destination: { store.offer($0) }, isFull: { store.isFull })
+                destination: { store.offer($0) }, isFull: { store.isFull },
+                followers: try logFollowers(parts))
         }
         reports.add { parts in
             let store: LogFileStore = try parts.resolve()

@@ -38,6 +38,7 @@ enum Wiring {
         addQueries(to: container, configuration, reports)
         addCache(to: container, configuration, reports)
         addLogs(to: container, configuration, reports)
+        addOTLP(to: container, configuration, shutdown, reports)
         addReports(to: container, configuration, reports)
         addServer(to: container, configuration, shutdown, reports)
         return container

@@ -83,6 +83,8 @@ struct LoggingOptions: ParsableArguments {
     @Option(\.logSampleFirst) var logSampleFirst: SettingFlag?
     @Option(\.logSampleEvery) var logSampleEvery: SettingFlag?
     @Option(\.accessLog) var accessLog: SettingFlag?
+    @Option(\.otlpEndpoint) var otlpEndpoint: SettingFlag?
+    @Option(\.otlpHeaders) var otlpHeaders: SettingFlag?
 }
 
 struct LogsOptions: ParsableArguments {

@@ -1,5 +1,6 @@
 import Events
 import HTTPServer
+import Logs
 import Redis
 import Telemetry
 
@@ -68,6 +69,10 @@ package struct Configuration: Sendable {
     /// Nil: all are kept.
     package let logSampling: LogSampling?
     package let accessLog: AccessLog.Mode
+    /// Nil: the service's own log is not exported.
+    package let otlp: OTLPOptions?
+    /// In the order of their names.
+    package let logForwards: [LogForwardOptions]
 
     package let logsStore: LogsStoreMode
     /// Nil: age drops nothing.
@@ -141,6 +146,9 @@ package struct Configuration: Sendable {
         logsRetention = values[\.logsRetention]
         logsMaxBytes = values[\.logsMaxBytes]
         logsQueueBytes = values[\.logsQueueBytes]
+        otlp = Configuration.otlp(values, node: node)
+        logForwards = values.entries(of: LogForwardDeclaration.form)
+            .map(LogForwardDeclaration.options)
         drainDelay = values[\.drainDelay]
         shutdownTimeout = values[\.shutdownTimeout]
         sinks = values.entries(of: SinkDeclaration.form).map(SinkDeclaration.options)

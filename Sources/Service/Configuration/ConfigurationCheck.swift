@@ -6,7 +6,7 @@ enum ConfigurationCheck {
     ) throws(ConfigurationError) {
         let problems = [
             access(values), bodies(values), memory(values), events(values), redis(values),
-            work(values, role),
+            work(values, role), forwards(values),
         ].compactMap { $0 }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
     }
@@ -47,6 +47,16 @@ enum ConfigurationCheck {
         return """
             redis-url: a worker gets its events from Redis; say where it is with --redis-url or \
             MILLRACE_REDIS_URL, such as redis://127.0.0.1:6379
+            """
+    }
+
+    private static func forwards(_ values: ResolvedSettings) -> String? {
+        guard values[\.logsStore] == .off,
+            let forward = values.entries(of: LogForwardDeclaration.form).first
+        else { return nil }
+        return """
+            log-forwards.\(forward.name): there is nothing to forward, since \
+            \(values.cite(\.logsStore)) takes no logs; make it files or search
             """
     }
 

@@ -29,7 +29,7 @@ struct SectionForm: Sendable {
     let hint: @Sendable (_ path: [String]) -> String?
 
     /// Every section there is.
-    static let all: [SectionForm] = [SinkDeclaration.form]
+    static let all: [SectionForm] = [SinkDeclaration.form, LogForwardDeclaration.form]
 
     /// The row of a field that is checked by `form`.
     static func row<Value>(

@@ -154,6 +154,12 @@ struct Settings: Sendable {
     let accessLog = Setting(
         "access-log", ValueForm<AccessLog.Mode>.choice, default: "errors",
         "Requests that get a log record")
+    let otlpEndpoint = Setting(
+        "otlp-endpoint", .otlpEndpoint, default: "",
+        "OTLP/HTTP endpoint that this service's own log is sent to, without v1/logs")
+    let otlpHeaders = Setting(
+        "otlp-headers", .headers, default: "", isSecret: true,
+        "Headers of requests to --otlp-endpoint, such as authorization=Bearer TOKEN")
 
     // Logs of others
     let logsStore = Setting(

@@ -49,7 +49,10 @@ enum Routes {
             .post, "/events/quarantine/replay", access: .admin, bodyLimit: .none,
             replays.handler { (request) throws(Problem) in try replay.job(request) })
         queries.register(on: &router)
-        if logs != .off { try parts.resolve(LogIntakeRoute.self).register(on: &router) }
+        if logs != .off {
+            try parts.resolve(LogIntakeRoute.self).register(on: &router)
+            try parts.resolve(OTLPLogIntake.self).register(on: &router)
+        }
         if logs == .search { try parts.resolve(LogRoutes.self).register(on: &router) }
         let cache: CacheRoutes = try parts.resolve()
         cache.register(on: &router)
