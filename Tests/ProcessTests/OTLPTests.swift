@@ -103,6 +103,26 @@ import Testing
         #expect(try service.terminate() == .exited(0))
     }
 
+    @Test func `a time that cannot be is left out, and does no harm`() throws {
+        let service = try RunningService.start()
+        for time in ["-1", "9223372036854775807", "18446744073709551615", "4102444800000000000"] {
+            let reply = try service.post(
+                "/v1/logs",
+                json: #"{"resourceLogs":[{"scopeLogs":[{"logRecords":["#
+                    + #"{"timeUnixNano":"\#(time)","body":{"stringValue":"late"}},"#
+                    + #"{"observedTimeUnixNano":1700000000000000000,"#
+                    + #""body":{"stringValue":"fine"}}]}]}]}"#)
+            #expect(reply.status == 200)
+            let partial = try reply.json()["partialSuccess"]
+            #expect(partial?["rejectedLogRecords"]?.string == "1", "\(time)")
+        }
+        try service.wait(until: "the others are found") {
+            try service.get("/logs?q=fine").json()["records"]?.elements.count == 4
+        }
+        #expect(try service.get("/logs?q=late").json()["records"]?.elements.isEmpty == true)
+        #expect(try service.terminate() == .exited(0))
+    }
+
     @Test(arguments: [[], ["gzip"]])
     func `what OpenTelemetry's own SDK sends is found again and sent on with nothing lost`(
         options: [String]

@@ -9,6 +9,9 @@ package struct LogLimits: Sendable {
 
     package init() {}
 
+    /// A clock may run ahead a little; a day that is not here yet gets no file.
+    package static let aheadMilliseconds: Int64 = 86_400_000
+
     /// Of service, level text, event name, scope name and version; what is longer is cut. The form
     /// of a batch counts them in 16 bits.
     static let nameBytes = 1024

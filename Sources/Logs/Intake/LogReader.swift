@@ -4,8 +4,6 @@ import Primitives
 ///
 /// Not thread-safe: each thread has its own, which keeps its parser's memory.
 struct LogReader: ~Copyable {
-    /// A clock may run ahead a little; a day that is not here yet gets no file.
-    private static let aheadMilliseconds: Int64 = 86_400_000
     /// Kept of what lone surrogates were replaced in.
     private static let repairedKeptBytes = 1 << 20
 
@@ -77,7 +75,7 @@ struct LogReader: ~Copyable {
         guard member.kind == .string, let time = Timestamp.parse(member.text), time >= 0 else {
             throw .invalidTime
         }
-        guard time <= now + aheadMilliseconds else { throw .tooFarInTheFuture }
+        guard time <= now + LogLimits.aheadMilliseconds else { throw .tooFarInTheFuture }
         return time * 1_000_000 + beyondMilliseconds(member.text)
     }
 

@@ -78,7 +78,8 @@ final class LogStoreWriter {
     func write(_ batches: [LogBatch]) throws(StorageError) {
         while written < entries.count {
             let day = LogDay(milliseconds: entries[written].time / 1_000_000)
-            let end = day.end * 1_000_000
+            // The last day that nanoseconds can say is not a whole one.
+            let end = min(day.end, Int64.max / 1_000_000) * 1_000_000
             var stop = written + 1
             while stop < entries.count, entries[stop].time < end { stop += 1 }
             try write(batches, written..<stop, day)

@@ -93,38 +93,41 @@ final class OTLPLogIntake: Sendable {
         defer {
             lanes.withLock { if $0.count < OTLPLogIntake.spareLaneLimit { $0.append(lane) } }
         }
-        let rejections: OTLPRejections
+        let partial: OTLPPartialSuccess?
         do throws(OTLPError) {
-            rejections = try OTLPLogIntake.read(request, encoding, lane)
+            partial = try OTLPLogIntake.read(request, encoding, lane)
         } catch {
             lane.writer.discard()
             throw Problem(error, limits)
         }
-        intake.counters.rejected.add(rejections.count)
+        intake.counters.rejected.add(Int(partial?.rejected ?? 0))
         guard intake.submit(lane.writer.finish()) else { throw .logsOverloaded }
-        let partial = rejections.reason.map {
-            OTLPPartialSuccess(rejected: Int64(rejections.count), message: $0.message)
-        }
         return Response(
             200, contentType: encoding.mediaType,
             body: .bytes(OTLPPartialSuccess.reply(partial, encoding)))
     }
 
+    /// - Returns: what was left out; nil if nothing was.
     private static func read(
         _ request: Request, _ encoding: OTLPEncoding, _ lane: Lane
-    ) throws(OTLPError) -> OTLPRejections {
-        let now = WallClock.nowMilliseconds() * 1_000_000
+    ) throws(OTLPError) -> OTLPPartialSuccess? {
+        let now = WallClock.nowMilliseconds()
+        let latest = (now + LogLimits.aheadMilliseconds) * 1_000_000
         let writer = lane.writer
-        switch encoding {
-        case .protobuf:
-            return try lane.protobuf.read(request.body.span) {
-                writer.append(LogRecord($0, now: now))
-            }
-        case .json:
-            return try lane.json.read(request.body.span) {
-                writer.append(LogRecord($0, now: now))
-            }
+        var early = 0
+        func take(_ record: OTLPLogRecord) {
+            let record = LogRecord(record, now: now * 1_000_000)
+            if record.time > latest { early += 1 } else { writer.append(record) }
         }
+        let rejections: OTLPRejections
+        switch encoding {
+        case .protobuf: rejections = try lane.protobuf.read(request.body.span) { take($0) }
+        case .json: rejections = try lane.json.read(request.body.span) { take($0) }
+        }
+        guard rejections.count + early > 0 else { return nil }
+        return OTLPPartialSuccess(
+            rejected: Int64(rejections.count + early),
+            message: rejections.reason?.message ?? LogFault.tooFarInTheFuture.detail)
     }
 }
 
