@@ -61,6 +61,7 @@ let package = Package(
         .target(name: "CPlatform", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CLogRing", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CJSONFields", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "CMaskScan", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
 
         room("Primitives", ["CCrypto", "CPlatform", "CSimdJSON", "CZlib"]),
@@ -71,25 +72,40 @@ let package = Package(
             name: "CRE2",
             cxxSettings: [.unsafeFlags(["-O2"])],
             linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]),
-        room("Masking", ["Primitives", "CRE2"]),
+        room("Masking", ["Primitives", "CRE2", "CMaskScan"]),
         room(
             "Telemetry",
-            ["Primitives", "CLogRing", .product(name: "Logging", package: "swift-log")]),
+            [
+                "OTLPMessages", "HTTPClient", "Resilience", "Masking", "Primitives", "CLogRing",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        room("OTLPMessages", ["Primitives"]),
         room("Resilience", ["Primitives"]),
         room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
-        room("HTTPServer", ["Primitives", "Telemetry", "CMicroHTTPD"]),
+        room("HTTPServer", ["Masking", "Primitives", "Telemetry", "CMicroHTTPD"]),
         room("SQLite", ["Primitives", "CSQLite"]),
         library("CCurl", nil, apt: "libcurl4-openssl-dev"),
         room("HTTPClient", ["Primitives", "CCurl"]),
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
         room(
-            "Events", ["Storage", "Redis", "HTTPClient", "Resilience", "Primitives", "Telemetry"]),
+            "Events",
+            [
+                "Storage", "Redis", "HTTPClient", "Resilience", "Masking", "Primitives",
+                "Telemetry",
+            ]),
         room("Cache", ["Redis", "Primitives", "Telemetry"]),
         room("Query", ["Cache", "Storage", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
         room(
+            "Logs",
+            [
+                "OTLPMessages", "Masking", "Storage", "SQLite", "HTTPClient", "Resilience",
+                "Primitives", "Telemetry",
+            ]),
+        room(
             "Service",
             [
-                "Query", "Cache", "Events", "Redis", "Resilience", "HTTPClient", "Storage",
+                "OTLPMessages", "Logs", "Query", "Cache", "Events", "Redis", "Resilience",
+                "HTTPClient", "Storage",
                 "SQLite",
                 "Masking", "HTTPServer", "Telemetry", "Container", "Primitives",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -101,8 +117,8 @@ let package = Package(
         .executableTarget(
             name: "millrace-bench",
             dependencies: [
-                "Service", "Query", "Cache", "Events", "Storage", "Telemetry", "Resilience",
-                "Primitives", "ProcessSupport", "CAllocations",
+                "Service", "Query", "Cache", "Events", "Logs", "Masking", "Storage", "Telemetry",
+                "Resilience", "Primitives", "ProcessSupport", "CAllocations",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
@@ -110,16 +126,22 @@ let package = Package(
 
         tests("PrimitivesTests", ["Primitives", "TestSupport"]),
         tests("ContainerTests", ["Container"]),
-        tests("MaskingTests", ["Masking", "Primitives"]),
+        tests("MaskingTests", ["Masking", "MaskFuzz", "ProcessSupport", "Primitives"]),
+        // What must hold of masking for any bytes, with seeds.
+        .target(
+            name: "MaskFuzz", dependencies: ["Masking", "Primitives"], path: "Tests/Fuzz",
+            exclude: ["Corpus"], swiftSettings: settings),
         tests(
             "TelemetryTests",
             [
-                "Telemetry", "Primitives", "TestSupport",
+                "Telemetry", "Masking", "Primitives", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        tests("OTLPMessagesTests", ["OTLPMessages", "Primitives", "TestSupport"]),
         tests("ResilienceTests", ["Resilience", "Primitives"]),
         support(
-            "TestSupport", ["ProcessSupport", "Redis", "Primitives"], path: "Tests/TestSupport"),
+            "TestSupport", ["ProcessSupport", "OTLPMessages", "Redis", "Primitives"],
+            path: "Tests/TestSupport"),
         tests("RedisTests", ["Redis", "Resilience", "Primitives", "Telemetry", "TestSupport"]),
         tests("HTTPServerTests", ["HTTPServer", "Primitives", "Telemetry", "TestSupport"]),
         tests("StorageTests", ["Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
@@ -127,15 +149,17 @@ let package = Package(
         tests(
             "EventsTests",
             [
-                "Events", "Storage", "SQLite", "Redis", "Resilience", "Primitives", "Telemetry",
-                "TestSupport",
+                "Events", "Storage", "SQLite", "Redis", "Resilience", "Masking", "Primitives",
+                "Telemetry", "TestSupport",
             ]),
         tests(
             "QueryTests",
             ["Query", "Cache", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
+        tests(
+            "LogsTests", ["Logs", "Masking", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
-        tests("ServiceTests", ["Service", "Primitives", "TestSupport"]),
-        tests("ProcessTests", ["Primitives", "TestSupport"]),
+        tests("ServiceTests", ["Service", "Masking", "Primitives", "TestSupport"]),
+        tests("ProcessTests", ["OTLPMessages", "Primitives", "TestSupport"]),
         tests("TidyTests", ["ProcessSupport"]),
     ],
     cxxLanguageStandard: .cxx17

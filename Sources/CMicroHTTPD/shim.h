@@ -96,6 +96,10 @@ static inline size_t millrace_header_bytes(struct MHD_Connection *connection) {
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     return info ? info->header_size : 0;
 }
+// Fields of the request's header.
+static inline int millrace_header_count(struct MHD_Connection *connection) {
+    return MHD_get_connection_values_n(connection, MHD_HEADER_KIND, NULL, NULL);
+}
 // libmicrohttpd closes the connection a second from now, whatever state it is in. A connection whose
 // socket it has no reason to look at would not be seen to have ended otherwise.
 static inline void millrace_connection_expire(struct MHD_Connection *connection) {

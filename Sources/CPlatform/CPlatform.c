@@ -98,10 +98,10 @@ void millrace_siphash128(const uint8_t *key, const void *bytes, size_t count, ui
     memcpy(out + 8, &word, 8);
 }
 
-uint64_t millrace_siphash13(uint64_t k0, uint64_t k1, const void *bytes, size_t count) {
+struct millrace_hash128 millrace_siphash13_128(uint64_t k0, uint64_t k1, const void *bytes, size_t count) {
     const uint8_t *in = bytes;
     uint64_t word;
-    uint64_t v0 = 0x736f6d6570736575ull ^ k0, v1 = 0x646f72616e646f6dull ^ k1;
+    uint64_t v0 = 0x736f6d6570736575ull ^ k0, v1 = 0x646f72616e646f6dull ^ k1 ^ 0xee;
     uint64_t v2 = 0x6c7967656e657261ull ^ k0, v3 = 0x7465646279746573ull ^ k1;
     size_t whole = count & ~(size_t)7;
     for (size_t i = 0; i < whole; i += 8) {
@@ -109,11 +109,21 @@ uint64_t millrace_siphash13(uint64_t k0, uint64_t k1, const void *bytes, size_t 
         v3 ^= word; ROUND; v0 ^= word;
     }
     word = (uint64_t)count << 56;
-    for (size_t i = 0; i < (count & 7); i++) word |= (uint64_t)in[whole + i] << (8 * i);
+    if (count >= 8 && (count & 7)) {  // The last bytes, of a word that ends with them.
+        uint64_t last;
+        memcpy(&last, in + count - 8, 8);
+        word |= last >> (64 - 8 * (count & 7));
+    } else {
+        for (size_t i = 0; i < (count & 7); i++) word |= (uint64_t)in[whole + i] << (8 * i);
+    }
     v3 ^= word; ROUND; v0 ^= word;
-    v2 ^= 0xff;
+    v2 ^= 0xee;
     ROUND; ROUND; ROUND;
-    return v0 ^ v1 ^ v2 ^ v3;
+    struct millrace_hash128 hash = {.low = v0 ^ v1 ^ v2 ^ v3};
+    v1 ^= 0xdd;
+    ROUND; ROUND; ROUND;
+    hash.high = v0 ^ v1 ^ v2 ^ v3;
+    return hash;
 }
 
 // MARK: Threads

@@ -1,5 +1,6 @@
 #pragma once
 #include <sqlite3.h>
+#include <stddef.h>
 
 // SQLITE_TRANSIENT and SQLITE_STATIC are pointer casts that Swift cannot import.
 static inline int millrace_bind_text_static(sqlite3_stmt *s, int i, const char *p, long long n) {
@@ -14,6 +15,9 @@ static inline int millrace_bind_blob_static(sqlite3_stmt *s, int i, const void *
 static inline int millrace_bind_blob_copy(sqlite3_stmt *s, int i, const void *p, long long n) {
     return sqlite3_bind_blob64(s, i, p, (sqlite3_uint64)n, SQLITE_TRANSIENT);
 }
+static inline void millrace_result_text_copy(sqlite3_context *c, const char *p, long long n) {
+    sqlite3_result_text64(c, p, (sqlite3_uint64)n, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
 // sqlite3_db_config has variable arguments, which Swift cannot call.
 static inline int millrace_db_config_flag(sqlite3 *db, int option, int on) {
     return sqlite3_db_config(db, option, on, (int *)0);
@@ -21,4 +25,11 @@ static inline int millrace_db_config_flag(sqlite3 *db, int option, int on) {
 // sqlite3_config has variable arguments too.
 static inline int millrace_config_no_memory_statistics(void) {
     return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+// glibc shows memmem only to sources that define _GNU_SOURCE, which a module cannot do for itself.
+extern void *memmem(const void *text, size_t count, const void *pattern, size_t length);
+static inline const void *millrace_find(
+    const void *text, size_t count, const void *pattern, size_t length) {
+    return memmem(text, count, pattern, length);
 }

@@ -23,9 +23,13 @@ package final class EventDecoder {
     private var reader: EventReader
     /// A binary-mode event in structured form.
     private var structured = ByteBuffer(capacity: 1024)
+    private let masking: EventMasking
+    /// Data that has been masked.
+    private var masked = ByteBuffer(capacity: 16)
 
-    package init(limits: EventLimits = EventLimits()) {
+    package init(limits: EventLimits = EventLimits(), masking: EventMasking = EventMasking()) {
         self.limits = limits
+        self.masking = masking
         reader = EventReader(maxDepth: limits.jsonDepth)
     }
 
@@ -111,7 +115,7 @@ package final class EventDecoder {
         do throws(EventFault) {
             let row = try reader.read(
                 text, isCloudEvent: body.isCloudEvent, body.defaults)
-            body.batch.bytes.append(event: row)
+            body.batch.bytes.append(event: masking.masked(row, in: &masked))
         } catch {
             return error
         }

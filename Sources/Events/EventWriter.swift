@@ -68,11 +68,11 @@ package final class EventWriter: Sendable {
     package let unreadable = Counter()
 
     /// - Parameters:
-    ///   - retention: events older than this are deleted; nil keeps them.
+    ///   - retention: which events are deleted for their age; nil keeps all.
     ///   - journalMaxBytes: the journal's cap.
     ///   - streams: where events come from while Redis is well.
     package init(
-        journal: Journal, store: EventStore, retention: Duration?, journalMaxBytes: Int,
+        journal: Journal, store: EventStore, retention: RetentionPolicy?, journalMaxBytes: Int,
         streams: EventStreams? = nil, log: Logger
     ) {
         self.streams = streams
@@ -80,7 +80,7 @@ package final class EventWriter: Sendable {
         self.journal = journal
         self.store = store
         self.log = log
-        if let retention { store.add(.retention(retention)) }
+        if let retention, !retention.keepsAll { store.add(.retention(retention)) }
         store.add(EventWriter.release(journal))
     }
 

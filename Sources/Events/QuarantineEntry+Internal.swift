@@ -10,15 +10,14 @@ extension QuarantineEntry {
     ///   - stream: its key.
     static func entry(
         _ entry: StreamEntryID, of stream: String, _ raw: UnsafeRawBufferPointer?, isFrame: Bool,
-        _ code: String, _ detail: String
+        _ code: String, _ detail: String, _ masking: EventMasking
     ) -> QuarantineEntry {
-        var preview = ByteBuffer(capacity: 256)
-        if let raw, !isFrame { MaskedPreview.append(raw, to: &preview) }
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
         return QuarantineEntry(
             received: WallClock.nowMilliseconds(), code: code, detail: detail,
             contentType: isFrame ? "application/gzip" : "application/cloudevents+json",
-            raw: Bytes(raw ?? UnsafeRawBufferPointer(start: nil, count: 0)),
-            preview: preview.isEmpty ? "null" : preview.text,
+            raw: isFrame ? Bytes(raw ?? none) : masking.kept(raw ?? none),
+            preview: isFrame ? "null" : raw.map(masking.preview) ?? "null",
             streamEntry: "\(stream) \(entry)")
     }
 

@@ -22,6 +22,15 @@ struct BodyIntake {
 
     init(limitBytes: Int) { self.limitBytes = limitBytes }
 
+    /// Makes it ready for the next request.
+    mutating func begin(limitBytes: Int) {
+        self.limitBytes = limitBytes
+        bytes = 0
+        isKept = true
+        if refusal != nil { refusal = nil }
+        if chunks != nil { chunks = nil }
+    }
+
     /// What `headers` announce; they have passed the request guard.
     static func announcement(_ headers: borrowing HeaderList) -> Announcement {
         if let value = headers.first("content-length") {

@@ -102,3 +102,27 @@ func readStream(
     guard let current = connection(context), let target else { return millrace_stream_end }
     return current.read(into: UnsafeMutableRawBufferPointer(start: target, count: count))
 }
+
+/// Judges a field after a chunked body; the context is a `Bool` that one that is not sound clears.
+func judgeTrailer(
+    _ context: UnsafeMutableRawPointer?, _ kind: MHD_ValueKind, _ name: UnsafePointer<CChar>?,
+    _ nameCount: Int, _ value: UnsafePointer<CChar>?, _ valueCount: Int
+) -> MHD_Result {
+    let isSound = RequestGuard.checkTrailer(
+        name: UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : nameCount),
+        value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueCount))
+    if !isSound { context?.storeBytes(of: false, as: Bool.self) }
+    return .YES
+}
+
+/// Gives the connection, which is the context, the next field of its request's header.
+func appendHeader(
+    _ context: UnsafeMutableRawPointer?, _ kind: MHD_ValueKind, _ name: UnsafePointer<CChar>?,
+    _ nameCount: Int, _ value: UnsafePointer<CChar>?, _ valueCount: Int
+) -> MHD_Result {
+    guard let context, let name else { return .YES }
+    Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue().append(
+        name: UnsafeRawBufferPointer(start: name, count: nameCount),
+        value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueCount))
+    return .YES
+}

@@ -15,6 +15,7 @@ extension EventLoop {
         if isStopping { cutIdle() }
         noticeLeavers()
         lingering.look(at: now)
+        repeats.dropOld(at: now)
     }
 
     private func judge(_ connection: HTTPConnection) {

@@ -48,7 +48,7 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     let openConnections: ConnectionCount
 
     /// What requests are answered with.
-    private var application: Application
+    private(set) var application: Application
     private let server: ServerContext
     private let inbox = Locked(Inbox())
     private let wakeDescriptor: Int32
@@ -65,7 +65,9 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     private let thread = Atomic<UInt>(0)
     var lastReap = MonotonicTime(nanoseconds: 0)
     private(set) var isStopping = false
-    private var ids = UUIDv7Generator()
+    var ids = UUIDv7Generator()
+    /// Replies that may be sent again.
+    let repeats = RepeatTable()
 
     init(
         index: Int, options: HTTPServerOptions, server: ServerContext, count: ConnectionCount,
@@ -236,7 +238,10 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     var bodyBudget: BodyBudget { server.bodyBudget }
 
     /// On the loop's thread.
-    func serve(_ application: Application) { self.application = application }
+    func serve(_ application: Application) {
+        self.application = application
+        repeats.removeAll()
+    }
 
     func match(_ request: Request) -> Router.Match { application.router.match(request) }
 
@@ -248,21 +253,29 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     func correlate(_ request: Request) {
         let made = ids.next(milliseconds: 0)
         // Two of them are nobody's trace (W3C Trace Context, section 3.2.1).
-        if let traceparent = request.headers.only("traceparent"),
-            let trace = TraceContext(traceparent: traceparent.trimmed, spanID: made.low)
-        {
-            request.trace = trace
-        } else {
-            let random = ids.next(milliseconds: WallClock.nowMilliseconds())
-            request.trace = TraceContext(
-                traceID: random, spanID: made.low, parentID: 0, isSampled: true)
+        let given = request.headers.only("traceparent").flatMap {
+            TraceContext(traceparent: $0.trimmed, spanID: made.low)
         }
+        trace(request, given, spanID: made.low)
         if let given = request.headers.first("x-request-id"), EventLoop.isSane(given) {
             request.id.append(given)
+            request.isIDGiven = true
         } else {
             // Not the trace's id: many requests may belong to one trace.
             request.id.append(hex: request.trace.spanID, digits: 16)
         }
+    }
+
+    /// Continues the trace `given`, or starts one.
+    func trace(_ request: Request, _ given: TraceContext?, spanID: UInt64) {
+        guard var trace = given else {
+            request.trace = TraceContext(
+                traceID: ids.next(milliseconds: WallClock.nowMilliseconds()), spanID: spanID,
+                parentID: 0, isSampled: true)
+            return
+        }
+        trace.spanID = spanID
+        request.trace = trace
     }
 
     /// libmicrohttpd cannot parse what a client sent, and is about to answer with a page of its own.
@@ -283,12 +296,14 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     }
 
     func finished(_ request: Request, bodyBytes: Int, status: Int, code: String?) {
-        let duration = MonotonicTime.now().since(request.received)
+        let nanoseconds = MonotonicTime.now().nanoseconds &- request.received.nanoseconds
         metrics.observe(
             RequestMetrics.Key(method: request.method, route: request.routeIndex, status: status),
-            duration)
+            nanoseconds: nanoseconds)
+        guard options.accessLog != .off, status >= 400 || options.accessLog == .all else { return }
         AccessLog.write(
-            request, bodyBytes, status, code, duration, options.accessLog, server.log)
+            request, bodyBytes, status, code, .nanoseconds(Int64(clamping: nanoseconds)),
+            options.accessLog, server.log)
     }
 
     /// Whether replies need no fields that depend on the server's state or the request's origin.

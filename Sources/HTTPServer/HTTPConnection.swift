@@ -54,6 +54,10 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     /// `bodyBytes` when the client was seen to have left within its body.
     private var bytesAtEnd: Int?
     private var walk: HeaderWalk?
+    /// The request as it came, if its reply may be sent again.
+    private var bytes: RequestBytes?
+    /// The reply to send, found by these bytes.
+    private var repeated: RepeatedReply?
     private var pending: Response?
     private var prepared: PreparedReply?
     private var status = 0
@@ -67,7 +71,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     init(loop: EventLoop, handle: OpaquePointer) {
         self.loop = loop
         self.handle = handle
-        request = Request(budget: loop.bodyBudget)
+        request = Request(budget: loop.bodyBudget, masker: loop.options.masker)
         body = BodyIntake(limitBytes: loop.options.bodyLimitBytes)
         since = loop.now
         moved = loop.now
@@ -83,13 +87,16 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         request.target.append(target)
         request.received = .now()
         enter(.header)
-        body = BodyIntake(limitBytes: loop.options.bodyLimitBytes)
+        body.begin(limitBytes: loop.options.bodyLimitBytes)
         endpoint = nil
-        early = nil
+        // Most requests leave nothing here, and taking a `Response` apart costs even if it is none.
+        if early != nil { early = nil }
         halfClosedAt = nil
         bytesAtEnd = nil
         status = 0
-        problemCode = nil
+        if problemCode != nil { problemCode = nil }
+        bytes = nil
+        repeated = nil
     }
 
     /// The header is complete: refuse, or let the body come.
@@ -97,14 +104,20 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         method: UnsafeRawBufferPointer, target: UnsafeRawPointer?, version: UnsafeRawBufferPointer
     ) -> Bool {
         guard let handle, !isCut else { return false }
+        let headerBytes = millrace_header_bytes(handle)
+        bytes = RequestBytes(
+            method: method, headerBytes: headerBytes, target: request.target.span,
+            fieldCount: Int(millrace_header_count(handle)))
+        repeated = findRepeated()
         enter(.body)
+        // libmicrohttpd takes a reply before the request's end for a refusal, and closes.
+        if repeated != nil { return true }
         request.method = HTTPMethod(method)
         request.isHTTP10 = version.isEqual(to: "HTTP/1.0")
         walk = HeaderWalk(
             method: method, target: target, targetCount: request.target.count, version: version)
         millrace_each_header(handle, Unmanaged.passUnretained(self).toOpaque(), appendHeader)
         loop.correlate(request)
-        let headerBytes = millrace_header_bytes(handle)
         guard leavesMemory(headerBytes) else {
             refuse(BareReply.headerTooLarge)
             return false
@@ -121,9 +134,27 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         return route(start + headerBytes)
     }
 
+    /// Looks for the reply that the same request has just had; nil if there is none that still holds.
+    private func findRepeated() -> RepeatedReply? {
+        guard !loop.repeats.isEmpty, let bytes else { return nil }
+        return loop.repeated(bytes, at: .now())
+    }
+
+    private func send(_ reply: RepeatedReply) -> Bool {
+        guard let handle else { return false }
+        loop.identify(request, by: reply)
+        let elapsed = MonotonicTime.now().nanoseconds &- request.received.nanoseconds
+        reply.address(to: request.id.span, microseconds: elapsed / 1000)
+        if loop.parked > 0 { loop.hasReplies = true }
+        status = reply.status
+        enter(.replying)
+        return millrace_queue_response(handle, UInt32(reply.status), reply.handle) != 0
+    }
+
     /// Finds what answers the request, and whether this client may ask it with this body.
     private func route(_ bodyStart: UnsafeRawPointer) -> Bool {
         let announcement = BodyIntake.announcement(request.headers)
+        if announcement != .nothing { bytes = nil }
         if announcement == .chunked {
             body.watchChunks(
                 from: bodyStart, memoryBytes: loop.options.connectionMemoryBytes)
@@ -164,7 +195,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     }
 
     /// The next field of the header.
-    fileprivate func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
         walk?.field(name: name, value: value)
         request.headers.append(name: name, value: value)
     }
@@ -199,6 +230,10 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
             return queue(response)
         }
         guard phase == .body else { return stillWaiting() }
+        if let reply = repeated {
+            repeated = nil
+            return send(reply)
+        }
         enter(.waiting)
         if body.isChunked { finishChunks() }
         if let early {
@@ -234,9 +269,9 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         guard phase != .idle else { return }
         isParked = false
         if !well { abandoned.store(number.load(ordering: .relaxed), ordering: .relaxed) }
-        stream?.close()
+        if let stream { stream.close() }
         stream = nil
-        pending = nil
+        if pending != nil { pending = nil }
         isSuspended = false
         if status != 0 {
             loop.finished(request, bodyBytes: bodyBytes, status: status, code: problemCode)
@@ -435,6 +470,12 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         if body.isEndUncertain { response.closesConnection = true }
         status = response.status
         problemCode = response.problemCode
+        if let bytes, let endpoint,
+            let kept = loop.keep(response, to: request, bytes, endpoint)
+        {
+            enter(.replying)
+            return millrace_queue_response(handle, UInt32(kept.status), kept.handle) != 0
+        }
         if let prepared = prepare(response) {
             enter(.replying)
             return millrace_queue_response(handle, UInt32(response.status), prepared.handle) != 0
@@ -453,26 +494,4 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         }
         return millrace_queue_response(handle, UInt32(response.status), reply) != 0
     }
-}
-
-private func judgeTrailer(
-    _ context: UnsafeMutableRawPointer?, _ kind: MHD_ValueKind, _ name: UnsafePointer<CChar>?,
-    _ nameCount: Int, _ value: UnsafePointer<CChar>?, _ valueCount: Int
-) -> MHD_Result {
-    let isSound = RequestGuard.checkTrailer(
-        name: UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : nameCount),
-        value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueCount))
-    if !isSound { context?.storeBytes(of: false, as: Bool.self) }
-    return .YES
-}
-
-private func appendHeader(
-    _ context: UnsafeMutableRawPointer?, _ kind: MHD_ValueKind, _ name: UnsafePointer<CChar>?,
-    _ nameCount: Int, _ value: UnsafePointer<CChar>?, _ valueCount: Int
-) -> MHD_Result {
-    guard let context, let name else { return .YES }
-    Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue().append(
-        name: UnsafeRawBufferPointer(start: name, count: nameCount),
-        value: UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : valueCount))
-    return .YES
 }

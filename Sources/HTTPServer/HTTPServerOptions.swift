@@ -1,3 +1,4 @@
+import Masking
 import Primitives
 import Telemetry
 
@@ -31,6 +32,8 @@ package struct HTTPServerOptions: Sendable {
     /// Origins that browsers may call from; `*` is any. Empty: none.
     package var corsOrigins: [String] = []
     package var accessLog = AccessLog.Mode.errors
+    /// Masks what problems say: texts, names of parameters, paths without a route.
+    package var masker = Masker.standard
 
     /// What libmicrohttpd needs for a field of a request's header beside its bytes (0.9.75).
     static let fieldBytes = 64

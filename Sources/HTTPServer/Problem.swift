@@ -1,7 +1,8 @@
+import Masking
 import Primitives
 
-/// An error as a client sees it (RFC 9457), never with anything that the client sent but words of
-/// the path.
+/// An error as a client sees it (RFC 9457). What it repeats of the request is masked: names of
+/// parameters and, where no route has answered, words of the path.
 package struct Problem: Error, Sendable {
     package var status: Int
     /// Stable, snake_case.
@@ -37,8 +38,13 @@ package struct Problem: Error, Sendable {
     }
 
     package func response(for request: Request) -> Response {
-        var response = Response(
-            status, contentType: "application/problem+json", body: .bytes(body(for: request)))
+        let (contentType, body): (StaticString, Bytes) =
+            if let form = request.problemForm {
+                form(self, request)
+            } else {
+                ("application/problem+json", body(for: request))
+            }
+        var response = Response(status, contentType: contentType, body: .bytes(body))
         response.headers = headers
         if let seconds = retryAfterSeconds { response.add("Retry-After", "\(seconds)") }
         response.problemCode = code
@@ -55,11 +61,11 @@ package struct Problem: Error, Sendable {
         body.append(#","code":"#)
         body.append(jsonString: code)
         body.append(#","detail":"#)
-        body.append(jsonString: detail)
+        Problem.append(masked: detail, by: request.masker, to: &body)
         Problem.appendInstance(of: request, to: &body)
         body.append(#","request_id":"#)
         body.append(jsonString: request.id.span)
-        appendExtras(to: &body)
+        appendExtras(by: request.masker, to: &body)
         body.append("}\n")
         return body.freeze()
     }
@@ -74,7 +80,7 @@ package struct Problem: Error, Sendable {
             let path = request.rawPath
             guard path.first == UInt8(ascii: "/") else { return }
             body.append(#","instance":""#)
-            MaskedPath.append(path, to: &body)
+            request.masker.maskPath(path, into: &body)
         }
         body.append(UInt8(ascii: "\""))
     }
@@ -90,14 +96,21 @@ package struct Problem: Error, Sendable {
         }
     }
 
-    private func appendExtras(to body: inout ByteBuffer) {
+    private static func append(masked text: String, by masker: Masker, to body: inout ByteBuffer) {
+        var masked = ByteBuffer(capacity: text.utf8.count + 16)
+        var text = text
+        text.withUTF8 { _ = masker.mask(UnsafeRawBufferPointer($0), as: .text, into: &masked) }
+        body.append(jsonString: masked.span)
+    }
+
+    private func appendExtras(by masker: Masker, to body: inout ByteBuffer) {
         if let limit {
             body.append(#","limit":"#)
             body.append(decimal: limit)
         }
         if let parameter {
             body.append(#","parameter":"#)
-            body.append(jsonString: parameter)
+            Problem.append(masked: parameter, by: masker, to: &body)
         }
         if let offset {
             body.append(#","offset":"#)
@@ -105,7 +118,7 @@ package struct Problem: Error, Sendable {
         }
         if let errors {
             body.append(#","errors":"#)
-            body.append(errors.span)
+            masker.mask(errors.span, as: .json, into: &body)
         }
     }
 

@@ -1,3 +1,4 @@
+import Masking
 import Primitives
 import Telemetry
 
@@ -19,6 +20,8 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     package var pathParameters: [String] = []
     /// What correlates the records of this request; a sane `X-Request-Id` or one made here.
     package var id = ByteBuffer(capacity: 64)
+    /// The client named it.
+    var isIDGiven = false
     package var trace = TraceContext(
         traceID: Key128(high: 0, low: 0), spanID: 0, parentID: 0, isSampled: false)
     /// The event loop that serves it: an index for what each loop has its own of.
@@ -28,11 +31,19 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
     package var route: String?
     /// The router's index of it; -1 before routing and for a 404.
     package var routeIndex = -1
+    /// How refusals of this request look; nil: as everywhere.
+    var problemForm: ProblemForm?
+
+    /// Masks what problems about it say.
+    let masker: Masker
 
     package convenience init() { self.init(budget: nil) }
 
     /// - Parameter budget: what its bodies are counted in; nil counts nothing.
-    init(budget: BodyBudget?) { charge = BodyCharge(budget) }
+    init(budget: BodyBudget?, masker: Masker = .standard) {
+        charge = BodyCharge(budget)
+        self.masker = masker
+    }
 
     /// A request without a socket, for tests.
     package convenience init(
@@ -72,10 +83,12 @@ package final class Request: @unchecked Sendable {  // One thread at a time, as 
         target.removeAll()
         headers.removeAll()
         body.removeAll()
-        pathParameters.removeAll()
-        principal = .anonymous
+        if !pathParameters.isEmpty { pathParameters.removeAll() }
+        if principal !== Principal.anonymous { principal = .anonymous }
         id.removeAll()
+        isIDGiven = false
         route = nil
         routeIndex = -1
+        problemForm = nil
     }
 }

@@ -21,8 +21,10 @@ package final class RequestMetrics: @unchecked Sendable {  // `last` is the loop
     package init() {}
 
     /// On the owning loop's thread.
-    func observe(_ key: Key, _ duration: Duration) {
-        if let last, last.packed == key.packed { return last.histogram.observe(duration) }
+    func observe(_ key: Key, nanoseconds: UInt64) {
+        if let last, last.packed == key.packed {
+            return last.histogram.observe(nanoseconds: nanoseconds)
+        }
         let histogram = series.withLock { series in
             if let known = series[key] { return known }
             let fresh = Histogram()
@@ -30,7 +32,7 @@ package final class RequestMetrics: @unchecked Sendable {  // `last` is the loop
             return fresh
         }
         last = (key.packed, histogram)
-        histogram.observe(duration)
+        histogram.observe(nanoseconds: nanoseconds)
     }
 
     package var snapshot: [(key: Key, histogram: Histogram)] {

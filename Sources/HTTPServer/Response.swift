@@ -24,6 +24,8 @@ package struct Response: Sendable {
     package var headers: [(name: StaticString, value: String)] = []
     /// Set for errors: what `/metrics` and the log say about them.
     package var problemCode: String?
+    /// Lets the server give the same reply to the same request again.
+    package var repetition: ReplyRepetition?
     /// The connection ends with this reply.
     package var closesConnection = false
 

@@ -1,15 +1,26 @@
+import Primitives
+
 /// Answers a request through its responder: at once, or later from any thread.
 package typealias Handler = @Sendable (Request, Responder) -> Void
+
+/// Writes what a refusal says in the form of a protocol of its own.
+package typealias ProblemForm =
+    @Sendable (Problem, Request) -> (contentType: StaticString, body: Bytes)
 
 /// One method of a path: who may call it, what body it takes, and what answers it.
 package final class Endpoint: Sendable {
     package let access: Access
     package let bodyLimit: BodyLimit
+    package let problemForm: ProblemForm?
     package let handler: Handler
 
-    init(access: Access, bodyLimit: BodyLimit, handler: @escaping Handler) {
+    init(
+        access: Access, bodyLimit: BodyLimit, problemForm: ProblemForm? = nil,
+        handler: @escaping Handler
+    ) {
         self.access = access
         self.bodyLimit = bodyLimit
+        self.problemForm = problemForm
         self.handler = handler
     }
 }

@@ -37,11 +37,13 @@ package struct Router: Sendable {
     /// - Parameters:
     ///   - access: what the authorizer is asked, before any byte of the body is read.
     ///   - bodyLimit: judged by what the header announces, and again while the body comes.
+    ///   - problemForm: how refusals look, for a protocol that says so; nil: as everywhere.
     package mutating func on(
         _ method: HTTPMethod, _ template: String, access: Access, bodyLimit: BodyLimit,
-        _ handler: @escaping Handler
+        problemForm: ProblemForm? = nil, _ handler: @escaping Handler
     ) {
-        let endpoint = Endpoint(access: access, bodyLimit: bodyLimit, handler: handler)
+        let endpoint = Endpoint(
+            access: access, bodyLimit: bodyLimit, problemForm: problemForm, handler: handler)
         if let index = routes.firstIndex(where: { $0.template == template }) {
             precondition(routes[index][method] == nil, "\(method) \(template) twice")
             return routes[index][method] = endpoint
@@ -62,7 +64,10 @@ package struct Router: Sendable {
         request.route = routes[index].template
         request.routeIndex = index
         let method = request.method == .head ? .get : request.method
-        if let endpoint = routes[index][method] { return .endpoint(endpoint) }
+        if let endpoint = routes[index][method] {
+            request.problemForm = endpoint.problemForm
+            return .endpoint(endpoint)
+        }
         let allow = routes[index].allow
         if request.method == .options { return .answer(Router.options(allow: allow)) }
         var problem = Problem(405, "method_not_allowed", "Allowed here: \(allow).")

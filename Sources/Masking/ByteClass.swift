@@ -13,8 +13,6 @@ enum ByteClass {
     static let base64URL: UInt16 = 128
     /// Of `token68` (RFC 9110, section 11.2) without its padding.
     static let token68: UInt16 = 256
-    /// A byte at which the scanner looks closer.
-    static let trigger: UInt16 = 512
     /// Of the name before `=` or `:`.
     static let name: UInt16 = 1024
     /// Ends an unquoted value.
@@ -50,11 +48,6 @@ enum ByteClass {
         if "-._~+/".contains(scalar) { bits |= token68 }
         if "-_.[]".contains(scalar) { bits |= name }
         if byte <= 0x20 || "\"'<>&,;)}]\\|".contains(scalar) { bits |= valueEnd }
-        if isDigit || "@:=%\\JI_-Bb".contains(scalar) || [0xC2, 0xE2, 0xEF].contains(byte)
-            || scalar == "."
-        {
-            bits |= trigger
-        }
         if VendorToken.marked.contains(where: { $0.last == byte }) { bits |= prefixLast }
         return bits
     }

@@ -50,8 +50,8 @@ struct JSONMasker {
         text = ScanText(base: base ?? ScanText.nothing, count: bytes.count)
     }
 
-    /// Appends the masked text.
-    /// - Returns: whether anything was replaced; nil if it is no JSON, and then `output` holds part.
+    /// Appends the masked text; nothing where nothing is replaced.
+    /// - Returns: whether anything was replaced; nil if it is no JSON, and then `output` may hold part.
     mutating func run(_ run: inout MaskRun, into output: inout ByteBuffer) -> Bool? {
         guard value(&run, isSecret: false, into: &output) else { return nil }
         while !levels.isEmpty {
@@ -59,7 +59,7 @@ struct JSONMasker {
         }
         skipSpace()
         guard index == bytes.count else { return nil }
-        output.append(UnsafeRawBufferPointer(rebasing: bytes[copied...]))
+        if isChanged { output.append(UnsafeRawBufferPointer(rebasing: bytes[copied...])) }
         return isChanged
     }
 

@@ -22,26 +22,31 @@ struct MaskRun {
     init(_ masker: Masker, keepsReport: Bool = false) {
         self.masker = masker
         self.keepsReport = keepsReport
-        wantsPath = keepsReport || masker.patterns.contains { $0.hasPaths }
+        wantsPath = keepsReport || masker.hasPaths
     }
 
+    /// Appends `bytes`, masked, if anything in them is to be replaced; otherwise appends nothing.
+    /// - Returns: whether it wrote.
     @discardableResult
     mutating func mask(
-        _ bytes: UnsafeRawBufferPointer, as reading: Masker.Reading, into output: inout ByteBuffer
+        _ bytes: UnsafeRawBufferPointer, as reading: Masker.Reading, at outer: String = "",
+        into output: inout ByteBuffer
     ) -> Bool {
-        if reading == .line, JSONMasker.couldBeJSON(bytes) {
+        path = outer
+        if reading == .json || (reading == .line && JSONMasker.couldBeJSON(bytes)) {
             let start = output.count
-            var walker = JSONMasker(bytes, nesting: 0)
-            if let isChanged = walker.run(&self, into: &output) { return isChanged }
-            // It was no JSON after all.
+            var walker = JSONMasker(bytes, nesting: 0, pathPrefix: outer)
+            let isChanged = walker.run(&self, into: &output)
+            if isChanged == true { return true }
+            // Nothing was replaced, or it was no JSON after all.
             output.truncate(to: start)
+            if isChanged == false { return false }
             forget(after: 0)
+            path = outer
         }
         let place = Place(
             source: bytes, offset: 0, pending: UnsafeRawBufferPointer(start: nil, count: 0))
-        if replaceMatches(bytes, origins: nil, place, into: &output) { return true }
-        output.append(bytes)
-        return false
+        return replaceMatches(bytes, origins: nil, place, into: &output)
     }
 
     /// Takes back what was reported since there were `count` entries.

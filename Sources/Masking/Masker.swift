@@ -15,16 +15,23 @@ package final class Masker: Sendable {
     package enum Reading: Sendable {
         /// Plain text.
         case text
-        /// One JSON text; what is no JSON is read as text.
+        /// A JSON object or array; what is none is read as text.
         case line
+        /// Any JSON text, a single string or number among them; what is none is read as text.
+        case json
     }
 
     let replacement: Replacement
     let patterns: [RulePattern]
+    /// A rule holds at some paths alone.
+    let hasPaths: Bool
     private let counters: MatchCounters
 
+    /// - Parameter other: counts the matches of this one as well; it has as many rules.
     /// - Throws: what is wrong with a rule, or that the `hash` form has no key.
-    package init(_ policy: MaskingPolicy) throws(MaskingError) {
+    package init(
+        _ policy: MaskingPolicy, countedBy other: Masker? = nil
+    ) throws(MaskingError) {
         let wantsHash =
             policy.forms.values.contains(.hash) || policy.rules.contains { $0.form == .hash }
         guard !wantsHash || policy.hashKey != nil else {
@@ -33,9 +40,25 @@ package final class Masker: Sendable {
         var patterns: [RulePattern] = []
         for rule in policy.rules { patterns.append(try RulePattern(rule)) }
         self.patterns = patterns
+        hasPaths = patterns.contains { $0.hasPaths }
         replacement = Replacement(policy)
-        counters = MatchCounters(count: PIIClass.allCases.count + policy.rules.count)
+        counters =
+            other?.counters
+            ?? MatchCounters(count: PIIClass.allCases.count + policy.rules.count)
     }
+
+    /// One that masks some classes and rules alone, and counts where this one counts.
+    /// - Parameter names: of classes and rules; others are ignored.
+    package func limited(to names: Set<String>) throws(MaskingError) -> Masker {
+        var policy = replacement.policy
+        for kind in PIIClass.allCases where !names.contains(kind.name) { policy.forms[kind] = .off }
+        for index in policy.rules.indices where !names.contains(policy.rules[index].name) {
+            policy.rules[index].form = .off
+        }
+        return try Masker(policy, countedBy: self)
+    }
+
+    package var policy: MaskingPolicy { replacement.policy }
 
     /// With the default policy, which cannot fail.
     package static let standard: Masker = {
@@ -46,16 +69,42 @@ package final class Masker: Sendable {
     }()
 
     /// Appends `bytes` to `output`, masked.
+    /// - Parameter path: where the text stands in its record, for rules that hold at some paths.
     /// - Returns: whether anything was replaced.
     @discardableResult
     package func mask(
-        _ bytes: UnsafeRawBufferPointer, as reading: Reading, into output: inout ByteBuffer
+        _ bytes: UnsafeRawBufferPointer, as reading: Reading, at path: String = "",
+        into output: inout ByteBuffer
     ) -> Bool {
+        if replace(bytes, as: reading, at: path, into: &output) { return true }
+        output.append(bytes)
+        return false
+    }
+
+    /// Appends `bytes`, masked, if anything in them is to be replaced; otherwise appends nothing.
+    /// - Parameter counts: false where the same text has been counted before.
+    /// - Returns: whether it wrote.
+    package func replace(
+        _ bytes: UnsafeRawBufferPointer, as reading: Reading, at path: String = "",
+        counts: Bool = true, into output: inout ByteBuffer
+    ) -> Bool {
+        if patterns.isEmpty, Masker.isOrdinary(bytes, as: reading) { return false }
         let start = output.count
         var run = MaskRun(self)
-        guard run.mask(bytes, as: reading, into: &output) else { return false }
-        if run.wantsAnotherPass { maskAgain(from: start, as: reading, &output) }
+        run.counts = counts
+        guard run.mask(bytes, as: reading, at: path, into: &output) else { return false }
+        if run.wantsAnotherPass { maskAgain(from: start, as: reading, at: path, &output) }
         return true
+    }
+
+    /// Most texts hold nothing that a check has to look at, JSON included, and one pass says so.
+    private static func isOrdinary(
+        _ bytes: UnsafeRawBufferPointer, as reading: Reading
+    ) -> Bool {
+        guard let base = bytes.baseAddress else { return true }
+        let text = ScanText(base: base.assumingMemoryBound(to: UInt8.self), count: bytes.count)
+        return text.isOrdinary(
+            isJSON: reading == .json || (reading == .line && JSONMasker.couldBeJSON(bytes)))
     }
 
     /// Passes over a text until one changes nothing: this many, with the first.
@@ -63,13 +112,15 @@ package final class Masker: Sendable {
 
     /// A placeholder is another neighbour than the match was, so what stood beside it may be a match
     /// now: `x6::1` is none and `[IBAN]::1` may be one.
-    private func maskAgain(from start: Int, as reading: Reading, _ output: inout ByteBuffer) {
+    private func maskAgain(
+        from start: Int, as reading: Reading, at path: String, _ output: inout ByteBuffer
+    ) {
         for _ in 1..<Masker.passLimit {
             var again = ByteBuffer(capacity: output.count - start + 64)
             let bytes = UnsafeRawBufferPointer(rebasing: output.span[start...])
             var run = MaskRun(self)
             run.counts = false
-            guard run.mask(bytes, as: reading, into: &again),
+            guard run.mask(bytes, as: reading, at: path, into: &again),
                 !again.span.elementsEqual(bytes)
             else { return }
             output.truncate(to: start)
@@ -83,17 +134,31 @@ package final class Masker: Sendable {
         _ value: UnsafeRawBufferPointer, named name: UnsafeRawBufferPointer,
         into output: inout ByteBuffer
     ) -> Bool {
-        if !value.isEmpty, masksNames, SecretName.strength(name) != .none {
+        let isSecret = SecretName.strength(name) != .none
+        if replace(value, named: name, isSecret: isSecret, into: &output) { return true }
+        output.append(value)
+        return false
+    }
+
+    /// Appends the value that stands under `name` in a record, masked, if anything in it is to be
+    /// replaced; otherwise appends nothing.
+    /// - Parameters:
+    ///   - isSecret: what `SecretName` says of the name, so that a caller need not ask each time.
+    ///   - counts: false where the same value has been counted before.
+    /// - Returns: whether it wrote.
+    package func replace(
+        _ value: UnsafeRawBufferPointer, named name: UnsafeRawBufferPointer, isSecret: Bool,
+        counts: Bool = true, into output: inout ByteBuffer
+    ) -> Bool {
+        if isSecret, !value.isEmpty, masksNames {
             let finding = Finding(.key, 0, value.count, "name of the value")
-            count(finding)
-            guard replacement.form(of: finding) != .detect else {
-                output.append(value)
-                return false
-            }
+            if counts { count(finding) }
+            guard replacement.form(of: finding) != .detect else { return false }
             replacement.append(finding, value, to: &output)
             return true
         }
-        return mask(value, as: .line, into: &output)
+        let path = hasPaths ? String(decoding: name, as: UTF8.self) : ""
+        return replace(value, as: .line, at: path, counts: counts, into: &output)
     }
 
     /// What would be masked in `bytes`, in the order of the text; offsets count in `bytes`.

@@ -52,6 +52,22 @@ package struct MaskingRule: Sendable {
     }
 }
 
+extension MaskingRule {
+    /// What is wrong with a pattern, as the end of a sentence; nil if nothing is. Says nothing of
+    /// texts that it was tried on.
+    package static func fault(inPattern pattern: String) -> String? {
+        RulePattern.fault(in: pattern)
+    }
+
+    /// Whether a rule may be called so: letters, digits and `_`, and no class has the name.
+    package static func isName(_ name: String) -> Bool {
+        (1...32).contains(name.utf8.count) && PIIClass(name: name) == nil
+            && name.utf8.allSatisfy {
+                ByteClass.table[Int($0)] & ByteClass.alphanumeric != 0 || $0 == UInt8(ascii: "_")
+            }
+    }
+}
+
 /// Why a policy cannot be used.
 package struct MaskingError: Error, Sendable, CustomStringConvertible {
     /// Names the rule, never a value.

@@ -49,6 +49,7 @@ struct Replacement {
         _ finding: Finding, _ value: UnsafeRawBufferPointer, to output: inout ByteBuffer
     ) {
         guard let key = policy.hashKey else { return appendPlaceholder(finding, to: &output) }
+        if isHash(value, key) { return output.append(value) }
         let code = SHA256Digest(of: value, key: key.secret)
         appendPlaceholder(finding, to: &output)
         output.truncate(to: output.count - 1)
@@ -62,6 +63,23 @@ struct Replacement {
             }
         }
         output.append("]")
+    }
+
+    /// Whether `value` is a hash of ours already, as a value under a secret name is in a second pass:
+    /// in its whole form, so that nobody can hide more in it than a hash has bits.
+    private func isHash(_ value: UnsafeRawBufferPointer, _ key: MaskingHashKey) -> Bool {
+        let tail = Replacement.hashBytes * 2 + 1
+        let middle = Array(":\(key.id):".utf8)
+        guard value.first == UInt8(ascii: "["), value.last == UInt8(ascii: "]"),
+            value.count > tail + middle.count
+        else { return false }
+        let digits = value.suffix(tail).dropLast()
+        let head = value.dropLast(tail)
+        return digits.allSatisfy { $0 &- UInt8(ascii: "a") < 16 }
+            && head.suffix(middle.count).elementsEqual(middle)
+            && head.dropFirst().dropLast(middle.count).allSatisfy {
+                ByteClass.table[Int($0)] & ByteClass.upper != 0 || $0 == UInt8(ascii: "_")
+            } && head.count - middle.count <= 16
     }
 
     // MARK: Parts

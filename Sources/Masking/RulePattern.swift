@@ -21,26 +21,44 @@ final class RulePattern: @unchecked Sendable {  // RE2's matching is safe from a
         guard PIIClass(name: rule.name) == nil else {
             throw MaskingError("rule `\(rule.name)`: a class has that name")
         }
-        var message = [CChar](repeating: 0, count: 256)
-        let made = rule.pattern.withCString {
-            millrace_re2_create($0, rule.pattern.utf8.count, &message, message.count)
+        switch RulePattern.compile(rule.pattern) {
+        case .success(let made): handle = made
+        case .failure(let fault): throw MaskingError("rule `\(rule.name)`: \(fault.message)")
         }
-        guard let made else {
-            let text = String(
-                decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            throw MaskingError("rule `\(rule.name)`: the pattern is not understood: \(text)")
-        }
-        guard !millrace_re2_matches_empty(made) else {
-            millrace_re2_free(made)
-            throw MaskingError("rule `\(rule.name)`: the pattern matches nothing at all")
-        }
-        handle = made
         self.rule = rule
         context = rule.context.map { Array($0.lowercased().utf8) }
         hasPaths = !rule.includedPaths.isEmpty || !rule.excludedPaths.isEmpty
     }
 
     deinit { millrace_re2_free(handle) }
+
+    /// The caller frees what it is given.
+    private static func compile(_ pattern: String) -> Result<OpaquePointer, MaskingError> {
+        var message = [CChar](repeating: 0, count: 256)
+        let made = pattern.withCString {
+            millrace_re2_create($0, pattern.utf8.count, &message, message.count)
+        }
+        guard let made else {
+            let text = String(
+                decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            return .failure(MaskingError("the pattern is not understood: \(text)"))
+        }
+        guard !millrace_re2_matches_empty(made) else {
+            millrace_re2_free(made)
+            return .failure(MaskingError("the pattern matches nothing at all"))
+        }
+        return .success(made)
+    }
+
+    /// What is wrong with a pattern; nil if nothing is.
+    static func fault(in pattern: String) -> String? {
+        switch compile(pattern) {
+        case .success(let made):
+            millrace_re2_free(made)
+            return nil
+        case .failure(let fault): return fault.message
+        }
+    }
 
     /// Adds the matches in `text`. Cost: linear, whatever the pattern.
     func matches(_ text: ScanText, _ path: String, into found: inout [Finding], _ masker: Masker) {

@@ -113,7 +113,7 @@ extension Scanner {
         var digits = CardNumber()
         for index in start..<end { digits.append(text[index]) }
         guard let issuer = digits.issuer(), digits.passesLuhn else { return nil }
-        guard issuer == .certain || isStrict || hasContext(Scanner.cardWords, before: start) else {
+        guard issuer == .certain || isStrict || hasCardWord(before: start) else {
             return nil
         }
         add(.card, start, end, "issuer prefix, length and Luhn")
@@ -125,7 +125,9 @@ extension Scanner {
         let before = text[start - 1]
         let after = text[end]
         if text.isIn(ByteClass.letter, end) || after == 0x5F { return false }
-        if (before == 0x2D || before == 0x2E), text.isIn(ByteClass.alphanumeric, start - 2) {
+        if before == 0x2E, text.isIn(ByteClass.alphanumeric, start - 2) { return false }
+        if before == 0x2D, text.isIn(ByteClass.alphanumeric, start - 2), !isWord(before: start - 1)
+        {
             return false
         }
         if (after == 0x2D || after == 0x2E), text.isIn(ByteClass.alphanumeric, end + 1) {
@@ -134,11 +136,27 @@ extension Scanner {
         return true
     }
 
+    /// Whether what ends before `end` is a word, as in `card-4111…`, and not the group of digits before
+    /// that of a longer number, nor a piece of a UUID. Looks back a few bytes.
+    private func isWord(before end: Int) -> Bool {
+        var index = end - 1
+        var hasLetter = false
+        while end - index <= Scanner.wordLimit, text.isIn(ByteClass.alphanumeric, index) {
+            let folded = text[index] | 0x20
+            if text.isIn(ByteClass.letter, index), folded > UInt8(ascii: "f") { hasLetter = true }
+            index -= 1
+        }
+        return hasLetter
+    }
+
+    private static let wordLimit = 16
+
     /// Groups with one separator: 4-4-4-4, 4-4-4-4-3, 4-6-5 and 4-6-4 digits.
     private mutating func separatedCard(_ start: Int) -> Int? {
         let separator = text[start + 4]
         guard separator == 0x20 || separator == 0x2D, text.isIn(ByteClass.digit, start + 5),
-            !(text[start - 1] == 0x2D && text.isIn(ByteClass.alphanumeric, start - 2))
+            text[start - 1] != 0x2D || !text.isIn(ByteClass.alphanumeric, start - 2)
+                || isWord(before: start - 1)
         else { return nil }
         for layout in CardNumber.layouts {
             guard let end = endOfGroups(layout, start, separator) else { continue }
@@ -146,7 +164,7 @@ extension Scanner {
             for index in start..<end where text[index] != separator { digits.append(text[index]) }
             guard let issuer = digits.issuer(), digits.passesLuhn else { continue }
             guard
-                issuer == .certain || isStrict || hasContext(Scanner.cardWords, before: start)
+                issuer == .certain || isStrict || hasCardWord(before: start)
             else { continue }
             add(.card, start, end, "issuer prefix, grouping and Luhn")
             return end
@@ -169,8 +187,7 @@ extension Scanner {
         return goesOn ? nil : index
     }
 
-    static let cardWords: [StaticString] = [
-        "card", "cards", "cc", "pan", "credit", "debit", "visa", "mastercard", "amex", "maestro",
-        "karte", "kreditkarte", "carte", "tarjeta",
-    ]
+    static let cardWords = """
+        card cards cc pan credit debit visa mastercard amex maestro karte kreditkarte carte tarjeta
+        """
 }

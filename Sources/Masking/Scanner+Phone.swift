@@ -1,9 +1,9 @@
 /// Telephone numbers: `+` international (E.164) and separated national forms, never a bare run.
 extension Scanner {
-    private static let phoneWords: [StaticString] = [
-        "phone", "tel", "telephone", "mobile", "cell", "call", "fax", "sms", "whatsapp", "telefon",
-        "handy", "mobil", "telefono", "rufnummer", "msisdn",
-    ]
+    static let phoneWords = """
+        phone tel telephone mobile cell call fax sms whatsapp telefon handy mobil telefono rufnummer
+        msisdn
+        """
 
     /// `start` is at the first digit after `+` or `(+`.
     mutating func internationalPhone(_ start: Int) -> Int? {
@@ -99,7 +99,7 @@ extension Scanner {
             !(text[end] == 0x2D && text.isIn(ByteClass.alphanumeric, end + 1))
         else { return nil }
         let isWeak = !isBracketed && text[area + 3] == 0x20
-        guard !isWeak || isStrict || hasContext(Scanner.phoneWords, before: start) else {
+        guard !isWeak || isStrict || hasPhoneWord(before: start) else {
             return nil
         }
         add(.phone, isBracketed ? area - 1 : start, end, "North American form")
@@ -118,7 +118,7 @@ extension Scanner {
             !text.isIn(ByteClass.letter, number.end)
         else { return nil }
         let isDate = number.first == 4 && number.second == 2
-        guard !isDate, hasContext(Scanner.phoneWords, before: start) else { return nil }
+        guard !isDate, hasPhoneWord(before: start) else { return nil }
         add(.phone, start, number.end, "separated form near a word for telephone")
         return number.end
     }

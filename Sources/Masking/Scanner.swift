@@ -1,9 +1,11 @@
 /// Finds personal and secret text in bytes, in one pass.
 ///
-/// DESIGN. The loop steps over bytes until one is a trigger: a byte that some class cannot do
-/// without and that is rare elsewhere (`@`, the first digit of a run, the `J` of `eyJ`, …). The check
-/// behind a trigger looks a bounded way back and ahead, or consumes what it looked at; none goes back
-/// over text that another has consumed. So the time is linear in the text, whatever the text is.
+/// DESIGN. A first stage in C (`ScanTables`) steps over bytes until one is a trigger: a byte that some
+/// class cannot do without (`@`, the first digit of a run, the `J` of `eyJ`, …) whose neighbours do not
+/// rule that class out. The check behind a trigger looks a bounded way back and ahead, or consumes what
+/// it looked at; none goes back over text that another has consumed. So the time is linear in the text,
+/// whatever the text is. What a check would accept the first stage must stop at; where a check changes,
+/// its `may_…` function changes too.
 ///
 /// Text can hide: `%40`, `\u0040`, full-width letters, zero-width spaces. At the first such byte the
 /// scan stops and starts anew on a *folded* copy (`FoldedText`), whose map leads back to the original
@@ -37,18 +39,12 @@ struct Scanner {
 
     /// Scans all of it. Cost: linear.
     mutating func run() {
-        let classes = text.classes
-        let base = text.base
-        let count = text.count
         var index = 0
-        while index < count {
-            if classes[Int(base[index])] & ByteClass.trigger == 0 {
-                index += 1
-                continue
-            }
-            let next = look(at: index)
+        while true {
+            index = text.nextSuspect(from: index, isJSON: false, &hasDoubt)
+            guard index < text.count else { return }
+            index = look(at: index)
             if needsFolding { return }
-            index = next
         }
     }
 
@@ -71,18 +67,17 @@ struct Scanner {
         }
     }
 
-    /// Whether one of `words` stands within 30 bytes before `index`, as a whole word. A placeholder
-    /// that an earlier pass left (`[PHONE]`) is no word.
-    mutating func hasContext(_ words: [StaticString], before index: Int) -> Bool {
-        let first = max(0, index - 30)
-        for start in first..<max(first, index) {
-            guard text.isIn(ByteClass.letter, start), !text.isIn(ByteClass.letter, start - 1),
-                text[start - 1] != UInt8(ascii: "[")
-            else { continue }
-            for word in words where text.hasFolded(word, at: start) {
-                if !text.isIn(ByteClass.letter, start + word.utf8CodeUnitCount) { return true }
-            }
-        }
+    /// Whether a word for a telephone stands within 30 bytes before `index`. A placeholder that an
+    /// earlier pass left (`[PHONE]`) is no word.
+    mutating func hasPhoneWord(before index: Int) -> Bool {
+        if text.hasPhoneWord(before: index) { return true }
+        hasDoubt = true
+        return false
+    }
+
+    /// The same for words for payment cards.
+    mutating func hasCardWord(before index: Int) -> Bool {
+        if text.hasCardWord(before: index) { return true }
         hasDoubt = true
         return false
     }

@@ -7,7 +7,7 @@ package enum SecretName {
     static let limitBytes = 64
     private static let wordLimit = 8
 
-    private enum Role: UInt8 {
+    enum Role: UInt8 {
         /// Secret wherever it stands.
         case strong
         /// Secret unless a word of quantity stands beside it.
@@ -28,6 +28,8 @@ package enum SecretName {
     ///   - name: ASCII; other bytes separate words.
     ///   - inURL: the name is a query's parameter, where `key` and `sig` alone are secrets.
     package static func strength(_ name: UnsafeRawBufferPointer, inURL: Bool = false) -> Strength {
+        // In a URL fewer words make a secret.
+        guard inURL || mayBeSecret(name) else { return .none }
         var roles: [8 of Role?] = .init(repeating: nil)
         var count = 0
         var hasUnknown = false
@@ -89,8 +91,12 @@ package enum SecretName {
         var hash = offsetBasis
         var length = 0
         var wasLower = false
-        for index in bytes.indices {
+        var placeholderEnd = 0
+        for index in bytes.indices where index >= placeholderEnd {
             let byte = bytes[index]
+            if byte == UInt8(ascii: "["), let end = endOfPlaceholder(bytes, index) {
+                placeholderEnd = end
+            }
             let isUpper = byte &- 0x41 < 26
             let isLower = byte &- 0x61 < 26
             let isDigit = byte &- 0x30 < 10
@@ -111,6 +117,18 @@ package enum SecretName {
             wasLower = isLower
         }
         if length > 0 { body(hash) }
+    }
+
+    /// One after `[TOKEN]` or `[TOKEN:k1:…]`, which an earlier pass left and which says nothing of what
+    /// the name names.
+    private static func endOfPlaceholder(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
+        var end = start + 1
+        while end < bytes.count, bytes[end] &- 0x41 < 26 || bytes[end] == 0x5F { end += 1 }
+        guard end > start + 1, end < bytes.count else { return nil }
+        if bytes[end] == UInt8(ascii: "]") { return end + 1 }
+        guard bytes[end] == 0x3A else { return nil }
+        let close = bytes[end...].firstIndex(of: UInt8(ascii: "]"))
+        return close.map { $0 + 1 }
     }
 
     /// Whether the byte before is no capital letter.
@@ -153,41 +171,43 @@ package enum SecretName {
         }
     }
 
+    /// Words by what they say; the first role of a word holds.
+    static let lists: [(Role, String)] = [
+        (
+            .strong,
+            """
+            password passwd pwd passphrase passcode secret secrets authorization cookie cookies \
+            csrf xsrf ssn cvv cvc cvn credential credentials apikey accesskey secretkey \
+            privatekey clientsecret authtoken accesstoken refreshtoken idtoken setcookie \
+            passwort kennwort contrasena motdepasse
+            """
+        ),
+        (.weak, "token tokens jwt bearer otp totp sessionid sessid jsessionid phpsessid sid"),
+        (.alone, "pin card auth session cc pan creditcard cardnumber pincode"),
+        (.beforeKey, "api access private signing encryption master hmac ssh shared service"),
+        (.key, "key keys"),
+        (
+            .about,
+            """
+            count counts max min limit limits length len size total num type types kind brand \
+            name names expires expiry exp expiration ttl duration timeout policy policies enabled \
+            disabled required valid invalid verified status state changed updated created at \
+            usage used remaining cost price per rate prompt completion budget index version \
+            format strength consent domain path samesite secure age field fields attempts \
+            attempt failures failed hint seconds minutes days
+            """
+        ),
+        (
+            .qualifier,
+            """
+            credit debit number no nr code user my x http value header id customer payment sim \
+            new old current auth
+            """
+        ),
+        (.inURL, "sig signature code"),
+    ]
+
     private static let words: WordTable = {
-        let lists: [(Role, String)] = [
-            (
-                .strong,
-                """
-                password passwd pwd passphrase passcode secret secrets authorization cookie cookies \
-                csrf xsrf ssn cvv cvc cvn credential credentials apikey accesskey secretkey \
-                privatekey clientsecret authtoken accesstoken refreshtoken idtoken setcookie \
-                passwort kennwort contrasena motdepasse
-                """
-            ),
-            (.weak, "token tokens jwt bearer otp totp sessionid sessid jsessionid phpsessid sid"),
-            (.alone, "pin card auth session cc pan creditcard cardnumber pincode"),
-            (.beforeKey, "api access private signing encryption master hmac ssh shared service"),
-            (.key, "key keys"),
-            (
-                .about,
-                """
-                count counts max min limit limits length len size total num type types kind brand \
-                name names expires expiry exp expiration ttl duration timeout policy policies enabled \
-                disabled required valid invalid verified status state changed updated created at \
-                usage used remaining cost price per rate prompt completion budget index version \
-                format strength consent domain path samesite secure age field fields attempts \
-                attempt failures failed hint seconds minutes days
-                """
-            ),
-            (
-                .qualifier,
-                """
-                credit debit number no nr code user my x http value header id customer payment sim \
-                new old current auth
-                """
-            ),
-            (.inURL, "sig signature code"),
-        ]
         var table = WordTable()
         for (role, words) in lists {
             for word in words.split(whereSeparator: \.isWhitespace) { table.set(hash(word), role) }

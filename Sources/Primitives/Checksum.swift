@@ -30,7 +30,9 @@ package struct Key128: Hashable, Sendable {
     }
 }
 
-/// SipHash-1-3 under a secret key: nobody outside can choose keys that share a slot of a table.
-package func keyedHash(_ bytes: UnsafeRawBufferPointer, key: Key128) -> UInt64 {
-    millrace_siphash13(key.high, key.low, bytes.baseAddress, bytes.count)
+/// SipHash-1-3-128 under a secret key: nobody outside can choose keys that share a slot of a
+/// table, or find two that share a hash, so it can stand for an input within this process.
+package func keyedHash128(_ bytes: UnsafeRawBufferPointer, key: Key128) -> Key128 {
+    let hash = millrace_siphash13_128(key.high, key.low, bytes.baseAddress, bytes.count)
+    return Key128(high: hash.high, low: hash.low)
 }

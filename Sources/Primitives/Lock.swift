@@ -30,8 +30,9 @@ package final class Locked<Value>: @unchecked Sendable {  // `mutex` guards `val
 }
 
 /// A lock without a value, for an owner that keeps its fields beside it: no closure, no copy, and
-/// waiters that spin a little before they sleep. Held for some dozen nanoseconds.
-package final class BareLock: @unchecked Sendable {  // It is a mutex.
+/// waiters that spin a little before they sleep. Held for some dozen nanoseconds. No class, so that
+/// taking it reads its owner and the mutex and nothing in between.
+package struct BareLock: ~Copyable, @unchecked Sendable {  // It is a mutex.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
     package init() {

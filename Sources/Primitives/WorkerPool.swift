@@ -1,41 +1,60 @@
 /// Threads for work that blocks or takes long: large bodies, queries, compression.
+///
+/// Owners take turns (`FairQueue`), and where there are two threads or more, work that is expected to
+/// take long never has all of them: what is short finds one.
 package final class WorkerPool: Sendable {
     private struct State {
-        var jobs: [@Sendable () -> Void] = []
-        var next = 0
+        var queue = FairQueue<@Sendable () -> Void>()
+        var runningLong = 0
         var isClosed = false
-        var isIdle: Bool { next == jobs.count }
+        let longLimit: Int
+
+        var allowsLong: Bool { runningLong < longLimit }
+        var hasNext: Bool { queue.hasNext(allowsLong: allowsLong) }
     }
 
     private let queueLimit: Int
-    private let state = Monitor(State())
+    private let ownerLimit: Int
+    private let state: Monitor<State>
     private let threads: Locked<[Thread]> = Locked([])
 
-    /// - Parameter queueLimit: jobs that may wait; beyond it `submit` refuses, so that a caller can
-    ///   say 503 while an answer is still of use.
-    package init(name: String, threads count: Int, queueLimit: Int) {
+    /// - Parameters:
+    ///   - queueLimit: jobs that may wait; beyond it `submit` refuses, so that a caller can say 503
+    ///     while an answer is still of use.
+    ///   - ownerLimit: jobs of one owner that may wait; all of them, if nil.
+    package init(
+        name: String, threads count: Int, queueLimit: Int, ownerLimit: Int? = nil,
+        priority: ThreadPriority = .normal
+    ) {
         self.queueLimit = queueLimit
-        let state = state
+        self.ownerLimit = ownerLimit ?? queueLimit
+        let state = Monitor(State(longLimit: max(1, count - 1)))
+        self.state = state
         let workers = (0..<count).map { index in
-            Thread(name: "\(name)-\(index)") {
-                while let job = WorkerPool.nextJob(state) { job() }
-            }
+            Thread(name: "\(name)-\(index)", priority: priority) { WorkerPool.work(state) }
         }
         threads.withLock { $0 = workers }
     }
 
     /// Runs `job` on one of the threads. Any thread.
+    /// - Parameters:
+    ///   - owner: who takes turns with others, the name of a key say.
+    ///   - isLong: it is expected to take long.
     /// - Returns: false when the queue is full or the pool closed; `job` will not run.
-    package func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
+    package func submit(
+        for owner: String = "", isLong: Bool = false, _ job: @escaping @Sendable () -> Void
+    ) -> Bool {
         state.change { state in
-            guard !state.isClosed, state.jobs.count - state.next < queueLimit else { return false }
-            state.jobs.append(job)
+            guard !state.isClosed, state.queue.count < queueLimit,
+                state.queue.count(of: owner) < ownerLimit
+            else { return false }
+            state.queue.append(job, owner: owner, isLong: isLong)
             return true
         }
     }
 
     /// Jobs that wait for a thread.
-    package var queued: Int { state.withLock { $0.jobs.count - $0.next } }
+    package var queued: Int { state.withLock { $0.queue.count } }
 
     /// Finishes what is queued and ends the threads.
     package func close() {
@@ -44,16 +63,20 @@ package final class WorkerPool: Sendable {
         threads.withLock { $0 = [] }
     }
 
-    private static func nextJob(_ state: Monitor<State>) -> (@Sendable () -> Void)? {
-        state.wait(for: { !$0.isIdle || $0.isClosed }) { state -> (@Sendable () -> Void)? in
-            guard !state.isIdle else { return nil }
-            let job = state.jobs[state.next]
-            state.next += 1
-            if state.isIdle || state.next > 1024 {
-                state.jobs.removeFirst(state.next)
-                state.next = 0
-            }
-            return job
+    private static func work(_ state: Monitor<State>) {
+        while let (job, isLong) = next(state) {
+            job()
+            if isLong { state.change { $0.runningLong -= 1 } }
+        }
+    }
+
+    private static func next(
+        _ state: Monitor<State>
+    ) -> (job: @Sendable () -> Void, isLong: Bool)? {
+        state.wait(for: { $0.hasNext || ($0.isClosed && $0.queue.count == 0) }) { state in
+            let next = state.queue.next(allowsLong: state.allowsLong)
+            if next?.isLong == true { state.runningLong += 1 }
+            return next
         } ?? nil
     }
 }

@@ -2,11 +2,17 @@ internal import Glibc
 
 /// Sockets on this machine, for servers and clients of tests and benchmarks.
 package enum Loopback {
-    /// A listening socket on a port that was free.
-    package static func listen() throws(SystemFailure) -> (descriptor: Int32, port: UInt16) {
+    /// A listening socket.
+    /// - Parameter port: one that this process had before; 0 takes any free one.
+    package static func listen(
+        on port: UInt16 = 0
+    ) throws(SystemFailure) -> (descriptor: Int32, port: UInt16) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SystemFailure("socket", errno: errno) }
-        var address = address(port: 0)
+        // Connections of its predecessor may linger there.
+        var reuses: Int32 = port == 0 ? 0 : 1
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuses, 4)
+        var address = address(port: port)
         let size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }

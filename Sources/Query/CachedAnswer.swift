@@ -13,6 +13,8 @@ package struct CachedAnswer: Sendable {
     package let digits: String
     /// The cursor of the next page; nil on the last one.
     package let next: String?
+    /// There were more rows, of which there is no page.
+    package let isCut: Bool
 
     private static let digitCount = 32
 
@@ -28,22 +30,35 @@ package struct CachedAnswer: Sendable {
         digits = String(detail.label.prefix(CachedAnswer.digitCount))
         let next = String(detail.label.dropFirst(CachedAnswer.digitCount))
         self.next = next.isEmpty ? nil : next
+        isCut = detail.flags & CachedAnswer.cutFlag != 0
+    }
+
+    private static let cutFlag: UInt8 = 1
+
+    /// What the cache carries beside the bytes of `answer`.
+    static func detail(_ answer: QueryAnswer) -> CacheDetail {
+        CacheDetail(
+            kind: UInt8(QueryFormat.allCases.firstIndex(of: answer.format) ?? 0),
+            flags: answer.isCut ? cutFlag : 0,
+            label: answer.etag.dropFirst().dropLast() + (answer.next ?? ""))
     }
 
     /// What the cache keeps of `answer`.
-    /// - Parameter version: the data's, from before the answer's rows were read.
+    /// - Parameters:
+    ///   - tags: what it may be purged by.
+    ///   - version: the data's, from before the answer's rows were read.
     static func content(
-        _ answer: QueryAnswer, _ request: QueryRequest, version: UInt64
+        _ answer: QueryAnswer, tags: [UInt64], version: UInt64
     ) -> CacheContent {
         var content = CacheContent(body: answer.body)
-        content.detail = CacheDetail(
-            kind: UInt8(QueryFormat.allCases.firstIndex(of: answer.format) ?? 0),
-            label: answer.etag.dropFirst().dropLast() + (answer.next ?? ""))
+        content.detail = CachedAnswer.detail(answer)
         content.stamp = GenerationStamp(answer.generation)
         content.version = version
-        content.tags = request.cacheTags
+        content.tags = tags
         // A cursor counts the rows of its node, and only the hash says that another has the same.
-        content.isShareable = answer.next == nil && answer.generation.setHash != nil
+        // Sketches are a matter of this node's declarations.
+        content.isShareable =
+            answer.next == nil && answer.generation.setHash != nil && !answer.isApproximate
         return content
     }
 }
@@ -58,9 +73,17 @@ extension QueryRequest {
     /// The tag of answers over all types. No type is empty.
     package static let tagOfAllTypes = ""
 
+    /// The tag of the answer that a plan calls `cache_key`. No type begins with a zero byte.
+    package static func tag(ofKey key: String) -> String { "\0" + key }
+
     /// What an answer is purged by: its event types.
-    var cacheTags: [UInt64] {
+    var typeTags: [UInt64] {
         types.isEmpty
             ? [CacheContent.tag(QueryRequest.tagOfAllTypes)] : types.map(CacheContent.tag)
+    }
+
+    /// The same and its key.
+    func cacheTags(now: Int64) -> [UInt64] {
+        typeTags + [CacheContent.tag(QueryRequest.tag(ofKey: canonicalKey(now: now)))]
     }
 }

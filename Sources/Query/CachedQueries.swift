@@ -16,12 +16,14 @@ package final class CachedQueries: Sendable {
     package typealias Completion = @Sendable (Result<CachedAnswer, QueryError>) -> Void
 
     private let queries: QueryService
-    private let cache: AnswerCache
-    private let version: DataVersion
-    private let storeVersion: StoreVersion
+    let cache: AnswerCache
+    let version: DataVersion
+    let storeVersion: StoreVersion
     private let workers: WorkerPool
     private let timeout: Duration
     private let duration: Histogram
+    private let buckets: BucketCounters
+    private let costs: CostBook
 
     /// For as long an answer is kept while the events it comes from stay as they are.
     private static let lifetime = CacheLifetime(fresh: .seconds(3600))
@@ -32,9 +34,12 @@ package final class CachedQueries: Sendable {
     ///   - workers: threads that may block.
     ///   - timeout: of a question, waiting for a worker included.
     ///   - duration: takes what computing took.
+    ///   - buckets: takes how many buckets were kept and computed.
+    ///   - costs: what kinds of questions have cost.
     package init(
         _ queries: QueryService, cache: AnswerCache, version: StoreVersion, workers: WorkerPool,
-        timeout: Duration, duration: Histogram
+        timeout: Duration, duration: Histogram, buckets: BucketCounters,
+        costs: CostBook = CostBook()
     ) {
         self.queries = queries
         self.cache = cache
@@ -43,32 +48,39 @@ package final class CachedQueries: Sendable {
         self.workers = workers
         self.timeout = timeout
         self.duration = duration
+        self.buckets = buckets
+        self.costs = costs
     }
 
     /// Answers `request`; `completion` is called once, perhaps before this returns. Blocks nobody.
     /// - Parameters:
     ///   - mode: for a request that does not say itself.
     ///   - now: milliseconds since 1970; what relative moments count from.
+    ///   - owner: who takes turns with others for a worker.
     ///   - isAbandoned: whether the caller has left; what is computed for it alone then ends.
     package func answer(
         _ request: QueryRequest, _ mode: CacheMode, _ conditions: CacheConditions,
-        now: Int64 = WallClock.nowMilliseconds(), isAbandoned: @escaping @Sendable () -> Bool,
-        completion: @escaping Completion
+        now: Int64 = WallClock.nowMilliseconds(), owner: String = "",
+        isAbandoned: @escaping @Sendable () -> Bool, completion: @escaping Completion
     ) {
         var question = CacheQuestion(
             key: request.cacheKey(now: now), deadline: .after(timeout))
         question.mode = CachedQueries.mode(request) ?? mode
         question.conditions = conditions
         question.conditions.maxStale = min(conditions.maxStale, sincePromise(conditions))
-        question.tags = request.cacheTags
+        question.tags = request.cacheTags(now: now)
         question.version = version
-        question.readStamp = stampReader(request, now)
+        question.readStamp = stampReader(request, now, owner)
         question.isShared = request.cursor == nil
+        let reuse = reuse(request, question.mode)
         cache.answer(
             question,
             compute: { [self] order, done in
-                let isQueued = workers.submit { [self] in
-                    done(compute(request, now, order, isAbandoned))
+                let kind = request.costKind(now: now)
+                let isQueued = workers.submit(for: owner, isLong: costs.isLong(kind)) { [self] in
+                    let start = MonotonicTime.now()
+                    done(compute(request, now, reuse, order, isAbandoned))
+                    costs.note(kind, MonotonicTime.now().since(start))
                 }
                 if !isQueued { done(.failure(CachedQueries.failure(.overloaded))) }
             },
@@ -86,8 +98,11 @@ package final class CachedQueries: Sendable {
 
     /// What the request says itself. A plan is about this moment and never kept.
     private static func mode(_ request: QueryRequest) -> CacheMode? {
-        if request.explain { return .bypass }
-        return switch request.cacheMode {
+        request.explain ? .bypass : mode(request.cacheMode)
+    }
+
+    static func mode(_ asked: QueryCacheMode?) -> CacheMode? {
+        switch asked {
         case .refresh: .refresh
         case .bypass: .bypass
         case .only: .only
@@ -95,10 +110,17 @@ package final class CachedQueries: Sendable {
         }
     }
 
+    /// Whoever wants nothing from the cache gets no single buckets either. A plan says how many there
+    /// would be.
+    private func reuse(_ request: QueryRequest, _ mode: CacheMode) -> BucketReuse? {
+        guard request.interval != nil, mode != .bypass || request.explain else { return nil }
+        return BucketReuse(cache.memory, buckets, reads: mode != .refresh)
+    }
+
     // MARK: On a worker
 
     private func compute(
-        _ request: QueryRequest, _ now: Int64, _ order: FlightOrder,
+        _ request: QueryRequest, _ now: Int64, _ reuse: BucketReuse?, _ order: FlightOrder,
         _ isAbandoned: @escaping @Sendable () -> Bool
     ) -> CacheComputation {
         // Both from before anything is read, so that they vouch for no more than was read.
@@ -109,21 +131,25 @@ package final class CachedQueries: Sendable {
         if let entry = known, entry.freshUntil.since(readAt) < CachedQueries.renewal { known = nil }
         do throws(QueryError) {
             let answer = try queries.answer(
-                request, now: now, unless: known?.stamp.map(GenerationState.init),
+                request, now: now, unless: known?.stamp.map(GenerationState.init), reuse: reuse,
                 deadline: order.deadline,
                 isCancelled: { order.isCancelled || (!order.isForOthers && isAbandoned()) })
             guard let answer else { return .unchanged(at: readAt, version: version) }
             return .answer(
-                CachedAnswer.content(answer, request, version: version), CachedQueries.lifetime,
+                CachedAnswer.content(
+                    answer, tags: request.cacheTags(now: now), version: version),
+                CachedQueries.lifetime,
                 at: readAt)
         } catch {
             return .failure(CachedQueries.failure(error))
         }
     }
 
-    private func stampReader(_ request: QueryRequest, _ now: Int64) -> StampReader {
+    private func stampReader(
+        _ request: QueryRequest, _ now: Int64, _ owner: String
+    ) -> StampReader {
         StampReader { [self] order, done in
-            let isQueued = workers.submit { [self] in
+            let isQueued = workers.submit(for: owner) { [self] in
                 let state = try? queries.generation(request, now: now, deadline: order.deadline)
                 // Without a set hash no other node's answer can be told to be this one's.
                 done(state?.setHash == nil ? nil : state.map(GenerationStamp.init))
@@ -134,7 +160,7 @@ package final class CachedQueries: Sendable {
 
     // MARK: Errors
 
-    private static func failure(_ error: QueryError) -> CacheFailure {
+    static func failure(_ error: QueryError) -> CacheFailure {
         let code: CacheFailure.Code =
             switch error.kind {
             case .badRequest, .unprocessable: .deterministic
@@ -144,7 +170,7 @@ package final class CachedQueries: Sendable {
         return CacheFailure(code, cause: error)
     }
 
-    private static func result(
+    static func result(
         _ result: Result<CacheReply, CacheFailure>
     ) -> Result<CachedAnswer, QueryError> {
         switch result {
@@ -173,7 +199,7 @@ extension GenerationState {
 extension QueryError {
     fileprivate static let notCached = QueryError(
         .notCached, code: "not_cached", "no cache holds the answer", parameter: "cache")
-    fileprivate static let overloaded = QueryError(
+    static let overloaded = QueryError(
         .unavailable, code: "overloaded", "too many requests wait for the store")
     fileprivate static let noAnswer = QueryError(
         .unavailable, code: "store_unavailable", "the store could not answer")

@@ -6,6 +6,8 @@ package struct QueryAnswer: Sendable {
     package struct Column: Hashable, Sendable {
         package let name: String
         package let type: ColumnType
+        /// Its values come from sketches, within their stated error.
+        package var isApproximate = false
     }
 
     /// What the values of a column are; `null` may be among them.
@@ -29,9 +31,14 @@ package struct QueryAnswer: Sendable {
     package let generation: GenerationState
     /// When the snapshot was taken, milliseconds since 1970.
     package let computedAt: Int64
+    /// There were more rows, of which there is no next page.
+    package var isCut = false
 
-    /// There are more rows than this page holds; `next` is where they begin.
-    package var isTruncated: Bool { next != nil }
+    /// Some of it comes from sketches.
+    package var isApproximate: Bool { columns.contains { $0.isApproximate } }
+
+    /// There are more rows than this page holds; `next`, if any, is where they begin.
+    package var isTruncated: Bool { isCut || next != nil }
 
     /// A strong validator of `body` (RFC 9110, section 8.8.3), with its quotation marks. O(n) in the
     /// bytes.
@@ -51,6 +58,8 @@ struct QuerySnapshot {
     var generation: GenerationState
     /// The greatest `seq` that counts: of a later page, the one that its first page has seen.
     var lastSeq: Int64
+    /// The greatest `seq` there is.
+    var newestSeq: Int64 = 0
     /// Milliseconds since 1970.
     var takenAt: Int64
 }

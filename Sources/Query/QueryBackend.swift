@@ -14,10 +14,13 @@ package enum QueryBackend: Sendable {
     /// a read transaction open, and holds no open statement afterwards.
     /// - Parameters:
     ///   - readers: where a large scan borrows more connections; nil for none.
+    ///   - rollups: those that the store keeps, as they are declared.
+    ///   - reuse: where rows of single buckets are kept; nil for nowhere.
     ///   - isCancelled: asked now and then; true ends the query.
     package func run(
         _ plan: QueryPlan, on connection: Connection, readers: ReaderPool? = nil,
-        deadline: Deadline, isCancelled: (@Sendable () -> Bool)? = nil
+        rollups: [Rollup] = [], reuse: BucketReuse? = nil, deadline: Deadline,
+        isCancelled: (@Sendable () -> Bool)? = nil
     ) throws(QueryError) -> QueryAnswer {
         // The progress handler first asks after thousands of steps; a late caller is told at once.
         guard !deadline.hasPassed else { throw .late() }
@@ -27,10 +30,15 @@ package enum QueryBackend: Sendable {
         do throws(SQLiteError) { snapshot = try QueryBackend.snapshot(plan, connection) } catch {
             throw .store(error)
         }
+        let choice = try QueryBackend.choice(plan, rollups, connection, snapshot)
         if plan.request.explain {
-            return try QueryExplanation(plan: plan, connection: connection).answer(snapshot)
+            return try QueryExplanation(
+                plan: plan, connection: connection, choice: choice, reuse: reuse
+            )
+            .answer(snapshot)
         }
-        var encoder = RowEncoder(plan.request)
+        var encoder = RowEncoder(
+            plan.request, approximate: choice.plan?.cover.sketched ?? [])
         let hasMore: Bool
         switch self {
         case .sql:
@@ -38,8 +46,8 @@ package enum QueryBackend: Sendable {
         case .scan:
             let scan = QueryScan(
                 plan: plan, connection: connection, readers: readers, deadline: deadline,
-                isCancelled: isCancelled)
-            hasMore = try QueryBackend.run(scan, &encoder, snapshot)
+                isCancelled: isCancelled, reuse: reuse)
+            hasMore = try QueryBackend.run(scan, choice.plan, &encoder, snapshot)
         }
         let next = QueryCursor(
             fingerprint: plan.request.fingerprint, now: plan.now,
@@ -49,10 +57,13 @@ package enum QueryBackend: Sendable {
     }
 
     private static func run(
-        _ scan: QueryScan, _ encoder: inout RowEncoder, _ snapshot: QuerySnapshot
+        _ scan: QueryScan, _ rollup: RollupPlan?, _ encoder: inout RowEncoder,
+        _ snapshot: QuerySnapshot
     ) throws(QueryError) -> Bool {
         do throws(ScanFailure) {
-            return try scan.run(&encoder)
+            guard let rollup else { return try scan.run(&encoder) }
+            return try RollupScan(scan: scan, rollup: rollup, lastSeq: snapshot.lastSeq)
+                .run(&encoder)
         } catch {
             guard case .tooLarge = error else {
                 if case .sqlite(let cause) = error { throw .store(cause) }
@@ -69,6 +80,20 @@ package enum QueryBackend: Sendable {
         return try SQLScan(plan: scan.plan, connection: scan.connection).run(&encoder, snapshot)
     }
 
+    /// Where the answer comes from, read in its snapshot. SQL alone knows no rollups.
+    private static func choice(
+        _ plan: QueryPlan, _ rollups: [Rollup], _ connection: Connection,
+        _ snapshot: QuerySnapshot
+    ) throws(QueryError) -> RollupChoice {
+        if rollups.isEmpty { return RollupChoice() }
+        let planner = RollupPlanner(
+            plan: plan, layout: ScanLayout(plan), connection: connection,
+            isPageOfPast: snapshot.lastSeq < snapshot.newestSeq)
+        do throws(SQLiteError) { return try planner.choose(rollups) } catch {
+            throw .store(error)
+        }
+    }
+
     /// Read in the transaction of the rows, or a generation could vouch for rows it never saw.
     private static func snapshot(
         _ plan: QueryPlan, _ connection: Connection
@@ -78,6 +103,6 @@ package enum QueryBackend: Sendable {
         let newest = try connection.integer("SELECT max(seq) FROM event_rows")
         return QuerySnapshot(
             generation: generation, lastSeq: plan.request.cursor?.lastSeq ?? newest ?? 0,
-            takenAt: WallClock.nowMilliseconds())
+            newestSeq: newest ?? 0, takenAt: WallClock.nowMilliseconds())
     }
 }

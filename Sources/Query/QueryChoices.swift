@@ -44,6 +44,11 @@ package enum QueryCacheMode: String, Hashable, Sendable, CaseIterable {
     case refresh, bypass, only
 }
 
+/// Where answers may come from: rollups where they cover the question, or the events alone.
+package enum QueryRollups: String, Hashable, Sendable, CaseIterable {
+    case auto, off
+}
+
 /// How the answer is written.
 package enum QueryFormat: String, Hashable, Sendable, CaseIterable {
     case json, csv, ndjson

@@ -25,16 +25,19 @@ package struct QueryError: Error, Sendable {
     package let parameter: String?
     /// What SQLite said, for the log.
     package let cause: SQLiteError?
+    /// Byte of the statement where the mistake is; nil where nobody knows.
+    package let offset: Int?
 
     package init(
         _ kind: Kind, code: String, _ message: String, parameter: String? = nil,
-        cause: SQLiteError? = nil
+        cause: SQLiteError? = nil, offset: Int? = nil
     ) {
         self.kind = kind
         self.code = code
         self.message = message
         self.parameter = parameter
         self.cause = cause
+        self.offset = offset
     }
 
     /// A parameter has a value that it may not have; `rule` says what it may be and follows the

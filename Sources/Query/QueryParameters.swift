@@ -4,7 +4,7 @@ import Primitives
 struct QueryParameters {
     private static let known: Set<String> = [
         "metric", "event", "from", "to", "interval", "tz", "group_by", "where", "order", "limit",
-        "cursor", "fill", "cache", "max_stale", "explain", "format", "shape",
+        "cursor", "fill", "cache", "max_stale", "explain", "format", "shape", "rollup",
     ]
     /// A list may be given in several parts.
     private static let lists: Set<String> = ["metric", "event", "group_by", "order", "where"]

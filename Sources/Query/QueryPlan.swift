@@ -7,9 +7,9 @@ package struct QueryPlan: Sendable {
     /// When the first page was asked for, milliseconds since 1970: what relative times count from.
     package let now: Int64
     /// Milliseconds since 1970; `[from, to)`.
-    package let from: Int64
+    package internal(set) var from: Int64
     /// Beyond every event where the range is open.
-    package let to: Int64
+    package internal(set) var to: Int64
     /// Set exactly if the request has an interval.
     let buckets: QueryBuckets?
     /// With their moments as operands.
@@ -75,6 +75,13 @@ package struct QueryPlan: Sendable {
     /// filled in on the way to them, however far ahead they are.
     var filledEnd: Int64 {
         isOpen ? max(from, floor(now, to: Self.fillStepMilliseconds)) + 1 : to
+    }
+
+    /// The same over a part of the range.
+    func narrowed(to range: Range<Int64>) -> QueryPlan {
+        var plan = self
+        (plan.from, plan.to) = (range.lowerBound, range.upperBound)
+        return plan
     }
 
     package var canonicalKey: String { request.canonicalKey(now: now) }

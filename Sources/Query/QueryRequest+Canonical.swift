@@ -41,6 +41,20 @@ extension QueryRequest {
         return key.freeze()
     }
 
+    /// What the rows of one bucket depend on beside its events: all of the question but its range,
+    /// order, cut, fill and form.
+    func bucketSubject(now: Int64) -> Bytes {
+        var text = ByteBuffer(capacity: 512)
+        text.append("bucket 1")
+        text.append(line: "metric", metrics.map(\.name))
+        text.append(line: "event", types.map { ExactText($0) }.sorted().map(\.text))
+        text.append(line: "interval", [interval?.rawValue ?? "", zone])
+        text.append(line: "group_by", groups.map(\.name))
+        append(conditionsTo: &text, now: now)
+        text.append("\n")
+        return text.freeze()
+    }
+
     private func appendCanonical(to text: inout ByteBuffer, now: Int64) {
         appendSubject(to: &text, now: cursor?.now ?? now)
         text.append("limit=")
@@ -67,19 +81,24 @@ extension QueryRequest {
             [start?.canonical(now: now) ?? "day", to?.canonical(now: now) ?? "open"])
         text.append(line: "interval", [interval?.rawValue ?? "", zone])
         text.append(line: "group_by", groups.map(\.name))
-        // Conditions hold together in any order, but one order makes more requests the same.
-        for condition in conditions.map({ $0.canonical(now: now) })
-            .sorted(by: { $0.lexicographicallyPrecedes($1) })
-        {
-            text.append(line: "where", condition.map(\.text))
-        }
+        append(conditionsTo: &text, now: now)
         text.append(line: "order", order.map { "\($0.isDescending ? "-" : "")\($0.column)" })
         text.append(line: "fill", [fill?.rawValue ?? ""])
+        if !usesRollups { text.append(line: "rollup", ["off"]) }
         // Empty buckets are filled in up to the present one.
         if let now, fill != nil, to == nil {
             text.append(line: "filled", ["\(floor(now, to: QueryPlan.fillStepMilliseconds))"])
         }
         text.append("\n")
+    }
+
+    /// Conditions hold together in any order, but one order makes more requests the same.
+    private func append(conditionsTo text: inout ByteBuffer, now: Int64?) {
+        for condition in conditions.map({ $0.canonical(now: now) })
+            .sorted(by: { $0.lexicographicallyPrecedes($1) })
+        {
+            text.append(line: "where", condition.map(\.text))
+        }
     }
 }
 

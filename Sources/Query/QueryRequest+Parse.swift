@@ -36,10 +36,12 @@ extension QueryRequest {
         let interval: QueryInterval? = try parameters.choice("interval")
         let fill: QueryFill? = try parameters.choice("fill")
         if fill != nil, interval == nil { throw .invalid("fill", "needs interval") }
-        let request = QueryRequest(
+        var request = QueryRequest(
             metrics: metrics, types: try types(parameters), from: try moment("from", parameters),
             to: try moment("to", parameters), interval: interval, zone: try zone(parameters),
             groups: try groups(parameters), conditions: try conditions(parameters), fill: fill)
+        let rollups: QueryRollups? = try parameters.choice("rollup")
+        request.usesRollups = rollups != .off
         let names = request.columnNames
         guard Set(names.map { ExactText($0) }).count == names.count else {
             throw .invalid(

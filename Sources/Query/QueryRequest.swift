@@ -24,6 +24,8 @@ package struct QueryRequest: Sendable {
     /// Seconds of staleness the caller accepts; 0 is strictly fresh.
     package var maxStaleSeconds: Int?
     package var explain = false
+    /// Answers may be taken from rollups.
+    package var usesRollups = true
     package var format = QueryFormat.json
     package var shape = QueryShape.rows
 

@@ -9,10 +9,15 @@ import Storage
 package struct QueryService: Sendable {
     private let readers: ReaderPool
     private let backend: QueryBackend
+    private let rollups: [Rollup]
 
-    package init(_ readers: ReaderPool, backend: QueryBackend = .scan) {
+    /// - Parameter rollups: those that the store keeps, as they are declared.
+    package init(
+        _ readers: ReaderPool, backend: QueryBackend = .scan, rollups: [Rollup] = []
+    ) {
         self.readers = readers
         self.backend = backend
+        self.rollups = rollups
     }
 
     /// Any thread that may block.
@@ -24,22 +29,26 @@ package struct QueryService: Sendable {
         isCancelled: (@Sendable () -> Bool)? = nil
     ) throws(QueryError) -> QueryAnswer {
         let answer = try answer(
-            request, now: now, unless: nil, deadline: deadline, isCancelled: isCancelled)
+            request, now: now, unless: nil, reuse: nil, deadline: deadline,
+            isCancelled: isCancelled)
         guard let answer else { preconditionFailure("nothing was known before") }
         return answer
     }
 
-    /// - Parameter known: what an answer that is there was computed from.
+    /// - Parameters:
+    ///   - known: what an answer that is there was computed from.
+    ///   - reuse: where rows of single buckets are kept; nil for nowhere.
     /// - Returns: nil if the events still are those.
     func answer(
-        _ request: QueryRequest, now: Int64, unless known: GenerationState?, deadline: Deadline,
-        isCancelled: (@Sendable () -> Bool)?
+        _ request: QueryRequest, now: Int64, unless known: GenerationState?, reuse: BucketReuse?,
+        deadline: Deadline, isCancelled: (@Sendable () -> Bool)?
     ) throws(QueryError) -> QueryAnswer? {
         let plan = try QueryPlan(request, now: now)
         return try reading(until: deadline, isCancelled) { connection throws(QueryError) in
             if let known, try generation(plan, connection) == known { return nil }
             return try backend.run(
-                plan, on: connection, readers: readers, deadline: deadline,
+                plan, on: connection, readers: readers, rollups: rollups, reuse: reuse,
+                deadline: deadline,
                 isCancelled: isCancelled)
         }
     }

@@ -8,6 +8,7 @@ struct RowEncoder: ~Copyable {
     /// `"name":` of each column, for objects.
     private let labels: [Bytes]
     private var kinds: [ValueKinds]
+    private let approximate: Set<Int>
     private(set) var rowCount = 0
     /// Which value of a row comes next.
     private var column = 0
@@ -21,10 +22,22 @@ struct RowEncoder: ~Copyable {
         case csv
     }
 
-    init(_ request: QueryRequest) {
-        columns = request.columns
-        switch request.format {
-        case .json: layout = request.shape == .objects ? .objects : .arrays
+    /// - Parameter approximate: metrics that come from sketches, by their number in the request.
+    init(_ request: QueryRequest, approximate: [Int] = []) {
+        self.init(
+            request.columns, request.format, request.shape,
+            approximate: Set(approximate.map { $0 + request.keyCount }))
+    }
+
+    /// - Parameter approximate: columns that come from sketches, by their number.
+    init(
+        _ columns: [QueryColumn], _ format: QueryFormat, _ shape: QueryShape,
+        approximate: Set<Int> = []
+    ) {
+        self.approximate = approximate
+        self.columns = columns
+        switch format {
+        case .json: layout = shape == .objects ? .objects : .arrays
         case .ndjson: layout = .lines
         case .csv: layout = .csv
         }
@@ -43,6 +56,9 @@ struct RowEncoder: ~Copyable {
 
     /// The page has as many bytes as it may.
     var isFull: Bool { rows.count >= RowEncoder.limitBytes }
+
+    /// What the rows have taken so far.
+    var byteCount: Int { rows.count }
 
     /// Appends the next value of the row.
     mutating func append(_ value: QueryValue) {
@@ -85,17 +101,21 @@ struct RowEncoder: ~Copyable {
     }
 
     /// The whole answer.
-    /// - Parameter next: the cursor of the next page, if there is one.
+    /// - Parameters:
+    ///   - next: the cursor of the next page, if there is one.
+    ///   - isCut: there were more rows, of which there is no page.
     consuming func finish(
-        _ format: QueryFormat, next: String?, from snapshot: QuerySnapshot
+        _ format: QueryFormat, next: String?, isCut: Bool = false, from snapshot: QuerySnapshot
     ) -> QueryAnswer {
-        let named = zip(columns, kinds).map { column, kinds in
-            QueryAnswer.Column(name: column.name, type: RowEncoder.type(of: column, kinds))
+        let named = columns.indices.map { index in
+            QueryAnswer.Column(
+                name: columns[index].name, type: RowEncoder.type(of: columns[index], kinds[index]),
+                isApproximate: approximate.contains(index))
         }
         return QueryAnswer(
             columns: named, rowCount: rowCount, next: next, format: format,
-            body: body(named, next: next), generation: snapshot.generation,
-            computedAt: snapshot.takenAt)
+            body: body(named, next: next, isTruncated: isCut || next != nil),
+            generation: snapshot.generation, computedAt: snapshot.takenAt, isCut: isCut)
     }
 
     /// What a column held; where that was nothing but null, what it could have held.
@@ -106,7 +126,9 @@ struct RowEncoder: ~Copyable {
         return column.isTime ? .time : kinds.columnType
     }
 
-    private borrowing func body(_ named: [QueryAnswer.Column], next: String?) -> Bytes {
+    private borrowing func body(
+        _ named: [QueryAnswer.Column], next: String?, isTruncated: Bool
+    ) -> Bytes {
         var body = ByteBuffer(capacity: rows.count + 256 + named.count * 64)
         switch layout {
         case .lines: body.append(rows.span)
@@ -123,7 +145,7 @@ struct RowEncoder: ~Copyable {
             body.append("],\"row_count\":")
             body.append(decimal: rowCount)
             body.append(
-                next == nil ? ",\"truncated\":false,\"next\":" : ",\"truncated\":true,\"next\":")
+                isTruncated ? ",\"truncated\":true,\"next\":" : ",\"truncated\":false,\"next\":")
             body.append(jsonStringOrNull: next)
             body.append("}")
         }
@@ -140,7 +162,7 @@ extension ByteBuffer {
             append(jsonString: column.name)
             append(",\"type\":")
             append(jsonString: column.type.rawValue)
-            append("}")
+            append(column.isApproximate ? ",\"approximate\":true}" : "}")
         }
         append("],\"rows\":[")
     }

@@ -15,6 +15,8 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
     private var statements: [String: Statement] = [:]
     private var deadline = Deadline.never
     private var isCancelled: (() -> Bool)?
+    /// What its statements may touch; nil for everything.
+    var accessRules: AccessRules?
 
     static let busyTimeoutMilliseconds: Int32 = 5000
 
@@ -135,12 +137,15 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
     package var lastInsertRowID: Int64 { sqlite3_last_insert_rowid(handle) }
 
     /// Until `clearLimit`, statements end with `isInterrupted` once `deadline` has passed or
-    /// `isCancelled` says so; asked every few thousand virtual-machine steps.
-    package func limit(until deadline: Deadline, isCancelled: (() -> Bool)? = nil) {
+    /// `isCancelled` says so.
+    /// - Parameter steps: of the virtual machine, after which that is asked again.
+    package func limit(
+        until deadline: Deadline, isCancelled: (() -> Bool)? = nil, every steps: Int32 = 4000
+    ) {
         self.deadline = deadline
         self.isCancelled = isCancelled
         let context = Unmanaged.passUnretained(self).toOpaque()
-        sqlite3_progress_handler(handle, 4000, progress, context)
+        sqlite3_progress_handler(handle, steps, progress, context)
     }
 
     package func clearLimit() {
@@ -149,7 +154,8 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
         isCancelled = nil
     }
 
-    fileprivate var shouldStop: Bool { deadline.hasPassed || isCancelled?() == true }
+    /// The deadline has passed, or nobody waits any more.
+    var shouldStop: Bool { deadline.hasPassed || isCancelled?() == true }
 
     /// The library's version, as `sqlite3_libversion` says it.
     package static var libraryVersion: String { String(cString: sqlite3_libversion()) }

@@ -45,6 +45,10 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
         primaryCode == SQLITE_BUSY || primaryCode == SQLITE_LOCKED
             || primaryCode == SQLITE_PROTOCOL || primaryCode == SQLITE_SCHEMA
     }
+    /// The authorizer does not permit what the statement names.
+    package var isUnauthorized: Bool {
+        primaryCode == SQLITE_AUTH || message.hasPrefix("not authorized")
+    }
     /// Memory was short: bound to nothing that was asked.
     package var isOutOfMemory: Bool { primaryCode == SQLITE_NOMEM }
     /// The file or its directory cannot be written with the rights of this process.

@@ -115,6 +115,12 @@ package final class Statement {
         for (index, value) in values.enumerated() { bind(index + 1, value) }
     }
 
+    /// It changes nothing. The corresponding C function is `sqlite3_stmt_readonly`.
+    package var isReadOnly: Bool { sqlite3_stmt_readonly(handle) != 0 }
+
+    /// It is an `EXPLAIN`. The corresponding C function is `sqlite3_stmt_isexplain`.
+    package var isExplain: Bool { sqlite3_stmt_isexplain(handle) != 0 }
+
     package var parameterCount: Int { Int(sqlite3_bind_parameter_count(handle)) }
 
     /// The name of parameter `index` with its `:`, `@` or `$`; nil if it has none.

@@ -1,6 +1,7 @@
 import Cache
 import Events
 import HTTPServer
+import Logs
 import Primitives
 import Redis
 
@@ -14,6 +15,9 @@ extension Configuration {
 
     /// When keys were used last.
     var keyUsagePath: String { KeyUsage.path(inDataDirectory: dataDirectory) }
+
+    /// What waits to be forwarded, a folder for each receiver.
+    var logForwardsPath: String { dataDirectory + "/log-forwards" }
 
     /// The database of events.
     var storePath: String { dataDirectory + "/store.db" }
@@ -36,6 +40,9 @@ extension Configuration {
         role == .worker ? nil : cacheRedisURL ?? redisURL
     }
 
+    /// Threads that answer questions: two at the least, so that a long question never has all.
+    var queryWorkers: Int { max(2, readers) }
+
     var cacheOptions: CacheOptions {
         var options = CacheOptions()
         options.memoryBytes = cacheMemoryBytes
@@ -55,6 +62,7 @@ extension Configuration {
         options.consumerMaxIdle = streamConsumerMaxIdle
         options.expectedGroups = sinks.map(\.streamGroup)
         options.anonymousSource = IntakeLane.anonymousSource
+        options.masking = masking.events
         return options
     }
 
@@ -67,7 +75,24 @@ extension Configuration {
             loops: loops, limits: limits,
             inflateLimits: Inflate.Limits(
                 outputBytes: decompressedLimitBytes, ratio: decompressionRatio),
-            ackTimeout: ackTimeout)
+            ackTimeout: ackTimeout, masking: masking.events)
+    }
+
+    /// The files of logs.
+    var logsDirectory: String { dataDirectory + "/logs" }
+
+    var logStoreOptions: LogStoreOptions {
+        var options = LogStoreOptions()
+        options.retention = logsRetention
+        options.maxBytes = Int64(logsMaxBytes)
+        options.queueBytes = logsQueueBytes
+        return options
+    }
+
+    var logLimits: LogLimits {
+        var limits = LogLimits()
+        limits.jsonDepth = jsonDepth
+        return limits
     }
 
     var serverOptions: HTTPServerOptions {
@@ -86,6 +111,7 @@ extension Configuration {
         options.bodyMinimumBytesPerSecond = bodyMinRateBytes
         options.corsOrigins = corsOrigins
         options.accessLog = accessLog
+        options.masker = masking.masker
         return options
     }
 }

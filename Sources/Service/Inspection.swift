@@ -32,8 +32,8 @@ package struct Inspection: Sendable {
     /// In the order of looking; later steps are left out once one has failed, because they build
     /// on what it looked at.
     package static let steps: [Step] = [
-        DescriptorInspection.run, KeysInspection.run, DataDirectoryInspection.run,
-        StoredDataInspection.run,
+        DescriptorInspection.run, KeysInspection.run, QueriesInspection.run,
+        DataDirectoryInspection.run, StoredDataInspection.run, LogsInspection.run,
     ]
 
     package static func run(

@@ -17,9 +17,13 @@ enum ServiceLog {
             try file.open()
             outputs.append(LogOutput(file, .json))
         }
+        if let otlp = configuration.otlp {
+            outputs.append(LogOutput(OTLPLogSink(otlp), .json))
+        }
         var options = LogOptions()
         options.ringBytes = configuration.logRingBytes
         options.sampling = configuration.logSampling
+        options.masker = configuration.masking.masker
         let log = Logger(level: configuration.logLevel, options: options, outputs: outputs)
         log.flushOnFatalSignal()
         LibraryLogHandler.install(log)

@@ -17,7 +17,7 @@ package struct StartBanner: Sendable {
         """
         \(title) \(Version.current) listens on \(address) \
         (data \(configuration.dataDirectory), journal sync \(configuration.journalSync.rawValue), \
-        retention \(retention), Redis \(redis), sinks \(sinks), keys \(keys), CORS \(cors), access log \
+        retention \(retention), Redis \(redis), sinks \(sinks), keys \(keys), SQL \(sql), CORS \(cors), access log \
         \(configuration.accessLog.rawValue)). Try: curl \(address)/healthz; \
         all it understands: \(address)/openapi.yaml
         """
@@ -36,6 +36,8 @@ package struct StartBanner: Sendable {
             $0.add("journal_sync", configuration.journalSync.rawValue)
             $0.add("retention", retention)
             $0.add("keys", configuration.keysFile != nil)
+            $0.add("sql", configuration.enableSQL)
+            $0.add("named_queries", configuration.queriesDirectory != nil)
             $0.add("redis", redis)
             $0.add("sinks", sinks)
             $0.add("cors", cors)
@@ -47,7 +49,7 @@ package struct StartBanner: Sendable {
     private var title: String {
         configuration.role == .worker ? "millrace worker" : "millrace"
     }
-    private var retention: String { configuration.retention.map(DurationText.format) ?? "off" }
+    private var retention: String { RetentionText.format(configuration.retention) }
     /// Without their passwords.
     private var redis: String {
         guard let cache = configuration.cacheRedisURL else {
@@ -61,6 +63,7 @@ package struct StartBanner: Sendable {
             ? "off" : configuration.sinks.map(\.name).joined(separator: ",")
     }
     private var keys: String { configuration.keysFile == nil ? "off" : "on" }
+    private var sql: String { configuration.enableSQL ? "on" : "off" }
     private var cors: String {
         configuration.corsOrigins.isEmpty ? "off" : configuration.corsOrigins.joined(separator: ",")
     }

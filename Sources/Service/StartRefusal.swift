@@ -1,6 +1,7 @@
 internal import Glibc
 import Events
 import HTTPServer
+import Query
 import Storage
 import Telemetry
 
@@ -20,6 +21,7 @@ package struct StartRefusal: Sendable {
                 "Make a key with `millrace keys add`, or mend the file; `millrace keys list` reads it "
                     + "as the service does."
             case is StorageError: StartRefusal.directory
+            case is NamedQueryKeeper.Failure: "--queries-dir names the folder of named queries."
             default: ""
             }
     }

@@ -2,6 +2,7 @@ import Cache
 import Container
 import Events
 import HTTPServer
+import Query
 import Redis
 import Storage
 import Telemetry
@@ -20,9 +21,11 @@ extension Wiring {
             let tier = redis.map { RedisTier($0.redis, node: configuration.node, log: log) }
             return AnswerCache(configuration.cacheOptions, shared: tier)
         }
+        container.register(BucketCounters.self) { _ in BucketCounters() }
         reports.add { parts in
             CacheSection(
-                cache: try parts.resolve(), redis: try cacheRedis(parts, configuration))
+                cache: try parts.resolve(), redis: try cacheRedis(parts, configuration),
+                buckets: try parts.resolve())
         }
         container.register(CacheRoutes.self) { parts in
             CacheRoutes(

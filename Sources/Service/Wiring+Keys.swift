@@ -1,5 +1,6 @@
 import Container
 import Events
+import HTTPServer
 import Telemetry
 
 extension Wiring {
@@ -25,6 +26,15 @@ extension Wiring {
         _ parts: Container, _ configuration: Configuration
     ) throws -> KeyAuthorizer? {
         configuration.keysFile == nil ? nil : try parts.resolve(KeyAuthorizer.self)
+    }
+
+    /// Who gets a repeated reply: whoever still would be let in. Without keys the header alone
+    /// decides, and that is the same.
+    static func readmission(
+        _ parts: Container, _ configuration: Configuration
+    ) throws -> @Sendable (Principal, Access, Int) -> Bool {
+        guard let keys = try keyAuthorizer(parts, configuration) else { return { _, _, _ in true } }
+        return { keys.readmit($0, $1, loop: $2) }
     }
 
     static func keyReport(_ parts: Container, _ configuration: Configuration) throws -> KeyReport {

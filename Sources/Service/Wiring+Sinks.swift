@@ -21,9 +21,10 @@ extension Wiring {
                     configuration.sinks, store: try parts.resolve(), userAgent: userAgent,
                     log: try parts.resolve())
             }
-            let streams = SinkStreams(
+            var streams = SinkStreams(
                 url: url, node: configuration.node, partitions: configuration.partitions,
                 encoding: configuration.streamEncoding, claimAfter: configuration.streamClaimAfter)
+            streams.masking = configuration.masking.events
             return Sinks(
                 configuration.sinks, streams: streams, store: try parts.resolve(),
                 userAgent: userAgent, log: try parts.resolve())

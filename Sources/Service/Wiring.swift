@@ -14,8 +14,12 @@ import Telemetry
 enum Wiring {
     /// Large bodies that may wait for a worker: 64 of 10 MiB, beside what the loops hold.
     private static let intakeQueueLimit = 64
-    /// Queries that may wait for a reader; at 4 readers and 10 ms each the last waits 0.6 s.
-    private static let queryQueueLimit = 256
+    /// Queries of all callers that may wait for a worker.
+    private static let queryQueueLimit = 1024
+    /// The same of one caller; at 4 workers and 10 ms each the last waits 0.6 s.
+    private static let queryOwnerLimit = 256
+    /// Readers that no long question borrows to be quicker.
+    private static let sparedReaders = 1
     /// Time for replays of the quarantine and of dead letters.
     private static let replayTimeout = Duration.seconds(30)
     /// Replays at once, and those that may wait. Queries have threads of their own.
@@ -29,7 +33,9 @@ enum Wiring {
         container.register(Logger.self) { _ in log }
         let started = MonotonicTime.now()
         reports.add { parts in ProcessSection(started: started, readiness: try parts.resolve()) }
+        addMasking(to: container, configuration, reports)
         addStorage(to: container, configuration)
+        addRollups(to: container, configuration, reports)
         addKeys(to: container, configuration)
         addStreams(to: container, configuration, shutdown)
         addWriter(to: container, configuration, shutdown, reports)
@@ -37,6 +43,9 @@ enum Wiring {
         addIntake(to: container, configuration, reports)
         addQueries(to: container, configuration, reports)
         addCache(to: container, configuration, reports)
+        addSQL(to: container, configuration, reports)
+        addLogs(to: container, configuration, reports)
+        addOTLP(to: container, configuration, shutdown, reports)
         addReports(to: container, configuration, reports)
         addServer(to: container, configuration, shutdown, reports)
         return container
@@ -51,11 +60,16 @@ enum Wiring {
             // Nobody else may have the files open from here on.
             let _: DataDirectoryLock = try parts.resolve()
             var options = EventStoreOptions()
-            options.readerCount = configuration.readers
+            options.readerCount = configuration.readers + sparedReaders
+            options.sparedReaders = sparedReaders
             options.syncsCommits = configuration.redisURL != nil
-            return try EventStore.openSettingAside(
+            let rollups = try rollups(parts, configuration)
+            options.derived = rollups
+            let opened = try EventStore.openSettingAside(
                 path: configuration.storePath, now: WallClock.nowMilliseconds(),
                 log: try parts.resolve(), options: options)
+            for chore in rollups?.chores ?? [] { opened.store.add(chore) }
+            return opened
         }
         container.register(EventStore.self) { parts in
             try parts.resolve(EventStore.Opened.self).store
@@ -170,7 +184,8 @@ enum Wiring {
         container.register(QuarantineReplay.self) { parts in
             QuarantineReplay(
                 journal: try parts.resolve(), store: try parts.resolve(),
-                limits: configuration.intakeOptions.limits)
+                limits: configuration.intakeOptions.limits,
+                masking: configuration.masking.events)
         }
     }
 
@@ -180,7 +195,8 @@ enum Wiring {
         reports.add { parts in QuerySection(duration: try parts.resolve(name: "query")) }
         container.register(WorkerPool.self, name: "query", stop: { $0.close() }) { _ in
             WorkerPool(
-                name: "query", threads: configuration.readers, queueLimit: queryQueueLimit)
+                name: "query", threads: configuration.queryWorkers, queueLimit: queryQueueLimit,
+                ownerLimit: queryOwnerLimit)
         }
         container.register(WorkerRoute.self, name: "query") { parts in
             WorkerRoute(
@@ -199,10 +215,14 @@ enum Wiring {
             let store: EventStore = try parts.resolve()
             let workers: WorkerPool = try parts.resolve(name: "query")
             let queries = CachedQueries(
-                QueryService(store.readers), cache: try parts.resolve(), version: store.version,
+                QueryService(store.readers, rollups: configuration.rollups),
+                cache: try parts.resolve(), version: store.version,
                 workers: workers, timeout: configuration.queryTimeout,
-                duration: try parts.resolve(name: "query"))
-            return QueryRoutes(queries: queries, workers: workers, log: try parts.resolve())
+                duration: try parts.resolve(name: "query"), buckets: try parts.resolve(),
+                costs: try parts.resolve())
+            return QueryRoutes(
+                queries: queries, workers: workers, insights: try parts.resolve(),
+                log: try parts.resolve())
         }
         container.register(EventRoutes.self) { parts in
             EventRoutes(
@@ -259,7 +279,8 @@ enum Wiring {
                     readiness.router, authorize: try authorizer(parts, configuration)))
         }
         container.register(Router.self) { parts in
-            try Routes.router(parts, role: configuration.role)
+            try Routes.router(
+                parts, role: configuration.role, logs: configuration.logsStore)
         }
         container.register(
             Serving.self, start: { $0.start() }, stop: { $0.stop(until: shutdown.withLock { $0 }) }
@@ -267,6 +288,7 @@ enum Wiring {
             let intake: EventIntake = try parts.resolve()
             let application = Application(
                 try parts.resolve(), authorize: try authorizer(parts, configuration),
+                readmit: try readmission(parts, configuration),
                 onPassEnd: { intake.passEnded($0) })
             return Serving(
                 try parts.resolve(), application, readiness: try parts.resolve(),

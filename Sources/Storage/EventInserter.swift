@@ -12,7 +12,7 @@ package final class EventInserter {
     private let many: Statement
     private let types: NameDictionary
     private let sources: NameDictionary
-    private var tally = RowTally()
+    private var tally: RowTally
     private let identityHash = IdentityHash()
     private var identity = ByteBuffer(capacity: 512)
     /// Where the bound keys lie while a statement runs.
@@ -56,9 +56,11 @@ package final class EventInserter {
     }
 
     init(
-        _ connection: Connection, secret: Key128, identities: IdentityLookup
+        _ connection: Connection, secret: Key128, identities: IdentityLookup,
+        derived: (any DerivedRows)?
     ) throws(SQLiteError) {
         self.connection = connection
+        tally = RowTally(derived)
         self.identities = identities
         self.secret = secret
         one = try connection.prepare(EventInserter.sql(rows: 1))
@@ -187,7 +189,8 @@ package final class EventInserter {
         tally.inserted(
             TalliedRow(
                 seq: lastSeq, time: row.row.time, typeID: row.type, sourceID: row.source,
-                identity: hash(of: row.row), subject: row.row.subject, data: row.row.data))
+                identity: hash(of: row.row), subject: row.row.subject, data: row.row.data,
+                extensions: row.row.extensions))
     }
 
     private func hash(of row: EventRow) -> UInt64 {

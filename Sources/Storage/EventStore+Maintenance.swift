@@ -28,6 +28,9 @@ extension EventStore {
         StoreChore("identities") { (store, moment) throws(StorageError) in
             try store.attendToIdentities(try store.writer(), moment)
         },
+        StoreChore("dropped rollups") { (store, _) throws(StorageError) in
+            try store.clearDroppedRollups(try store.writer())
+        },
         StoreChore("free space") { (store, moment) throws(StorageError) in
             if moment.isIdle { try store.vacuumStep(try store.writer()) }
         },

@@ -29,6 +29,8 @@ extension EventStore {
             damage.clear()
             return Opened(store: store, setAside: [])
         } catch {
+            // It may hold statements of the connection that has failed.
+            options.derived?.close()
             guard error.code == .corrupt else { throw error }
             let moved = try StoreFile.setAside(path, time: now)
             log.error("damaged store set aside") {

@@ -69,7 +69,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
         }
         readers = ReaderPool(
             path: path, damage: damage, limit: options.readerCount,
-            cacheKiB: options.readerCacheKiB)
+            spared: options.sparedReaders, cacheKiB: options.readerCacheKiB)
         committed = Monitor(
             CommitPoint(
                 position: UInt64(writer.counters.position), lastSeq: writer.counters.lastSeq))
@@ -170,9 +170,13 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             log.warning("store closed without a checkpoint") { $0.add("error", error) }
         }
         writer.identities.index.close()
+        options.derived?.close()
         publish(writer)
         openWriter = nil
     }
+
+    /// Nil after `close`. The writer's thread only.
+    var openedWriter: StoreWriter? { openWriter }
 
     /// - Throws: `closed` after `close`.
     func writer() throws(StorageError) -> StoreWriter {

@@ -5,6 +5,8 @@ package struct EventStoreOptions: Sendable {
     package var writerCacheKiB = 16 << 10
     /// Questions answered at the same time.
     package var readerCount = 4
+    /// Of these, the ones that are not lent to make another question quicker.
+    package var sparedReaders = 0
     package var readerCacheKiB = 1 << 10
     /// A commit returns once the disk has it. For events that come from elsewhere and are
     /// acknowledged there: no journal of ours could give them back after a power failure.
@@ -21,6 +23,8 @@ package struct EventStoreOptions: Sendable {
     package var quarantine = QuarantineLimits()
     package var deadLetters = DeadLetterLimits()
     package var schema = Schema.current
+    /// What is kept of events beside them; nil for nothing.
+    package var derived: (any DerivedRows)?
     /// Identities that are kept in memory before they become a file: 16 MiB, half of it free.
     package var identityTableCount = IdentityTable.fullCount
     /// Rows that are read again when the store is opened, for identities that a kill took from memory.

@@ -19,16 +19,20 @@ package final class ReaderPool: Sendable {
     private let path: String
     private let damage: DamageMarker
     private let limit: Int
+    private let spared: Int
     private let cacheKiB: Int
     private let state = Monitor(State())
 
     /// - Parameters:
     ///   - limit: connections, and so questions at the same time.
+    ///   - spared: connections that are not lent to helpers, so that a question that comes meanwhile
+    ///     finds one.
     ///   - cacheKiB: page cache of each; it grows to this only when it is used.
-    init(path: String, damage: DamageMarker, limit: Int, cacheKiB: Int) {
+    init(path: String, damage: DamageMarker, limit: Int, spared: Int = 0, cacheKiB: Int) {
         self.path = path
         self.damage = damage
         self.limit = limit
+        self.spared = spared
         self.cacheKiB = cacheKiB
     }
 
@@ -37,14 +41,17 @@ package final class ReaderPool: Sendable {
     /// Waits for a free connection, so never on an event loop. Statements end with `deadline`
     /// once the deadline has passed or `isCancelled` says so. A snapshot that is held for long
     /// keeps the write-ahead log from shrinking: have a deadline.
+    /// - Parameter isHelper: it only makes another question quicker, and leaves the spared ones.
     /// - Throws: `busy` if none became free in time; `closed`; what `body` throws.
     package func withReader<Result, Failure: Error>(
-        until deadline: Deadline, isCancelled: (() -> Bool)? = nil,
+        until deadline: Deadline, isCancelled: (() -> Bool)? = nil, isHelper: Bool = false,
         mapping: (StorageError) -> Failure,
         _ body: (Connection) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         let connection: Connection
-        do { connection = try take(until: deadline) } catch { throw mapping(error) }
+        do { connection = try take(until: deadline, leaving: isHelper ? spared : 0) } catch {
+            throw mapping(error)
+        }
         defer { giveBack(connection) }
         connection.limit(until: deadline, isCancelled: isCancelled)
         do {
@@ -88,10 +95,12 @@ package final class ReaderPool: Sendable {
         state.wait(until: deadline, for: { $0.opened == 0 }, then: { _ in true }) ?? false
     }
 
-    private func take(until deadline: Deadline) throws(StorageError) -> Connection {
+    private func take(
+        until deadline: Deadline, leaving spared: Int
+    ) throws(StorageError) -> Connection {
         let lease = state.wait(
             until: deadline,
-            for: { $0.isClosed || !$0.idle.isEmpty || $0.opened < self.limit },
+            for: { $0.isClosed || $0.opened - $0.idle.count + spared < self.limit },
             then: { state -> Lease in
                 if state.isClosed { return .closed }
                 if let connection = state.idle.popLast() { return .connection(connection) }

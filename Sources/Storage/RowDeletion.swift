@@ -7,19 +7,25 @@ struct RowDeletion {
     private let connection: Connection
     private let counters: StoreCounters
     private let reader: RowReader
-    private var tally = RowTally()
+    private var tally: RowTally
     private var seqs: [Int64] = []
 
     /// - Parameter counters: of the transaction so far.
-    init(_ connection: Connection, _ counters: StoreCounters) {
+    init(
+        _ connection: Connection, _ counters: StoreCounters, _ derived: (any DerivedRows)?
+    ) {
+        tally = RowTally(derived)
         self.connection = connection
         self.counters = counters
-        reader = RowReader(connection)
+        reader = RowReader(connection, readsContent: derived != nil)
     }
 
     var count: Int { seqs.count }
 
-    /// Takes the row on which `select`, which has `RowReader.columns`, stands.
+    /// The columns of the rows that `add` takes, for a `SELECT … FROM event_rows`.
+    var columns: String { reader.columns }
+
+    /// Takes the row on which `select`, which has `columns`, stands.
     mutating func add(_ select: Statement) throws(SQLiteError) {
         let row = try reader.row(select)
         seqs.append(row.seq)
@@ -44,11 +50,20 @@ struct RowReader {
     private let names: EventNames
     private let hash = IdentityHash()
 
-    init(_ connection: Connection) { names = EventNames(connection) }
+    private let readsContent: Bool
+
+    /// - Parameter readsContent: whether somebody needs more of a row than its identity; it costs the
+    ///   reading of all of it.
+    init(_ connection: Connection, readsContent: Bool = false) {
+        names = EventNames(connection)
+        self.readsContent = readsContent
+    }
 
     /// For a `SELECT … FROM event_rows`.
-    static let columns =
-        "seq, time, type_id, source_id, key, id" + (RowTally.readsContent ? ", subject, data" : "")
+    var columns: String {
+        "seq, time, type_id, source_id, key, id"
+            + (readsContent ? ", subject, data, extensions" : "")
+    }
 
     /// The row on which `select` stands; its bytes are valid until the next step.
     func row(_ select: Statement) throws(SQLiteError) -> TalliedRow {
@@ -61,7 +76,8 @@ struct RowReader {
         return TalliedRow(
             seq: select.integer(0), time: select.integer(1), typeID: select.integer(2),
             sourceID: select.integer(3), identity: identity,
-            subject: RowTally.readsContent ? select.bytesOrNil(6) : nil,
-            data: RowTally.readsContent ? select.bytesOrNil(7) : nil)
+            subject: readsContent ? select.bytesOrNil(6) : nil,
+            data: readsContent ? select.bytesOrNil(7) : nil,
+            extensions: readsContent ? select.bytesOrNil(8) : nil)
     }
 }

@@ -11,7 +11,9 @@ package struct Schema: Sendable {
 
     package init(steps: [String]) { self.steps = steps }
 
-    package static let current = Schema(steps: [version1, version2, version3, version4, version5])
+    package static let current = Schema(steps: [
+        version1, version2, version3, version4, version5, version6,
+    ])
 
     package var version: Int { steps.count }
 
@@ -145,4 +147,32 @@ package struct Schema: Sendable {
     /// (`IdentityIndex`). The index goes when these have every row, which is no step of SQL; the version
     /// keeps out programs that rely on it.
     package static let version5 = "SELECT 1;"
+
+    /// Rollups: which there are, their rows, and what is true of the rows of one bucket of time. A
+    /// rollup without a name is used by nobody and goes step by step. `bucket` is the start,
+    /// milliseconds since 1970.
+    package static let version6 = """
+        CREATE TABLE rollup_names(
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT UNIQUE,
+            fingerprint INTEGER NOT NULL,
+            filled INTEGER NOT NULL,
+            fill_end INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE rollup_rows(
+            rollup_id INTEGER NOT NULL,
+            bucket INTEGER NOT NULL,
+            key BLOB NOT NULL,
+            count INTEGER NOT NULL,
+            state BLOB NOT NULL,
+            PRIMARY KEY(rollup_id, bucket, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE rollup_buckets(
+            rollup_id INTEGER NOT NULL,
+            bucket INTEGER NOT NULL,
+            groups INTEGER NOT NULL,
+            flags INTEGER NOT NULL,
+            PRIMARY KEY(rollup_id, bucket)
+        ) STRICT, WITHOUT ROWID;
+        """
 }

@@ -23,15 +23,15 @@ extension EventStore {
     private static func fillStep(
         _ connection: Connection, _ counters: inout StoreCounters
     ) throws(SQLiteError) {
+        let reader = RowReader(connection)
         let select = try connection.cached(
             """
-            SELECT \(RowReader.columns) FROM event_rows WHERE seq > ?1 AND seq <= ?2
+            SELECT \(reader.columns) FROM event_rows WHERE seq > ?1 AND seq <= ?2
             ORDER BY seq LIMIT ?3
             """)
         select.bind(1, counters.setHashFilled)
         select.bind(2, counters.setHashEnd)
         select.bind(3, fillRows)
-        let reader = RowReader(connection)
         var tally = GenerationTally()
         var count: Int64 = 0
         var last = counters.setHashEnd

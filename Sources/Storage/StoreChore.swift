@@ -32,35 +32,4 @@ package struct StoreChore: Sendable {
         self.isUrgent = isUrgent
         self.run = run
     }
-
-    /// Deletes events that are older than `retention`: a step at a time while there is something,
-    /// else once a minute.
-    package static func retention(_ retention: Duration) -> StoreChore {
-        let schedule = Locked(RetentionSchedule(retention: retention))
-        return StoreChore("retention") { (store, moment) throws(StorageError) in
-            let cutoff = schedule.withLock { $0.dueCutoff(now: moment.now, wall: moment.wall) }
-            guard let cutoff else { return }
-            let step = try store.retain(after: cutoff)
-            schedule.withLock { $0.ran(isDone: step.isDone, now: moment.now) }
-        }
-    }
-}
-
-/// When old events are deleted.
-private struct RetentionSchedule {
-    private static let interval = Duration.seconds(60)
-
-    private let retention: Duration
-    private var next = MonotonicTime(nanoseconds: 0)
-
-    init(retention: Duration) { self.retention = retention }
-
-    /// The time, in milliseconds since 1970, before which events go; nil if nothing is due.
-    func dueCutoff(now: MonotonicTime, wall: Int64) -> Int64? {
-        now >= next ? wall - retention.wholeMilliseconds : nil
-    }
-
-    mutating func ran(isDone: Bool, now: MonotonicTime) {
-        if isDone { next = now + RetentionSchedule.interval }
-    }
 }

@@ -22,6 +22,9 @@ final class StoreWriter {
     var isSyncFailed = false
     private let damage: DamageMarker
     let version = StoreVersion()
+    private let derived: (any DerivedRows)?
+    /// Rows of rollups that nobody uses may be there.
+    var hasDroppedRollups = true
 
     /// Opens or creates the database, brings it to the schema's version, and moves what a crash
     /// left in the write-ahead log into the file. SQLite checks the sums of the log while it reads
@@ -31,6 +34,7 @@ final class StoreWriter {
     ) throws(StorageError) {
         self.path = path
         self.damage = damage
+        derived = options.derived
         let connection = try examine(path) { () throws(SQLiteError) in
             try Connection(path: path, role: .writer, cacheKiB: options.writerCacheKiB)
         }
@@ -52,8 +56,10 @@ final class StoreWriter {
             tableCount: options.identityTableCount, log: log)
         try StoreWriter.complete(identities, options)
         inserter = try examine(path) { () throws(SQLiteError) in
-            try EventInserter(connection, secret: opened.0, identities: identities)
+            try EventInserter(
+                connection, secret: opened.0, identities: identities, derived: options.derived)
         }
+        try StoreWriter.open(options.derived, connection, lastSeq: opened.1.lastSeq, path: path)
         self.identities = identities
         self.connection = connection
         counters = opened.1
@@ -98,8 +104,22 @@ final class StoreWriter {
             counters = next
             return result
         } catch {
+            derived?.rolledBack()
             note(error)
             throw error
+        }
+    }
+
+    /// What is derived from events, or nothing: what is kept without being told of every row would be
+    /// wrong, so without anybody who keeps rollups there are none.
+    private static func open(
+        _ derived: (any DerivedRows)?, _ connection: Connection, lastSeq: Int64, path: String
+    ) throws(StorageError) {
+        try examine(path) { () throws(SQLiteError) in
+            try connection.transaction { () throws(SQLiteError) in
+                guard let derived else { return try RollupCatalogue(connection).dropAll() }
+                try derived.open(connection, lastSeq: lastSeq)
+            }
         }
     }
 
@@ -136,6 +156,7 @@ final class StoreWriter {
             "SELECT minute FROM generations ORDER BY type_id DESC, minute DESC LIMIT 1",
             "SELECT max(seq) FROM quarantine", "SELECT seq FROM events LIMIT 1",
             "SELECT max(seq) FROM dead_letters", "SELECT count(*) FROM sinks",
+            "SELECT count(*) FROM rollup_names", "SELECT max(rollup_id) FROM rollup_rows",
         ] { _ = try connection.integer(sql) }
     }
 

@@ -21,20 +21,28 @@ package final class Histogram: Sendable {
     ]
 
     package let bounds: [Double]
+    private let boundsNanoseconds: [UInt64]
     private let counters: [Counter]
     private let sumNanoseconds = Atomic<UInt64>(0)
 
     package init(bounds: [Double] = Histogram.durationBoundsSeconds) {
         self.bounds = bounds
+        boundsNanoseconds = bounds.map { UInt64(($0 * 1e9).rounded()) }
         counters = (0...bounds.count).map { _ in Counter() }
     }
 
     package func observe(_ duration: Duration) {
-        let seconds = duration.inSeconds
+        observe(nanoseconds: UInt64(clamping: duration.wholeNanoseconds))
+    }
+
+    /// The same without a `Duration`, whose parts take 128-bit divisions.
+    package func observe(nanoseconds: UInt64) {
         var bucket = 0
-        while bucket < bounds.count, seconds > bounds[bucket] { bucket += 1 }
+        while bucket < boundsNanoseconds.count, nanoseconds > boundsNanoseconds[bucket] {
+            bucket += 1
+        }
         counters[bucket].add()
-        sumNanoseconds.add(UInt64(duration.wholeNanoseconds), ordering: .relaxed)
+        sumNanoseconds.add(nanoseconds, ordering: .relaxed)
     }
 
     package var snapshot: HistogramSnapshot {

@@ -10,6 +10,8 @@ struct Bench {
     /// Ids that one side of `identity` stores.
     let ids: Int
     /// Where data may lie; goes away at the end.
+    /// A file of events, one a line, that `dashboard` asks about; nil for made ones.
+    let eventsPath: String?
     let scratch: ScratchDirectory
     /// The release binary of the service.
     let serverPath: String

@@ -37,6 +37,9 @@ struct MeasureCommand: ParsableCommand {
     @Option(help: "Ids that `identity` stores in each round.")
     var ids = 1_000_000
 
+    @Option(help: "Events of web requests, one a line, that `dashboard` asks about.")
+    var events: String?
+
     @Option(help: "Write the figures to this file as well, as JSON.")
     var json: String?
 
@@ -70,7 +73,8 @@ struct MeasureCommand: ParsableCommand {
         Interruption.clearsUp(scratch)
         defer { scratch.remove() }
         let bench = Bench(
-            time: .seconds(seconds), rounds: rounds, rows: rows, ids: ids, scratch: scratch,
+            time: .seconds(seconds), rounds: rounds, rows: rows, ids: ids,
+            eventsPath: events, scratch: scratch,
             serverPath: server ?? BuildFolder.program("millrace"))
         let machine = MachineState()
         printConditions(machine, scratch)

@@ -16,7 +16,8 @@ import Testing
         var content = CacheContent(body: Bytes("1"))
         content.stamp = stamp.map { GenerationStamp(count: $0, setHash: 9) }
         let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: 0, content,
+            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
+            content,
             computedAt: start, lifetime: lifetime)
         let now = present.map { count in
             PresentStamp { GenerationStamp(count: count, setHash: 9) }
@@ -46,7 +47,8 @@ import Testing
         var content = CacheContent(body: Bytes("1"))
         content.stamp = GenerationStamp(count: 3, setHash: 9)
         let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: 0, content,
+            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
+            content,
             computedAt: start, lifetime: .hundredSeconds)
         let conditions = CacheConditions()
         let same = PresentStamp { GenerationStamp(count: 3, setHash: 9) }
@@ -60,7 +62,8 @@ import Testing
         var content = CacheContent(body: Bytes("1"))
         content.stamp = GenerationStamp(count: 3, setHash: 1)
         let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: 0, content,
+            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
+            content,
             computedAt: start, lifetime: .hundredSeconds)
         var conditions = CacheConditions()
         conditions.maxStale = .zero
@@ -73,7 +76,8 @@ import Testing
         var content = CacheContent(body: Bytes("1"))
         content.stamp = GenerationStamp(count: 3, setHash: 1)
         let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: 0, content,
+            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
+            content,
             computedAt: start, lifetime: .hundredSeconds)
         var conditions = CacheConditions()
         #expect(Freshness.judge(entry, conditions, unknown, at: start + .seconds(0.5)) == .fresh)
@@ -87,7 +91,8 @@ import Testing
         content.stamp = GenerationStamp(count: 3, setHash: 1)
         content.version = 7
         let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: 0, content,
+            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
+            content,
             computedAt: start, lifetime: .hundredSeconds)
         var strict = CacheConditions()
         strict.maxStale = .zero

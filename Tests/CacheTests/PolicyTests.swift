@@ -101,11 +101,12 @@ import Testing
                 index.remove(hash, node)
             } else {
                 model[hash] = UInt32(step + 3)
-                index.insert(hash, UInt32(step + 3))
+                index.insert(hash, UInt32(step + 3), UInt(step))
             }
             if step % 100 == 0 {
                 for (hash, node) in model {
-                    #expect(index.find(hash) { $0 == node } == node)
+                    let found = index.find(hash) { $0 == node && $1 == UInt(node) - 3 }
+                    #expect(found == node)
                 }
                 #expect(index.count == model.count)
             }

@@ -21,6 +21,12 @@ def map_body(context, body):
     return whole(body)
 
 
+@schemathesis.serializer("application/x-protobuf")
+def raw(context, value):
+    """Bytes that are no message are as good as any for what the schema says of them."""
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
 @schemathesis.serializer(
     "application/x-ndjson",
     "application/ndjson",

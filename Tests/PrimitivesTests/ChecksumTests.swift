@@ -17,14 +17,21 @@ struct ChecksumTests {
         #expect(bytes.withUnsafeBytes { crc32c($0) } == crc)
     }
 
-    /// From CPython, whose hash of bytes is SipHash-1-3 (PYTHONHASHSEED=0 makes the key zero).
+    /// From an implementation in Python that also computes the published values of SipHash-2-4-128;
+    /// key 00…0f.
     @Test(arguments: [
-        ("a", 0x4074_48d2_b89b_1813 as UInt64), ("abcdefg", 0x6db1_2aae_9070_f506),
-        ("abcdefgh", 0x3f7b_849c_0b8e_35ea), ("query:v1:42", 0xb226_ce0d_4b57_ee93),
+        ("", 0xbea5_8827_b2bc_7ee7 as UInt64, 0x0130_30dd_6adb_62fd as UInt64),
+        ("a", 0xa84f_7c63_de37_3c08 as UInt64, 0x678a_ae37_5dd7_2f49 as UInt64),
+        ("abcdefg", 0x3e17_2b76_d40b_c7df as UInt64, 0x9948_5dcf_cae9_e9cc as UInt64),
+        ("abcdefgh", 0x46bd_fc47_5a26_a073 as UInt64, 0x2d95_335a_0f9f_abc8 as UInt64),
+        ("query:v1:42", 0xf891_056e_d151_dc78 as UInt64, 0xd5af_beb9_8697_7081 as UInt64),
     ])
-    func `SipHash-1-3 is what another implementation computes`(text: String, hash: UInt64) {
+    func `SipHash-1-3-128 is what another implementation computes`(
+        text: String, low: UInt64, high: UInt64
+    ) {
         let bytes = Bytes(text)
-        #expect(keyedHash(bytes.span, key: Key128(high: 0, low: 0)) == hash)
+        let key = Key128(high: 0x0706_0504_0302_0100, low: 0x0F0E_0D0C_0B0A_0908)
+        #expect(keyedHash128(bytes.span, key: key) == Key128(high: high, low: low))
     }
 
     @Test func `continues a CRC-32C from any place`() {

@@ -1,3 +1,4 @@
+import Cache
 import Primitives
 import SQLite
 import Storage
@@ -26,6 +27,8 @@ final class EventFile {
     private let writer: Connection
     private let directory: TemporaryDirectory
     private var nextKey: UInt64 = 1
+    /// What each question with an interval is asked a second time with.
+    let buckets = BucketReuse(MemoryTier(.bytes(64 << 20)), BucketCounters())
 
     init(_ events: [TestEvent] = []) throws {
         directory = try TemporaryDirectory()
@@ -91,6 +94,12 @@ final class EventFile {
         let plan = try QueryPlan(request, now: now)
         let answer = try QueryBackend.scan.run(
             plan, on: reader, deadline: .after(.seconds(20 * slowness)))
+        if !request.explain, request.interval != nil {
+            let pieced = try QueryBackend.scan.run(
+                plan, on: reader, reuse: buckets, deadline: .after(.seconds(20 * slowness)))
+            #expect(answer.body.text == pieced.body.text)
+            #expect(answer.next == pieced.next)
+        }
         if !request.explain, request.metrics.allSatisfy(\.isSQL) {
             let oracle = try QueryBackend.sql.run(
                 plan, on: reader, deadline: .after(.seconds(20 * slowness)))

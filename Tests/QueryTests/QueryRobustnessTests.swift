@@ -16,7 +16,8 @@ import Testing
     ]
     private static let names = [
         "metric", "event", "from", "to", "interval", "tz", "group_by", "where", "where", "order",
-        "limit", "cursor", "fill", "cache", "max_stale", "explain", "format", "shape", "other",
+        "limit", "cursor", "fill", "cache", "max_stale", "explain", "format", "shape",
+        "rollup", "other",
     ]
 
     @Test func `answers or refuses whatever it is sent`() throws {

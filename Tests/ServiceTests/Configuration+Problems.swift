@@ -12,7 +12,9 @@ extension Configuration {
     }
 
     /// What a file with this text sets.
-    static func load(yaml: String) throws -> Configuration {
-        try TemporaryFile(yaml).use { try Configuration.load(flags: ["config": $0]) }
+    static func load(environment: [String: String] = [:], yaml: String) throws -> Configuration {
+        try TemporaryFile(yaml).use {
+            try Configuration.load(flags: ["config": $0], environment: environment)
+        }
     }
 }

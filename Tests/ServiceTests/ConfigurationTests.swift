@@ -19,7 +19,7 @@ import Testing
         #expect(configuration.bodyMinRateBytes == 1024)
         #expect(configuration.journalMaxBytes == 1 << 30)
         #expect(configuration.journalSync == .always)
-        #expect(configuration.retention == nil)
+        #expect(configuration.retention.keepsAll)
         #expect(configuration.shutdownTimeout == .seconds(30))
         #expect(configuration.accessLog == .errors)
         #expect(configuration.corsOrigins.isEmpty)
@@ -36,7 +36,7 @@ import Testing
                 environment: ["MILLRACE_PORT": "1002", "MILLRACE_RETENTION": "2d"])
         }
         #expect(configuration.port == 1003)
-        #expect(configuration.retention == .seconds(2 * 86_400))
+        #expect(configuration.retention.standard == .seconds(2 * 86_400))
         #expect(configuration.readers == 3)
         #expect(configuration.jsonDepth == 32)
     }
@@ -71,7 +71,7 @@ import Testing
                 "access-log: off\nretention: off\ninsecure-no-auth: yes\nlog: {level: warn, format: json}"
         )
         #expect(configuration.accessLog == .off)
-        #expect(configuration.retention == nil)
+        #expect(configuration.retention.keepsAll)
         #expect(configuration.insecureNoAuth)
         #expect(configuration.logFormat == .json)
     }

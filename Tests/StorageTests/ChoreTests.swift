@@ -46,7 +46,7 @@ import Testing
     @Test func `retention goes on until nothing is older, then looks once a minute`() throws {
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)
-        store.add(.retention(.seconds(60)))
+        store.add(.retention(RetentionPolicy(standard: .seconds(60))))
         try store.write([TestEvent(id: "old"), TestEvent(id: "new", time: start + 180_000)])
         try store.maintain(now: at, wall: start + 180_000, isIdle: false)
         #expect(try store.ids() == ["new"])

@@ -43,6 +43,8 @@ extension EventStore {
         let old = try Connection(path: folder.database, role: .writer)
         try old.execute("ALTER TABLE generations DROP COLUMN set_hash")
         try old.execute("DELETE FROM meta WHERE key LIKE 'set_hash%'")
+        try old.execute(
+            "DROP TABLE rollup_names; DROP TABLE rollup_rows; DROP TABLE rollup_buckets")
         try old.execute("PRAGMA user_version = 3")
     }
 

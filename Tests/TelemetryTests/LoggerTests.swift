@@ -1,3 +1,4 @@
+import Masking
 import Primitives
 import Telemetry
 import TestSupport
@@ -131,20 +132,53 @@ import Testing
         #expect(lines[1].hasSuffix("\"message\":\"outside\"}\n"))
     }
 
-    @Test func `a masker sees the text of each field and replaces it before any sink`() throws {
+    @Test func `what varies in a record is masked before any sink sees it`() throws {
         var options = LogOptions()
-        options.masker = { key, text, output in
-            guard String(decoding: key, as: UTF8.self) == "mail" else { return false }
-            output.append("[\(text.count)]")
-            return true
-        }
+        options.masker = .standard
         let log = CollectedLog(options: options)
-        log.logger.info("a visitor") {
-            $0.add("mail", "a@example.org")
-            $0.add("name", "a@example.org")
+        Array("ann@example.com".utf8).withUnsafeBytes { id in
+            let trace = TraceContext(
+                traceID: Key128(high: 1, low: 2), spanID: 3, parentID: 0, isSampled: true)
+            LogCorrelation.with(trace, requestID: id) {
+                log.logger.info("a visitor") {
+                    $0.add("text", "mail to bob@example.org from 203.0.113.7")
+                    $0.add("json", #"{"password":"hunter2","n":1}"#)
+                    $0.add("api_key", "anything")
+                    $0.add("pin", 1234)
+                    $0.add("cached", true)
+                    $0.add("count", 7)
+                }
+            }
         }
         let line = try #require(log.close().first)
-        #expect(line.contains(#""mail":"[13]","name":"a@example.org"}"#), "\(line)")
+        let wanted =
+            #""text":"mail to [EMAIL] from 203.0.113.0/24","#
+            + #""json":"{\"password\":\"[REDACTED]\",\"n\":1}","api_key":"[REDACTED]","#
+            + #""pin":"[REDACTED]","cached":true,"count":7,"request_id":"[EMAIL]""#
+        #expect(line.contains(wanted), "\(line)")
+    }
+
+    @Test func `text for people is masked as well, and a match is counted once`() throws {
+        var options = LogOptions()
+        let masker = try Masker(MaskingPolicy())
+        options.masker = masker
+        let lines = Locked<[String]>([])
+        final class Collecting: LogSink {
+            let name = "collecting"
+            let lines: Locked<[String]>
+            init(_ lines: Locked<[String]>) { self.lines = lines }
+            func write(_ written: UnsafeRawBufferPointer) {
+                lines.withLock { $0.append(String(decoding: written, as: UTF8.self)) }
+            }
+        }
+        let sink: (LogLook) -> LogOutput = { LogOutput(Collecting(lines), $0) }
+        let log = Logger(
+            level: .info, options: options, outputs: [sink(.json), sink(.text(isColoured: false))])
+        log.info("a visitor") { $0.add("mail", "ann@example.com") }
+        log.close()
+        let found = lines.withLock { $0 }
+        #expect(found.count == 2 && found.allSatisfy { $0.contains("[EMAIL]") }, "\(found)")
+        #expect(masker.counts.first { $0.name == "email" }?.count == 1)
     }
 
     @Test func `of many equal records some are kept, and the next one says how many were not`()

@@ -16,11 +16,15 @@ package final class RawServer: Sendable {
     private let state = Locked(State())
     private let acceptor: Locked<Thread?> = Locked(nil)
 
-    /// - Parameter handler: serves one connection, on a thread of its own; the connection is
-    ///   closed when it returns.
-    package init(_ handler: @escaping @Sendable (RawConnection) -> Void) throws {
+    /// - Parameters:
+    ///   - port: that of a predecessor, which is closed; 0 takes any free one.
+    ///   - handler: serves one connection, on a thread of its own; the connection is closed when it
+    ///     returns.
+    package init(
+        port: UInt16 = 0, _ handler: @escaping @Sendable (RawConnection) -> Void
+    ) throws {
         self.handler = handler
-        (listener, port) = try Loopback.listen()
+        (listener, self.port) = try Loopback.listen(on: port)
         let (listener, state) = (listener, state)
         let thread = Thread(name: "raw-server") {
             RawServer.accept(on: listener, state, handler)

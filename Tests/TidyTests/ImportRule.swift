@@ -18,6 +18,7 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "CSimdJSON", allowed: ["Primitives"]),
         ImportRule(module: "CPlatform", allowed: ["Primitives"]),
         ImportRule(module: "CRE2", allowed: ["Masking"]),
+        ImportRule(module: "CMaskScan", allowed: ["Masking"]),
         ImportRule(module: "CLogRing", allowed: ["Telemetry"]),
         ImportRule(module: "CJSONFields", allowed: ["Query"]),
         // It replaces malloc, which no service may have.
@@ -33,10 +34,11 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "Events", allowed: ["Service", "millrace-bench"]),
         ImportRule(module: "Query", allowed: ["Service", "millrace-bench"]),
         ImportRule(module: "Cache", allowed: ["Query", "Service", "millrace-bench"]),
-        ImportRule(module: "Logs", allowed: ["Service"]),
+        ImportRule(module: "Logs", allowed: ["Service", "millrace-bench"]),
+        ImportRule(module: "OTLPMessages", allowed: ["Telemetry", "Logs", "Service"]),
         ImportRule(module: "Service", allowed: ["millrace", "millrace-bench"]),
         ImportRule(module: "Redis", allowed: ["Events", "Cache", "Service"]),
-        ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Service"]),
+        ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Logs", "Service"]),
         // It starts and kills processes, which no service may.
         ImportRule(module: "ProcessSupport", allowed: ["millrace-bench"]),
         // Environment and command line are read in one room.

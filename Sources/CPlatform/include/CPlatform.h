@@ -10,7 +10,10 @@ uint32_t millrace_crc32c(uint32_t crc, const void *bytes, size_t count);
 void millrace_siphash128(const uint8_t *key, const void *bytes, size_t count, uint8_t *out);
 
 /// SipHash-1-3 with a 64-bit result: half the rounds, for tables whose keys others choose.
-uint64_t millrace_siphash13(uint64_t k0, uint64_t k1, const void *bytes, size_t count);
+struct millrace_hash128 {
+    uint64_t high, low;
+};
+struct millrace_hash128 millrace_siphash13_128(uint64_t k0, uint64_t k1, const void *bytes, size_t count);
 
 /// Sets the calling thread's nice value (Linux has one per thread) and name (15 bytes at most).
 /// Returns 0 or errno.

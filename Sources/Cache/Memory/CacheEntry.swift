@@ -31,11 +31,14 @@ package struct CacheLifetime: Sendable, Equatable {
 /// One answer and what is known of it. Nothing changes after it was made, except when it was last
 /// found to be what the data says, and what hangs on it. Any thread.
 package final class CacheEntry: @unchecked Sendable {  // Constants and atomics.
+    /// What is looked at on the way of a hit comes first, so that it shares a line of the processor's
+    /// cache with the count of references.
+    let hash: UInt64
+    /// Together with `hash` 128 bits that stand for the key.
+    private let check: UInt64
+    package let hardExpiry: MonotonicTime
     private let keyBase: UnsafeMutableRawPointer
     private let keyCount: Int
-    let hash: UInt64
-    /// Nothing else is compared on the way of a hit, so these lie beside the key.
-    package let hardExpiry: MonotonicTime
     private let verified: Atomic<UInt64>
     /// The version of the data for which the answer is known to be right; 0 if none is.
     private let version: Atomic<UInt64>
@@ -60,19 +63,21 @@ package final class CacheEntry: @unchecked Sendable {  // Constants and atomics.
     /// Until then somebody is having a new answer computed.
     private let claimed = Atomic<UInt64>(0)
     private let attached = Atomic<UnsafeRawPointer?>(nil)
+    private let left = Atomic<Bool>(false)
 
-    /// This object 216 bytes, two `Bytes` 2 × (48 + 16), padding 2 × 64, what `malloc` adds to five
-    /// blocks 5 × 16, node 24, pointer 8 and index 32 (tables are half full after they grew, so
+    /// This object 232 bytes, two `Bytes` 2 × (48 + 16), padding 2 × 64, what `malloc` adds to five
+    /// blocks 5 × 16, node 24, pointer 8 and index 64 (tables are half full after they grew, so
     /// twice the size), sketch 16.
-    package static let overheadBytes = 632
+    package static let overheadBytes = 680
 
     init(
-        key: UnsafeRawBufferPointer, hash: UInt64, _ content: CacheContent,
+        key: UnsafeRawBufferPointer, hash: Key128, _ content: CacheContent,
         computedAt: MonotonicTime, lifetime: CacheLifetime
     ) {
         keyBase = CacheEntry.copy(key)
         keyCount = key.count
-        self.hash = hash
+        self.hash = hash.low
+        check = hash.high
         self.computedAt = computedAt
         verified = Atomic(computedAt.nanoseconds)
         version = Atomic(content.version)
@@ -103,11 +108,14 @@ package final class CacheEntry: @unchecked Sendable {  // Constants and atomics.
         UnsafeRawBufferPointer(start: keyBase, count: keyCount)
     }
 
+    /// The secret hash of its key.
+    var identity: Key128 { Key128(high: check, low: hash) }
+
+    /// Whether it is under the key with this hash. The hash is secret and has 128 bits, so nobody finds
+    /// two keys that share one, and the key itself, a line of memory further on, need not be read
+    /// (decision 52).
     @inline(__always)
-    func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
-        guard other.count == keyCount, let base = other.baseAddress else { return false }
-        return memcmp(base, keyBase, keyCount) == 0
-    }
+    func hasKey(hashing other: Key128) -> Bool { hash == other.low && check == other.high }
 
     /// Whether it answers for a while after its lifetime.
     var hasStalePeriod: Bool { staleUntil > freshUntil }
@@ -147,6 +155,12 @@ package final class CacheEntry: @unchecked Sendable {  // Constants and atomics.
         }
     }
     private static let verifyStep: UInt64 = 1_000_000
+
+    /// It is no longer in the tier: replaced, evicted, expired or purged. Whoever still has it may
+    /// finish with it, and should not answer another question by it.
+    package var hasLeft: Bool { left.load(ordering: .acquiring) }
+    /// Under the shard's lock.
+    func leave() { left.store(true, ordering: .releasing) }
 
     /// An object that lives as long as the entry, such as a prepared reply.
     package var attachment: AnyObject? {

@@ -45,7 +45,7 @@ struct FrequencySketch {
         var least = UInt64(FrequencySketch.highestCount)
         for row in 0..<4 {
             let (word, shift) = place.counter(row)
-            least = min(least, (words[word] >> shift) & 15)
+            least = min(least, (words[word] &>> shift) & 15)
         }
         return Int(truncatingIfNeeded: least)
     }
@@ -56,8 +56,9 @@ struct FrequencySketch {
         var hasChanged = false
         for row in 0..<4 {
             let (word, shift) = place.counter(row)
-            if (words[word] >> shift) & 15 < 15 {
-                words[word] &+= 1 << shift
+            let counters = words[word]
+            if (counters &>> shift) & 15 < 15 {
+                words[word] = counters &+ (1 &<< shift)
                 hasChanged = true
             }
         }
@@ -114,9 +115,10 @@ struct FrequencySketch {
 
         @inline(__always)
         func counter(_ row: Int) -> (word: Int, shift: UInt64) {
-            let bits = choices >> UInt64(row * 8)
-            let word = firstWord + row * 2 + Int(truncatingIfNeeded: bits & 1)
-            return (word, ((bits >> 1) & 15) << 2)
+            // Masking shifts: the others look whether the distance is in range.
+            let bits = choices &>> UInt64(truncatingIfNeeded: row &* 8)
+            let word = firstWord &+ row &* 2 &+ Int(truncatingIfNeeded: bits & 1)
+            return (word, ((bits &>> 1) & 15) &<< 2)
         }
     }
 }

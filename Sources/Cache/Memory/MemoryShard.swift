@@ -4,8 +4,13 @@ import Primitives
 /// among them, all changed together under one lock. A map and a policy that are changed apart lose
 /// entries or grow without bound.
 ///
+/// A hit is only noted. Sixty-four of them are told to policy and sketch together, which reads their
+/// nodes at the same time instead of one after the other; and before anything is added or removed, so
+/// that it makes no difference to what stays.
+///
 /// Invariants, whenever the lock is free:
-/// - the index holds exactly the nodes that the policy has in use, each under its entry's hash;
+/// - the index holds exactly the nodes that the policy has in use, each under its entry's hash and
+///   with its entry's address;
 /// - `entries[node]` is retained once for each of them;
 /// - the sum of their weights is at most the capacity.
 final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
@@ -15,6 +20,10 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
     private var sketch: FrequencySketch
     private var entries: UnsafeMutablePointer<Unmanaged<CacheEntry>?>
     private var entryCapacity: Int
+    /// Nodes of hits that policy and sketch have not been told of.
+    private let noted: UnsafeMutablePointer<UInt32>
+    private var notedCount = 0
+    private static let notedLimit = 64
     private var windowShare: Double
     private var counts = MemoryCounts()
     /// Where the next sweep goes on.
@@ -30,48 +39,53 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
         entries.initialize(repeating: nil, count: entryCapacity)
         self.windowShare = windowShare
         self.weighsBytes = weighsBytes
+        noted = .allocate(capacity: MemoryShard.notedLimit)
+        noted.initialize(repeating: 0, count: MemoryShard.notedLimit)
     }
 
     deinit {
         for node in 0..<entryCapacity { entries[node]?.release() }
         entries.deallocate()
+        noted.deallocate()
         policy.destroy()
         index.destroy()
         sketch.destroy()
     }
 
     /// The entry of this key, and the question counted, whatever comes of it.
-    func get(_ hash: UInt64, _ key: UnsafeRawBufferPointer, at now: MonotonicTime) -> CacheEntry? {
+    func get(_ hash: Key128, at now: MonotonicTime) -> CacheEntry? {
         lock.lock()
-        sketch.count(hash)
-        let node = find(hash, key)
-        guard node != 0, let entry = entries[Int(node)] else {
+        let (node, found) = find(hash)
+        guard let found else {
+            sketch.count(hash.low)
             counts.misses &+= 1
             lock.unlock()
             return nil
         }
-        let isAlive = entry._withUnsafeGuaranteedRef { now < $0.hardExpiry }
-        guard isAlive else {
+        guard found._withUnsafeGuaranteedRef({ now < $0.hardExpiry }) else {
+            sketch.count(hash.low)
             counts.misses &+= 1
             counts.expired &+= 1
-            take(node, hash)
+            tellHits()
+            take(node, hash.low)
             lock.unlock()
-            entry.release()
+            found.release()
             return nil
         }
-        policy.touch(node)
+        noted[notedCount] = node
+        notedCount += 1
+        if notedCount == MemoryShard.notedLimit { tellHits() }
         counts.hits &+= 1
-        let found = entry.takeUnretainedValue()
+        let entry = found.takeUnretainedValue()
         lock.unlock()
-        return found
+        return entry
     }
 
     /// The entry of this key, without a trace.
-    func peek(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> CacheEntry? {
+    func peek(_ hash: Key128) -> CacheEntry? {
         lock.lock()
         defer { lock.unlock() }
-        let node = find(hash, key)
-        return node == 0 ? nil : entries[Int(node)]?.takeUnretainedValue()
+        return find(hash).entry?.takeUnretainedValue()
     }
 
     /// Stores `entry`, or replaces the one of its key, if `mayReplace` agrees. What must go for it
@@ -82,12 +96,12 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
         let weight = UInt32(clamping: weighsBytes ? entry.weight : 1)
         var gone: [Unmanaged<CacheEntry>] = []
         lock.lock()
+        tellHits()
         if windowShare != self.windowShare {
             self.windowShare = windowShare
             policy.setWindow(share: windowShare)
         }
-        let node = find(entry.hash, entry.key)
-        let before = node == 0 ? nil : entries[Int(node)]
+        let (node, before) = find(entry.identity)
         guard isWanted(before?.takeUnretainedValue()) else {
             counts.outdated &+= 1
             lock.unlock()
@@ -95,8 +109,10 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
         }
         var isStored = true
         if let before {
+            before._withUnsafeGuaranteedRef { $0.leave() }
             gone.append(before)
             entries[Int(node)] = Unmanaged.passRetained(entry)
+            index.replace(entry.hash, node, MemoryShard.address(entry))
             policy.reweigh(node, weight, cost: entry.costClass)
         } else {
             add(entry, weight)
@@ -105,6 +121,7 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
         policy.evict(sketch) { victim, hash in
             guard let old = entries[Int(victim)] else { return }
             isStored = isStored && old.toOpaque() != Unmanaged.passUnretained(entry).toOpaque()
+            old._withUnsafeGuaranteedRef { $0.leave() }
             gone.append(old)
             entries[Int(victim)] = nil
             index.remove(hash, victim)
@@ -119,21 +136,18 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
     }
 
     /// Removes the entry of this key, if `isMeant`.
-    func remove(
-        _ hash: UInt64, _ key: UnsafeRawBufferPointer, if isMeant: (CacheEntry) -> Bool
-    ) -> Bool {
+    func remove(_ hash: Key128, if isMeant: (CacheEntry) -> Bool) -> Bool {
         lock.lock()
-        let node = find(hash, key)
-        guard node != 0, let entry = entries[Int(node)],
-            entry._withUnsafeGuaranteedRef({ isMeant($0) })
-        else {
+        tellHits()
+        let (node, found) = find(hash)
+        guard let found, found._withUnsafeGuaranteedRef({ isMeant($0) }) else {
             lock.unlock()
             return false
         }
-        take(node, hash)
+        take(node, hash.low)
         counts.purged &+= 1
         lock.unlock()
-        entry.release()
+        found.release()
         return true
     }
 
@@ -141,6 +155,7 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
     func removeAll(where isMeant: (CacheEntry) -> Bool) -> Int {
         var gone: [Unmanaged<CacheEntry>] = []
         lock.lock()
+        tellHits()
         for node in policy.usedNodes {
             guard Int(node) < entryCapacity, let entry = entries[Int(node)],
                 entry._withUnsafeGuaranteedRef({ isMeant($0) })
@@ -158,6 +173,7 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
     func sweep(at now: MonotonicTime, nodeCount: Int) {
         var gone: [Unmanaged<CacheEntry>] = []
         lock.lock()
+        tellHits()
         let used = policy.usedNodes
         for _ in 0..<min(nodeCount, used.count) {
             if !used.contains(sweepPlace) { sweepPlace = used.lowerBound }
@@ -194,14 +210,42 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
     // MARK: Under the lock
 
     @inline(__always)
-    private func find(_ hash: UInt64, _ key: UnsafeRawBufferPointer) -> UInt32 {
-        let (nodes, entries) = (policy.nodes, entries)
-        return index.find(hash) { node in
-            guard nodes[Int(node)].hash == hash, let entry = entries[Int(node)] else {
+    private func find(_ hash: Key128) -> (node: UInt32, entry: Unmanaged<CacheEntry>?) {
+        var found: Unmanaged<CacheEntry>?
+        let node = index.find(hash.low) { _, address in
+            guard let pointer = UnsafeRawPointer(bitPattern: address) else { return false }
+            let entry = Unmanaged<CacheEntry>.fromOpaque(pointer)
+            guard entry._withUnsafeGuaranteedRef({ $0.hasKey(hashing: hash) }) else {
                 return false
             }
-            return entry._withUnsafeGuaranteedRef { $0.hasKey(key) }
+            found = entry
+            return true
         }
+        return (node, found)
+    }
+
+    private static func address(_ entry: CacheEntry) -> UInt {
+        UInt(bitPattern: Unmanaged.passUnretained(entry).toOpaque())
+    }
+
+    /// Tells policy and sketch of the hits that were noted, in their order.
+    private func tellHits() {
+        guard notedCount > 0 else { return }
+        let nodes = policy.nodes
+        // Loads that do not depend on each other are under way together.
+        var neighbours: UInt32 = 0
+        for place in 0..<notedCount { neighbours |= nodes[Int(noted[place])].next }
+        for place in 0..<notedCount {
+            let node = nodes[Int(noted[place])]
+            neighbours |= nodes[Int(node.previous)].next | nodes[Int(node.next)].previous
+        }
+        guard neighbours != 0 else { return notedCount = 0 }
+        for place in 0..<notedCount {
+            let node = noted[place]
+            sketch.count(nodes[Int(node)].hash)
+            policy.touch(node)
+        }
+        notedCount = 0
     }
 
     private func add(_ entry: CacheEntry, _ weight: UInt32) {
@@ -216,12 +260,13 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
             entryCapacity *= 2
         }
         entries[Int(node)] = Unmanaged.passRetained(entry)
-        index.insert(entry.hash, node)
+        index.insert(entry.hash, node, MemoryShard.address(entry))
         if policy.count > sketch.entryCount { sketch.grow(toEntries: policy.count) }
     }
 
     /// Unlinks; the caller releases the entry once the lock is free.
     private func take(_ node: UInt32, _ hash: UInt64) {
+        entries[Int(node)]?._withUnsafeGuaranteedRef { $0.leave() }
         entries[Int(node)] = nil
         index.remove(hash, node)
         policy.remove(node)

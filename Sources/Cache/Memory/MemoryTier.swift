@@ -8,7 +8,7 @@ internal import Synchronization
 ///     tier.insert(tier.entry(key, content, computedAt: start, lifetime: lifetime))
 ///
 /// A hit copies nothing and allocates nothing. Any thread.
-package final class MemoryTier: Sendable {
+package final class MemoryTier: @unchecked Sendable {  // Constants, atomics, and shards with locks.
     /// What `capacity` counts.
     package enum Bound: Sendable {
         case bytes(Int)
@@ -17,6 +17,9 @@ package final class MemoryTier: Sendable {
     }
 
     private let shards: [MemoryShard]
+    /// The same for the way of a hit, which counts no references: all loops would count the same
+    /// ones.
+    private let places: UnsafeMutablePointer<Unmanaged<MemoryShard>>
     private let shardMask: UInt64
     private let hashKey: Key128
     private let tuning: WindowTuning
@@ -59,20 +62,27 @@ package final class MemoryTier: Sendable {
                 windowShare: WindowTuner.firstShare, seed: key.low &+ UInt64(number) &* 2)
         }
         tuning = WindowTuning(seed: key.high)
+        places = .allocate(capacity: count)
+        for (number, shard) in shards.enumerated() {
+            (places + number).initialize(to: .passUnretained(shard))
+        }
     }
+
+    deinit { places.deallocate() }
 
     /// The entry of `key`, whatever its age up to its hard expiry. Counts as one question for it.
     package func get(_ key: UnsafeRawBufferPointer, at now: MonotonicTime) -> CacheEntry? {
-        let hash = keyedHash(key, key: hashKey)
-        let entry = shard(hash).get(hash, key, at: now)
-        if tuning.samples(hash) { ask(hash) }
+        let hash = keyedHash128(key, key: hashKey)
+        let place = Int(truncatingIfNeeded: hash.low & shardMask)
+        let entry = places[place]._withUnsafeGuaranteedRef { $0.get(hash, at: now) }
+        if tuning.samples(hash.low) { ask(hash.low) }
         return entry
     }
 
     /// The entry of `key`; no question, so neither counters nor what stays are touched.
     package func peek(_ key: UnsafeRawBufferPointer) -> CacheEntry? {
-        let hash = keyedHash(key, key: hashKey)
-        return shard(hash).peek(hash, key)
+        let hash = keyedHash128(key, key: hashKey)
+        return shard(hash.low).peek(hash)
     }
 
     /// An entry for this tier. Its lifetimes are shortened by up to a tenth, by chance, so that
@@ -81,7 +91,7 @@ package final class MemoryTier: Sendable {
         _ key: UnsafeRawBufferPointer, _ content: CacheContent, computedAt: MonotonicTime,
         lifetime: CacheLifetime
     ) -> CacheEntry {
-        let hash = keyedHash(key, key: hashKey)
+        let hash = keyedHash128(key, key: hashKey)
         var lifetime = lifetime
         lifetime.fresh = .nanoseconds(
             Int64(
@@ -135,8 +145,8 @@ package final class MemoryTier: Sendable {
     @discardableResult
     package func purge(key: UnsafeRawBufferPointer) -> Bool {
         purges.add(1, ordering: .acquiringAndReleasing)
-        let hash = keyedHash(key, key: hashKey)
-        return shard(hash).remove(hash, key) { _ in true }
+        let hash = keyedHash128(key, key: hashKey)
+        return shard(hash.low).remove(hash) { _ in true }
     }
 
     /// Removes every entry with this tag. O(entries).

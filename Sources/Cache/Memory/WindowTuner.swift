@@ -31,7 +31,7 @@ struct WindowTuner {
         /// - Parameter hash: whole, as the sketch knows it.
         mutating func ask(_ hash: UInt64, _ sketch: FrequencySketch) {
             let nodes = policy.nodes
-            let found = index.find(hash) { nodes[Int($0)].hash == hash }
+            let found = index.find(hash) { node, _ in nodes[Int(node)].hash == hash }
             if found != 0 {
                 hits += 1
                 return policy.touch(found)

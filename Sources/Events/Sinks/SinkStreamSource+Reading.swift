@@ -158,6 +158,6 @@ extension SinkStreamSource {
         guard let raw = fault.raw else { return }
         batch.setAside = .entry(
             fault.entry, of: keys.names[batch.partition], raw.span, isFrame: fault.isFrame,
-            fault.code, "\(fault.detail) It did not reach the sink \(options.name).")
+            fault.code, "\(fault.detail) It did not reach the sink \(options.name).", masking)
     }
 }

@@ -50,6 +50,7 @@ final class SinkStreamSource: SinkSource {
     /// Entries hold many events each, so that few are read at a time.
     let hasFrames: Locked<Bool>
     let hasToldOfUncounted = Atomic(false)
+    let masking: EventMasking
     /// One a partition, touched by its lane; the lag by any thread.
     private let places: [Locked<Place>]
 
@@ -70,6 +71,7 @@ final class SinkStreamSource: SinkSource {
         let claimAfter = max(streams.claimAfter, options.timeout * 2 + SinkStreamSource.margin)
         self.claimAfter = claimAfter
         node = streams.node
+        masking = streams.masking
         hasFrames = Locked(streams.encoding == .frame)
         keys = StreamKeys(partitions: streams.partitions)
         group = options.streamGroup

@@ -12,6 +12,8 @@ package struct SinkStreams: Sendable {
     /// How long an entry may lie with a node that says nothing before another takes it; longer for
     /// sinks whose attempts take longer.
     package var claimAfter: Duration
+    /// What is masked of entries that are set aside.
+    package var masking = EventMasking()
 
     package init(
         url: RedisURL, node: String, partitions: Int, encoding: StreamOptions.Encoding,

@@ -56,7 +56,8 @@ final class ConsumerRun {
 
     init(_ consumer: StreamConsumer) {
         self.consumer = consumer
-        decoder = StreamEntryDecoder(consumer.keys, unreadable: consumer.unreadable)
+        decoder = StreamEntryDecoder(
+            consumer.keys, masking: consumer.options.masking, unreadable: consumer.unreadable)
         nextClaim = .now() + ConsumerRun.claimInterval
         late = LateEntries(partitions: consumer.keys.count)
         delivered = Array(repeating: .zero, count: consumer.keys.count)

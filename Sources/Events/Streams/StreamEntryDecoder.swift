@@ -13,9 +13,13 @@ final class StreamEntryDecoder {
     private let keys: StreamKeys
     /// Entries that hold no event, and those given up.
     private let unreadable: Counter
+    private let masking: EventMasking
+    /// Data that has been masked.
+    private var masked = ByteBuffer(capacity: 16)
 
-    init(_ keys: StreamKeys, unreadable: Counter) {
+    init(_ keys: StreamKeys, masking: EventMasking, unreadable: Counter) {
         self.keys = keys
+        self.masking = masking
         self.unreadable = unreadable
     }
 
@@ -29,13 +33,17 @@ final class StreamEntryDecoder {
                 let row = try reader.readEntry(
                     event, hasGeneratedID: StreamOrigin.hasGeneratedID(found.origin),
                     now: Int64(clamping: entry.milliseconds))
-                batch.append(row)
+                batch.append(masking.masked(row, in: &masked))
             } catch {
                 setAside(entry, of: partition, event, error.code, error.detail, into: batch)
             }
         } else if let compressed = found.frame {
-            let fault = frame.unpack(compressed, by: reader) { _, bytes in
-                batch.append(payload: bytes, count: 1)
+            let fault = frame.unpack(compressed, by: reader) { row, bytes in
+                if masking.masksData {
+                    batch.append(masking.masked(row, in: &masked))
+                } else {
+                    batch.append(payload: bytes, count: 1)
+                }
             }
             guard let fault else { return }
             // What is good in it is stored. It is kept as it came: what it holds may be much more.
@@ -66,6 +74,7 @@ final class StreamEntryDecoder {
     ) {
         unreadable.add()
         batch.refuse(
-            .entry(entry, of: keys.names[partition], raw, isFrame: isFrame, code, detail))
+            .entry(
+                entry, of: keys.names[partition], raw, isFrame: isFrame, code, detail, masking))
     }
 }

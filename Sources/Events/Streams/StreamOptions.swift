@@ -32,6 +32,9 @@ package struct StreamOptions: Sendable {
     /// otherwise miss what is sent again before they are made anew.
     package var expectedGroups: [String] = []
 
+    /// What is masked of events that others have written.
+    package var masking = EventMasking()
+
     package init(node: String, group: String) {
         self.node = node
         self.group = group

@@ -19,14 +19,28 @@ class Accumulator {
     /// Memory in use.
     var byteCount: Int { 0 }
 
+    // MARK: Kept in a rollup
+
+    /// Appends what `merge` reads: all that is known of `group`.
+    func write(_ group: Int, to bytes: inout ByteBuffer) { preconditionFailure("not kept") }
+    /// Adds what `write` wrote to `group`.
+    func merge(_ bytes: inout ByteReader, into group: Int) { preconditionFailure("not kept") }
+    /// Takes from `group` what `other` has of its group `source`.
+    /// - Returns: false if what is left cannot be told; nothing is then left of `group`.
+    func subtract(_ other: Accumulator, from source: Int, to group: Int) -> Bool {
+        preconditionFailure("not kept")
+    }
+
     /// The accumulator for `function`.
-    static func make(_ function: QueryMetric.Function) -> Accumulator {
+    /// - Parameter isSketched: counts of distinct values and percentiles are sketches, which can be
+    ///   kept and merged, within a stated error.
+    static func make(_ function: QueryMetric.Function, isSketched: Bool = false) -> Accumulator {
         switch function {
         case .sum, .avg: NumberAccumulator()
         case .min: ExtremeAccumulator(isGreatest: false)
         case .max: ExtremeAccumulator(isGreatest: true)
-        case .uniq: DistinctAccumulator()
-        case .p50, .p90, .p95, .p99: RankAccumulator()
+        case .uniq: isSketched ? DistinctSketchAccumulator() : DistinctAccumulator()
+        case .p50, .p90, .p95, .p99: isSketched ? RankSketchAccumulator() : RankAccumulator()
         }
     }
 }
@@ -42,72 +56,9 @@ extension QueryMetric.Function {
         case .p50, .p90, .p95, .p99: 4
         }
     }
-}
 
-/// `sum` and `avg`. Integers are summed exactly, in 128 bits; reals with their rounding errors
-/// (Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", 1974).
-final class NumberAccumulator: Accumulator {
-    private struct State: BitwiseCopyable {
-        var integers: Int128 = 0
-        var real = 0.0
-        var correction = 0.0
-        var count: Int64 = 0
-        var reals: Int64 = 0
-
-        mutating func add(_ value: Double) {
-            let sum = real + value
-            correction += abs(real) >= abs(value) ? (real - sum) + value : (value - sum) + real
-            real = sum
-        }
-
-        /// The sum of everything as a real. Beyond the largest one the correction is no number.
-        var total: Double {
-            let whole = Double(integers)
-            guard reals > 0 else { return whole }
-            return real.isFinite ? whole + real + correction : real
-        }
-    }
-
-    private var states = GrowingArray<State>()
-
-    override func extend(to count: Int) { states.extend(to: count, State()) }
-    override var byteCount: Int { states.byteCount }
-
-    override func add(_ value: QueryValue, to group: Int) {
-        let state = states.pointer(group)
-        switch value {
-        case .integer(let number):
-            state.pointee.integers &+= Int128(number)
-            state.pointee.count &+= 1
-        case .real(let number):
-            state.pointee.add(number)
-            state.pointee.count &+= 1
-            state.pointee.reals &+= 1
-        default: return
-        }
-    }
-
-    override func absorb(_ other: Accumulator, numbers: [Int]) {
-        guard let other = other as? NumberAccumulator else { return }
-        for (group, number) in numbers.enumerated() {
-            let state = states.pointer(number)
-            let added = other.states[group]
-            state.pointee.integers &+= added.integers
-            state.pointee.count &+= added.count
-            state.pointee.reals &+= added.reals
-            guard added.reals > 0 else { continue }
-            state.pointee.add(added.real)
-            state.pointee.correction += added.correction
-        }
-    }
-
-    override func value(_ function: QueryMetric.Function, of group: Int) -> QueryValue {
-        let state = states[group]
-        guard state.count > 0 else { return .null }
-        if function == .avg { return .real(state.total / Double(state.count)) }
-        if state.reals == 0, let sum = Int64(exactly: state.integers) { return .integer(sum) }
-        return .real(state.total)
-    }
+    /// A rollup keeps a sketch of it, and not the thing itself.
+    var isSketchedInRollups: Bool { self == .uniq || percent != nil }
 }
 
 /// `uniq`: exactly.

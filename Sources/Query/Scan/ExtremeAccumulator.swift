@@ -46,7 +46,13 @@ final class ExtremeAccumulator: Accumulator {
         let hasText = states[group].kind == .text
         if isText != hasText { return hasText }
         let order = QueryValue.compare(value, current(group))
+        // Of equal numbers the integer, whichever comes first.
+        if order == 0 { return isInteger(value) && states[group].kind == .real }
         return isGreatest ? order > 0 : order < 0
+    }
+
+    private func isInteger(_ value: QueryValue) -> Bool {
+        if case .integer = value { true } else { false }
     }
 
     /// Room is used again, so that a falling or rising series of texts does not pile up.
@@ -84,5 +90,40 @@ final class ExtremeAccumulator: Accumulator {
 
     override func value(_ function: QueryMetric.Function, of group: Int) -> QueryValue {
         current(group)
+    }
+
+    // MARK: Kept in a rollup
+
+    override func write(_ group: Int, to bytes: inout ByteBuffer) {
+        let value = current(group)
+        bytes.append(states[group].kind.rawValue)
+        switch value {
+        case .integer, .real: bytes.append(littleEndian: UInt64(bitPattern: states[group].word))
+        case .text(let text):
+            bytes.append(varint: UInt64(text.count))
+            bytes.append(text)
+        default: return
+        }
+    }
+
+    override func merge(_ bytes: inout ByteReader, into group: Int) {
+        switch State.Kind(rawValue: bytes.byte()) {
+        case .integer: add(.integer(Int64(bitPattern: bytes.word())), to: group)
+        case .real: add(.real(Double(bitPattern: bytes.word())), to: group)
+        case .text: add(.text(bytes.take(bytes.count())), to: group)
+        case .some(.none), nil: return
+        }
+    }
+
+    /// What is left is known as long as the extreme itself stays.
+    override func subtract(_ other: Accumulator, from source: Int, to group: Int) -> Bool {
+        guard let other = other as? ExtremeAccumulator else { return false }
+        let gone = other.current(source)
+        if case .null = gone { return true }
+        let wasText = other.states[source].kind == .text
+        if wasText != (states[group].kind == .text) { return wasText }
+        guard QueryValue.compare(gone, current(group)) == 0 else { return true }
+        states.pointer(group).pointee = State()
+        return false
     }
 }

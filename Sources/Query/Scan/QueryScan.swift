@@ -10,12 +10,14 @@ import Storage
 /// if others are idle; they see the same events (`SnapshotMark`), and their tables are added up. Where
 /// the groups do not fit in memory, `SQLScan` answers, which sorts on disk.
 struct QueryScan {
-    let plan: QueryPlan
+    var plan: QueryPlan
     let connection: Connection
     /// Where helpers borrow their connections; nil scans alone.
     let readers: ReaderPool?
     let deadline: Deadline
     let isCancelled: (@Sendable () -> Bool)?
+    /// Where rows of single buckets are kept; nil keeps none.
+    var reuse: BucketReuse?
     /// Groups of one part may take this much; an answer's page has 16 MiB at most.
     var memoryLimitBytes = QueryScan.defaultMemoryLimitBytes
     /// Rows from which a helper pays: its thread costs 50 µs, and each row 150 ns.
@@ -23,12 +25,25 @@ struct QueryScan {
     /// Connections, and so threads, that share a scan at the most.
     var parts = min(Processors.available, 4)
 
+    /// As `ScanLayout.isSketched`.
+    var isSketched = false
+
     static let defaultMemoryLimitBytes = 128 << 20
 
     /// Writes the page that is asked for.
     /// - Returns: whether there are more rows.
     func run(_ encoder: inout RowEncoder) throws(ScanFailure) -> Bool {
-        let layout = ScanLayout(plan)
+        if let reuse, let rows = try BucketScan(scan: self, reuse: reuse).run() {
+            return try rows.write(to: &encoder)
+        }
+        return try ScanRows(plan, try gather()).write(to: &encoder)
+    }
+
+    /// Gathers the plan's rows.
+    /// - Returns: the part whose tally has all of them.
+    func gather() throws(ScanFailure) -> ScanPart {
+        var layout = ScanLayout(plan)
+        layout.isSketched = isSketched
         let memory = ScanMemory(limitBytes: memoryLimitBytes)
         let range: ScanRange
         do throws(SQLiteError) { range = try ScanRange(plan, layout, connection) } catch {
@@ -36,11 +51,11 @@ struct QueryScan {
         }
         let part = ScanPart(plan, layout, range, connection, memory)
         let wanted = max(1, min(Int64(parts), range.rowCount / rowsPerPart))
-        try scan(part, range.parts(Int(wanted)), helpers: []) {
+        try scan(part, range.parts(Int(wanted)), helpers: []) { [layout] in
             ScanPart(plan, layout, range, $0, memory)
         }
         guard !deadline.hasPassed else { throw .late }
-        return try ScanRows(plan, part).write(to: &encoder)
+        return part
     }
 
     /// Runs all of `ways`: as many as there are helpers on their threads, and the others here.
@@ -56,7 +71,8 @@ struct QueryScan {
             do throws(HelperFailure) {
                 // Nobody is waited for: what is idle helps.
                 return try readers.withReader(
-                    until: .after(.zero), isCancelled: isCancelled, mapping: { _ in .absent }
+                    until: .after(.zero), isCancelled: isCancelled, isHelper: true,
+                    mapping: { _ in .absent }
                 ) { (helper) throws(HelperFailure) in
                     helper.limit(until: deadline, isCancelled: isCancelled)
                     guard (try? SnapshotMark(helper)) == mark else { throw .absent }

@@ -38,6 +38,8 @@ struct ScanLayout {
     private(set) var needsSource = false
     private(set) var needsSubject = false
     private(set) var needsID = false
+    /// Counts of distinct values and percentiles are sketches, as a rollup keeps them.
+    var isSketched = false
 
     init(_ plan: QueryPlan) {
         conditions = plan.conditions.map { (reading($0.field, isCondition: true), $0) }

@@ -34,6 +34,12 @@ struct ScanRange {
     /// lead.
     private static let spread: Int64 = 4
 
+    /// No rows at all: what is gathered comes from elsewhere.
+    init(noneUpTo lastSeq: Int64) {
+        (way, types, checksTime, times) = (.nothing, nil, false, nil)
+        self.lastSeq = lastSeq
+    }
+
     init(
         _ plan: QueryPlan, _ layout: ScanLayout, _ connection: Connection
     ) throws(SQLiteError) {

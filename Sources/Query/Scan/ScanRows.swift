@@ -19,11 +19,15 @@ final class ScanRows {
     /// Rows, filled ones too, that are put in order in memory: 16 bytes each.
     static let limit = 4_000_000
 
-    init(_ plan: QueryPlan, _ part: ScanPart) {
+    convenience init(_ plan: QueryPlan, _ part: ScanPart) {
+        self.init(plan, part.tally, types: part.types, sources: part.sources)
+    }
+
+    init(_ plan: QueryPlan, _ tally: ScanTally, types: NameTable, sources: NameTable) {
         self.plan = plan
-        tally = part.tally
-        types = part.types
-        sources = part.sources
+        self.tally = tally
+        self.types = types
+        self.sources = sources
     }
 
     /// Writes the page that is asked for.
@@ -56,7 +60,12 @@ final class ScanRows {
         var known = Set<Place>()
         for row in rows {
             let number = rests.number(of: tally.rest(Int(row.group)))
-            if number == owners.count { owners.append(row.group) }
+            if number == owners.count {
+                owners.append(row.group)
+            } else if tally.realMask(Int(row.group)) < tally.realMask(Int(owners[number])) {
+                // Of equal numbers the integer is shown, in whatever order the rows came.
+                owners[number] = row.group
+            }
             known.insert(Place(bucket: row.bucket, rest: number))
         }
         // Without groups there is one, and it is there without rows as well.

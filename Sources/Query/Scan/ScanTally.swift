@@ -16,10 +16,14 @@ final class ScanTally {
     let accumulators: [Accumulator]
     private var key = ByteBuffer(capacity: 256)
 
-    init(_ layout: ScanLayout, hasBuckets: Bool) {
+    init(_ layout: ScanLayout, hasBuckets: Bool, isKept: Bool = false) {
         self.layout = layout
         self.hasBuckets = hasBuckets
-        accumulators = layout.feeds.map { Accumulator.make($0.function) }
+        accumulators = layout.feeds.map {
+            isKept
+                ? KeptAccumulator()
+                : Accumulator.make($0.function, isSketched: layout.isSketched)
+        }
         // Without keys there is one group, and it is there without rows as well.
         if !hasBuckets, layout.groups.isEmpty { _ = group(of: key.span, reals: 0) }
     }
@@ -45,6 +49,21 @@ final class ScanTally {
         if hasBuckets { _ = ValueKey.append(.integer(bucket), to: &key) }
         counts[group(of: key.span, reals: 0)] &+= rows
     }
+
+    /// The group of rows with these values, types and sources as their numbers.
+    func group(bucket: Int64, values: [QueryValue]) -> Int {
+        guard hasBuckets || !layout.groups.isEmpty else { return 0 }
+        key.removeAll()
+        if hasBuckets { _ = ValueKey.append(.integer(bucket), to: &key) }
+        var reals: UInt8 = 0
+        for (index, value) in values.enumerated() where ValueKey.append(value, to: &key) {
+            reals |= 1 << UInt8(index)
+        }
+        return group(of: key.span, reals: reals)
+    }
+
+    /// Adds to how many rows a group has.
+    func add(rows: Int64, to group: Int) { counts[group] &+= rows }
 
     private func group(of row: ScanRow, bucket: Int64) throws(SQLiteError) -> Int {
         guard hasBuckets || !layout.groups.isEmpty else { return 0 }
@@ -89,6 +108,20 @@ final class ScanTally {
         }
     }
 
+    /// A group as it came out of another tally: nothing is added to it.
+    /// - Parameter rest: its key without the bucket.
+    /// - Returns: its number.
+    func restore(
+        bucket: Int64, rest: UnsafeRawBufferPointer, reals mask: UInt8, count: Int64
+    ) -> Int {
+        key.removeAll()
+        if hasBuckets { _ = ValueKey.append(.integer(bucket), to: &key) }
+        key.append(rest)
+        let group = group(of: key.span, reals: mask)
+        counts[group] = count
+        return group
+    }
+
     // MARK: Reading
 
     /// The start of the group's bucket.
@@ -120,6 +153,9 @@ final class ScanTally {
         }
         return value
     }
+
+    /// Which values of the group's key were sent as reals although they are whole numbers.
+    func realMask(_ group: Int) -> UInt8 { reals[group] }
 
     /// The value of metric number `index`.
     func metricValue(_ group: Int, _ index: Int) -> QueryValue {

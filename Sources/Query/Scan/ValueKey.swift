@@ -4,12 +4,12 @@ import Primitives
 /// Numbers are equal by value, so `200.0` is written as the integer 200.
 enum ValueKey {
     private static let null: UInt8 = 0
-    private static let integer: UInt8 = 1
-    private static let real: UInt8 = 2
-    private static let text: UInt8 = 3
-    private static let `true`: UInt8 = 4
-    private static let `false`: UInt8 = 5
-    private static let json: UInt8 = 6
+    static let integer: UInt8 = 1
+    static let real: UInt8 = 2
+    static let text: UInt8 = 3
+    static let `true`: UInt8 = 4
+    static let `false`: UInt8 = 5
+    static let json: UInt8 = 6
 
     /// Appends `value` to `key`.
     /// - Returns: whether it was a real that is written as an integer.
@@ -23,13 +23,27 @@ enum ValueKey {
                 append(whole, to: &key)
                 return true
             }
-            key.append(real)
-            key.append(littleEndian: number.bitPattern)
+            append(real: number, to: &key)
         case .text(let bytes): append(bytes, text, to: &key)
         case .boolean(let flag): key.append(flag ? `true` : `false`)
         case .json(let bytes): append(bytes, json, to: &key)
         }
         return false
+    }
+
+    /// Appends `value` so that `take` gives it back as it is: a real stays one.
+    static func append(exactly value: QueryValue, to key: inout ByteBuffer) {
+        guard case .real(let number) = value else {
+            _ = append(value, to: &key)
+            return
+        }
+        append(real: number, to: &key)
+    }
+
+    /// Appends a real as such, also where it is a whole number.
+    static func append(real number: Double, to key: inout ByteBuffer) {
+        key.append(real)
+        key.append(littleEndian: number.bitPattern)
     }
 
     private static func append(_ number: Int64, to key: inout ByteBuffer) {

@@ -34,7 +34,7 @@ struct HealthRequest {
         return "http://\(target.authority)\(path) answered 200"
     }
 
-    private func connect(before deadline: Deadline) throws(Failure) -> Int32 {
+    func connect(before deadline: Deadline) throws(Failure) -> Int32 {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_NUMERICSERV
@@ -93,7 +93,7 @@ struct HealthRequest {
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\r") }, as: UTF8.self)
     }
 
-    private func wait(
+    func wait(
         for events: Int32, on socket: Int32, before deadline: Deadline
     ) throws(Failure) {
         while true {
@@ -106,9 +106,9 @@ struct HealthRequest {
         }
     }
 
-    private func failure(_ what: String) -> Failure {
+    func failure(_ what: String) -> Failure {
         Failure(description: "http://\(target.authority)\(path) \(what)")
     }
 
-    private func reason() -> String { String(cString: strerror(errno)) }
+    func reason() -> String { String(cString: strerror(errno)) }
 }

@@ -9,25 +9,28 @@ struct MaskCommand: ParsableCommand {
         commandName: "mask",
         abstract: "Mask personal data and secrets in lines of text or JSON.",
         discussion: """
-            Reads standard input and writes the masked lines to standard output.
+            Reads standard input and writes the masked lines to standard output. Forms, own rules and \
+            all else come from the configuration, as for serve.
 
               millrace mask < app.log > clean.log
+              millrace mask --config millrace.yaml < app.log
               millrace mask --explain < app.log    what matched, where and why, without showing it
             """)
 
     @Flag(help: "Say what matched, where and why, instead of writing the lines; shows no value.")
     var explain = false
 
-    @Flag(help: "Let weak shapes count without a word near them that says what they are.")
+    @Flag(help: "The same as --mask-mode strict.")
     var strict = false
+
+    @OptionGroup(title: "Masking") var masking: MaskingOptions
+    @Option(\.config) var config: SettingFlag?
 
     /// Bytes that are read at once. A line may be longer: it is held until it is whole.
     private static let chunkBytes = 64 << 10
 
     func run() throws {
-        var policy = MaskingPolicy()
-        policy.isStrict = strict
-        let masker = try Masker(policy)
+        let masker = try Startup.masking(flags: flags).masker
         var pending = ByteBuffer(capacity: MaskCommand.chunkBytes)
         var number = 0
         while true {
@@ -45,6 +48,13 @@ struct MaskCommand: ParsableCommand {
             number += 1
             write(pending.span, masker, number, ending: "")
         }
+    }
+
+    private var flags: [String: String] {
+        var flags = SettingFlag.given(in: masking)
+        if let config { flags[config.name] = config.text }
+        if strict { flags[Settings.table.maskMode.row.name] = MaskMode.strict.rawValue }
+        return flags
     }
 
     /// Masks the whole lines of `bytes`.

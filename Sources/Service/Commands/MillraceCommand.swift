@@ -28,7 +28,7 @@ struct MillraceCommand: ParsableCommand {
         subcommands: [
             ServeCommand.self, WorkerCommand.self, CheckCommand.self, KeysCommand.self,
             HealthcheckCommand.self,
-            MaskCommand.self,
+            MaskCommand.self, InsightsCommand.self,
         ],
         defaultSubcommand: ServeCommand.self)
 }

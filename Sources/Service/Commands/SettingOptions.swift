@@ -4,15 +4,18 @@ import ArgumentParser
 struct SettingOptions: ParsableArguments {
     @OptionGroup(title: "Network") var network: NetworkOptions
     @OptionGroup(title: "Storage") var storage: StorageOptions
+    @OptionGroup(title: "Queries") var queries: QuerySettingOptions
     @OptionGroup(title: "Redis") var redis: RedisSettingOptions
     @OptionGroup(title: "Limits") var limits: LimitOptions
     @OptionGroup(title: "Logging") var logging: LoggingOptions
+    @OptionGroup(title: "Logs of others") var logs: LogsOptions
+    @OptionGroup(title: "Masking") var masking: MaskingOptions
     @OptionGroup(title: "Process") var process: ProcessOptions
 
     /// What was given, by the names of the settings.
     var given: [String: String] {
         let groups: [any ParsableArguments] = [
-            network, storage, redis, limits, logging, process,
+            network, storage, queries, redis, limits, logging, logs, masking, process,
         ]
         return groups.reduce(into: [:]) { given, group in
             given.merge(SettingFlag.given(in: group)) { _, last in last }
@@ -39,6 +42,12 @@ struct StorageOptions: ParsableArguments {
     @Option(\.retention) var retention: SettingFlag?
     @Option(\.readers) var readers: SettingFlag?
     @Option(\.cacheMemory) var cacheMemory: SettingFlag?
+}
+
+struct QuerySettingOptions: ParsableArguments {
+    @Option(\.queriesDir) var queriesDir: SettingFlag?
+    @Flag(\.enableSQL) var enableSql = false
+    @Option(\.insightsIgnore) var insightsIgnore: SettingFlag?
 }
 
 struct RedisSettingOptions: ParsableArguments {
@@ -78,10 +87,30 @@ struct LoggingOptions: ParsableArguments {
     @Option(\.logFileMaxAge) var logFileMaxAge: SettingFlag?
     @Option(\.logFileKeep) var logFileKeep: SettingFlag?
     @Option(\.logFileKeepBytes) var logFileKeepBytes: SettingFlag?
+    @Option(\.logFileKeepAge) var logFileKeepAge: SettingFlag?
     @Option(\.logRingBytes) var logRingBytes: SettingFlag?
     @Option(\.logSampleFirst) var logSampleFirst: SettingFlag?
     @Option(\.logSampleEvery) var logSampleEvery: SettingFlag?
     @Option(\.accessLog) var accessLog: SettingFlag?
+    @Option(\.otlpEndpoint) var otlpEndpoint: SettingFlag?
+    @Option(\.otlpHeaders) var otlpHeaders: SettingFlag?
+}
+
+struct LogsOptions: ParsableArguments {
+    @Option(\.logsStore) var logsStore: SettingFlag?
+    @Option(\.logsRetention) var logsRetention: SettingFlag?
+    @Option(\.logsMaxBytes) var logsMaxBytes: SettingFlag?
+    @Option(\.logsQueueBytes) var logsQueueBytes: SettingFlag?
+}
+
+struct MaskingOptions: ParsableArguments {
+    @Option(\.maskMode) var maskMode: SettingFlag?
+    @Option(\.maskAllow) var maskAllow: SettingFlag?
+    @Option(\.maskHashKey) var maskHashKey: SettingFlag?
+    @Option(\.maskHashKeyFile) var maskHashKeyFile: SettingFlag?
+    @Option(\.maskHashKeyID) var maskHashKeyId: SettingFlag?
+    @Option(\.maskEventsTypes) var maskEventsTypes: SettingFlag?
+    @Option(\.maskEventsClasses) var maskEventsClasses: SettingFlag?
 }
 
 struct ProcessOptions: ParsableArguments {

@@ -13,6 +13,12 @@ enum Startup {
         } catch { throw refused(error) }
     }
 
+    /// Masking alone, for a command that needs nothing else of the configuration.
+    static func masking(flags: [String: String]) throws -> MaskingSettings {
+        let values = try settings(flags: flags)
+        do { return try MaskingSettings(values) } catch { throw refused(error) }
+    }
+
     static func configuration(
         flags: [String: String], role: ServiceRole = .serve
     ) throws -> Configuration {

@@ -1,6 +1,9 @@
 import Events
 import HTTPServer
+import Logs
+import Query
 import Redis
+import Storage
 import Telemetry
 
 /// What the service runs with: every setting, checked and typed. Fields are as in `Settings`.
@@ -39,10 +42,14 @@ package struct Configuration: Sendable {
     package let journalMaxBytes: Int
     package let journalSync: JournalSync
     package let journalSyncInterval: Duration
-    /// Nil: events are kept for ever.
-    package let retention: Duration?
+    package let retention: RetentionPolicy
     package let readers: Int
     package let cacheMemoryBytes: Int
+
+    /// Nil: there are no named queries.
+    package let queriesDirectory: String?
+    package let enableSQL: Bool
+    package let insightsIgnored: [InsightExemption]
 
     /// Nil: events do not leave this node.
     package let redisURL: RedisURL?
@@ -68,14 +75,28 @@ package struct Configuration: Sendable {
     /// Nil: all are kept.
     package let logSampling: LogSampling?
     package let accessLog: AccessLog.Mode
+    package let masking: MaskingSettings
+    /// Nil: the service's own log is not exported.
+    package let otlp: OTLPOptions?
+    /// In the order of their names.
+    package let logForwards: [LogForwardOptions]
+
+    package let logsStore: LogsStoreMode
+    /// Nil: age drops nothing.
+    package let logsRetention: Duration?
+    package let logsMaxBytes: Int
+    package let logsQueueBytes: Int
 
     package let drainDelay: Duration
     package let shutdownTimeout: Duration
     /// In the order of their names.
     package let sinks: [SinkOptions]
+    /// In the order of their names.
+    package let rollups: [Rollup]
 
-    init(_ values: ResolvedSettings, role: ServiceRole) {
+    init(_ values: ResolvedSettings, _ masking: MaskingSettings, role: ServiceRole) {
         self.role = role
+        self.masking = masking
         host = values[\.host]
         port = values[\.port]
         keysFile = values[\.keysFile]
@@ -104,6 +125,9 @@ package struct Configuration: Sendable {
         retention = values[\.retention]
         readers = values[\.readers]
         cacheMemoryBytes = values[\.cacheMemory]
+        queriesDirectory = values[\.queriesDir]
+        enableSQL = values[\.enableSQL]
+        insightsIgnored = values[\.insightsIgnore]
         redisURL = values[\.redisURL]
         cacheRedisURL = values[\.cacheRedisURL]
         // A worker is often put beside a node, and with one name both would be one consumer.
@@ -119,25 +143,37 @@ package struct Configuration: Sendable {
         streamConsumerMaxIdle = values[\.streamConsumerMaxIdle]
         logLevel = values[\.logLevel]
         logFormat = values[\.logFormat]
-        logFile = values[\.logFile].map { path in
-            LogFileOptions(
-                path: path, maxBytes: values[\.logFileMaxBytes],
-                maxAge: values[\.logFileMaxAge], keepFiles: values[\.logFileKeep],
-                keepBytes: values[\.logFileKeepBytes])
-        }
+        logFile = Configuration.logFile(values)
         logRingBytes = values[\.logRingBytes]
         let first = values[\.logSampleFirst]
         logSampling =
             first == 0
             ? nil : LogSampling(firstPerSecond: first, thenEvery: values[\.logSampleEvery])
         accessLog = values[\.accessLog]
+        logsStore = values[\.logsStore]
+        logsRetention = values[\.logsRetention]
+        logsMaxBytes = values[\.logsMaxBytes]
+        logsQueueBytes = values[\.logsQueueBytes]
+        otlp = Configuration.otlp(values, node: node)
+        logForwards = values.entries(of: LogForwardDeclaration.form)
+            .map(LogForwardDeclaration.options)
         drainDelay = values[\.drainDelay]
         shutdownTimeout = values[\.shutdownTimeout]
         sinks = values.entries(of: SinkDeclaration.form).map(SinkDeclaration.options)
+        rollups = values.entries(of: RollupDeclaration.form).map(RollupDeclaration.rollup)
     }
 }
 
 extension Configuration {
+    private static func logFile(_ values: ResolvedSettings) -> LogFileOptions? {
+        values[\.logFile].map { path in
+            LogFileOptions(
+                path: path, maxBytes: values[\.logFileMaxBytes],
+                maxAge: values[\.logFileMaxAge], keepFiles: values[\.logFileKeep],
+                keepBytes: values[\.logFileKeepBytes], keepAge: values[\.logFileKeepAge])
+        }
+    }
+
     /// Reads the configuration from flags, environment, the file that they name, and defaults.
     /// - Parameters:
     ///   - flags: texts by the names of the settings, as `["port": "9000"]`.
@@ -148,7 +184,7 @@ extension Configuration {
         role: ServiceRole = .serve
     ) throws(ConfigurationError) -> Configuration {
         let values = try SettingsResolver.resolve(flags: flags, environment: environment)
-        try ConfigurationCheck.run(values, role: role)
-        return Configuration(values, role: role)
+        let masking = try ConfigurationCheck.run(values, role: role)
+        return Configuration(values, masking, role: role)
     }
 }

@@ -1,14 +1,20 @@
 /// What must hold between settings that are each right by themselves.
 enum ConfigurationCheck {
+    /// - Returns: masking, which is put together to see whether its settings go together.
     /// - Throws: every rule that does not hold, with what would be right.
     static func run(
         _ values: ResolvedSettings, role: ServiceRole
-    ) throws(ConfigurationError) {
+    ) throws(ConfigurationError) -> MaskingSettings {
         let problems = [
             access(values), bodies(values), memory(values), events(values), redis(values),
-            work(values, role),
+            work(values, role), forwards(values),
         ].compactMap { $0 }
+        let masking: MaskingSettings
+        do throws(ConfigurationError) { masking = try MaskingSettings(values) } catch {
+            throw ConfigurationError(problems + error.problems)
+        }
         guard problems.isEmpty else { throw ConfigurationError(problems) }
+        return masking
     }
 
     /// Without keys anybody who reaches the port may post and read.
@@ -47,6 +53,16 @@ enum ConfigurationCheck {
         return """
             redis-url: a worker gets its events from Redis; say where it is with --redis-url or \
             MILLRACE_REDIS_URL, such as redis://127.0.0.1:6379
+            """
+    }
+
+    private static func forwards(_ values: ResolvedSettings) -> String? {
+        guard values[\.logsStore] == .off,
+            let forward = values.entries(of: LogForwardDeclaration.form).first
+        else { return nil }
+        return """
+            log-forwards.\(forward.name): there is nothing to forward, since \
+            \(values.cite(\.logsStore)) takes no logs; make it files or search
             """
     }
 

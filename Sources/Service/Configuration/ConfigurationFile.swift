@@ -48,13 +48,17 @@ struct ConfigurationFile: Sendable {
         _ members: [YAMLTree.Member], below path: [String]
     ) throws(ConfigurationError) {
         for member in members {
-            let form = path.isEmpty ? SectionForm.all.first { $0.name == member.name } : nil
-            if let form {
+            let names = path + [member.name]
+            let key = names.joined(separator: ".")
+            if let form = SectionForm.all.first(where: { $0.name == key }) {
                 try refuseEmptyMappings(in: member.value)
                 sections.append((form, member.value))
                 continue
             }
-            let names = path + [member.name]
+            if path.isEmpty, let text = try retention(member) {
+                try add(Value(key: member.name, line: member.line, tree: text))
+                continue
+            }
             if case .mapping(let inner) = member.value.content {
                 guard !inner.isEmpty else { throw emptyMapping(member.line) }
                 try add(inner, below: names)
@@ -63,6 +67,26 @@ struct ConfigurationFile: Sendable {
                     Value(key: names.joined(separator: "."), line: member.line, tree: member.value))
             }
         }
+    }
+
+    /// The ages of `retention`, written as a mapping by types, as the text that flags have; nil for
+    /// anything else.
+    private func retention(_ member: YAMLTree.Member) throws(ConfigurationError) -> YAMLTree? {
+        guard member.name == Settings.table.retention.row.name,
+            case .mapping(let ages) = member.value.content
+        else { return nil }
+        guard !ages.isEmpty else { throw emptyMapping(member.line) }
+        var parts: [String] = []
+        for age in ages {
+            guard case .text(let text) = age.value.content, !text.contains(",") else {
+                throw problem(age.line, "retention.\(age.name) is no age, such as 7d or off")
+            }
+            guard !age.name.contains(",") else {
+                throw problem(age.line, "retention names a type with a comma, which it cannot")
+            }
+            parts.append(age.name == RetentionText.standardName ? text : "\(age.name)=\(text)")
+        }
+        return YAMLTree(text: parts.joined(separator: ","), line: member.value.line)
     }
 
     private mutating func add(_ value: Value) throws(ConfigurationError) {

@@ -9,7 +9,7 @@
 ///
 /// To add a section: a form in `all`, and what turns a `SectionEntry` into the part's own options.
 struct SectionForm: Sendable {
-    /// `sinks`.
+    /// `sinks`; with a dot where it stands in another, `mask.rules`.
     let name: String
     /// `sink`, for messages.
     let noun: String
@@ -27,9 +27,14 @@ struct SectionForm: Sendable {
     let row: @Sendable (_ entry: String, _ path: [String]) -> SettingRow?
     /// Says more about a field that does not exist; nil where a suggestion says enough.
     let hint: @Sendable (_ path: [String]) -> String?
+    /// The section is one thing, and what stands below its name are fields.
+    var isSingle = false
 
     /// Every section there is.
-    static let all: [SectionForm] = [SinkDeclaration.form]
+    static let all: [SectionForm] = [
+        SinkDeclaration.form, LogForwardDeclaration.form, RollupDeclaration.form, MaskForms.form,
+        MaskRuleDeclaration.form,
+    ]
 
     /// The row of a field that is checked by `form`.
     static func row<Value>(

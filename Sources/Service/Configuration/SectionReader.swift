@@ -13,14 +13,20 @@ struct SectionReader {
     /// Takes what the section declares, as a mapping by name or as a list.
     mutating func read(_ tree: YAMLTree) {
         switch tree.content {
+        case .mapping(let members) where form.isSingle:
+            addFields(of: "", members)
         case .mapping(let members):
             for member in members { readMember(member) }
-        case .list(let elements):
+        case .list(let elements) where !form.isSingle:
             for (index, element) in elements.enumerated() { readElement(element, index) }
         case .text(""):
             break
-        case .text:
-            complain([], tree.line, "is neither a mapping by name nor a list of \(form.name)")
+        case .text, .list:
+            complain(
+                [], tree.line,
+                form.isSingle
+                    ? "is no mapping: \(form.example)"
+                    : "is neither a mapping by name nor a list of \(form.name)")
         }
         if entries.count > form.countLimit {
             problems.append(
@@ -60,6 +66,12 @@ struct SectionReader {
         guard !entries.contains(where: { $0.name == name }) else {
             return complain([name], line, "there are two of this name")
         }
+        addFields(of: name, members, line: line)
+    }
+
+    private mutating func addFields(
+        of name: String, _ members: [YAMLTree.Member], line: Int = 0
+    ) {
         var fields: [SectionEntry.Field] = []
         let count = problems.count
         take(members, [], of: name, into: &fields)
@@ -102,7 +114,7 @@ struct SectionReader {
 
     /// `sinks.audit.url (file millrace.yaml:3): …`.
     private mutating func complain(_ names: [String], _ line: Int, _ what: String) {
-        let key = ([form.name] + names).joined(separator: ".")
+        let key = ([form.name] + names.filter { !$0.isEmpty }).joined(separator: ".")
         problems.append("\(key) (\(SettingOrigin.file(path, line: line))): \(what)")
     }
 }

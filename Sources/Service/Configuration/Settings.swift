@@ -8,7 +8,7 @@ import Telemetry
 ///
 /// To add a setting: a row here, a flag in `Commands/SettingOptions.swift`, and a field in
 /// `Configuration`. A test says what is missing.
-struct Settings: Sendable {
+final class Settings: Sendable {
     static let table = Settings()
 
     // Network
@@ -82,13 +82,24 @@ struct Settings: Sendable {
         "journal-sync-interval", .duration(.milliseconds(1)...(.seconds(60))), default: "100ms",
         "Time between syncs with --journal-sync interval: what a power cut may cost")
     let retention = Setting(
-        "retention", .durationOrOff(.seconds(1)...(.seconds(86_400 * 36_500))), default: "off",
-        "Age, by their own time, at which events are deleted")
+        "retention", .retention, default: "off",
+        "Age, by their own time, at which events are deleted; by type: 90d,http.*=7d,order.*=off")
     let readers = Setting(
         "readers", .integer(1...64), default: "2", "Connections that read the store")
     let cacheMemory = Setting(
         "cache-memory", .size(1 << 20...1 << 40), default: "128MiB",
         "Memory for the answers to queries; the least useful ones make room")
+
+    // Queries
+    let queriesDir = Setting(
+        "queries-dir", .optionalFile, default: "",
+        "Folder of named queries, a .sql file each, for /query/named")
+    let enableSQL = Setting(
+        "enable-sql", .switched, default: "false",
+        "Answer SQL that clients with the scope query:sql write, at /query/sql")
+    let insightsIgnore = Setting(
+        "insights-ignore", .exemptions, default: "",
+        "What /query/insights leaves out: fingerprints, key:NAME, query:NAME")
 
     // Redis
     let redisURL = Setting(
@@ -142,6 +153,9 @@ struct Settings: Sendable {
     let logFileKeepBytes = Setting(
         "log-file-keep-bytes", .size(0...1 << 50), default: "1GiB",
         "Size of all log files put aside; the oldest go first")
+    let logFileKeepAge = Setting(
+        "log-file-keep-age", .durationOrOff(.seconds(1)...(.seconds(86_400 * 3650))),
+        default: "off", "Time after which log files put aside are removed")
     let logRingBytes = Setting(
         "log-ring-bytes", .size(64 << 10...1 << 30), default: "640KiB",
         "Log records of one thread that may wait to be written; there are at most 17 such rings")
@@ -154,6 +168,49 @@ struct Settings: Sendable {
     let accessLog = Setting(
         "access-log", ValueForm<AccessLog.Mode>.choice, default: "errors",
         "Requests that get a log record")
+    let otlpEndpoint = Setting(
+        "otlp-endpoint", .otlpEndpoint, default: "",
+        "OTLP/HTTP endpoint that this service's own log is sent to, without v1/logs")
+    let otlpHeaders = Setting(
+        "otlp-headers", .headers, default: "", isSecret: true,
+        "Headers of requests to --otlp-endpoint, such as authorization=Bearer TOKEN")
+
+    // Logs of others
+    let logsStore = Setting(
+        "logs-store", ValueForm<LogsStoreMode>.choice, default: "search",
+        "What becomes of logs sent here: search keeps them searchable, files as lines of JSON; off "
+            + "takes none")
+    let logsRetention = Setting(
+        "logs-retention", .durationOrOff(.seconds(3600)...(.seconds(86_400 * 36_500))),
+        default: "off", "Age, by their own time, at which a day of logs is dropped")
+    let logsMaxBytes = Setting(
+        "logs-max-bytes", .size(16 << 20...1 << 50), default: "10GiB",
+        "Size of all stored logs; the oldest days are dropped beyond it")
+    let logsQueueBytes = Setting(
+        "logs-queue-bytes", .size(1 << 20...1 << 36), default: "64MiB",
+        "Logs that may wait to be written; beyond it they are refused")
+    // Masking
+    let maskMode = Setting(
+        "mask-mode", ValueForm<MaskMode>.choice, default: "balanced",
+        "strict: weak shapes count without a word near them that says what they are")
+    let maskAllow = Setting(
+        "mask-allow", .list, default: "", "Values that are never masked, as whole matches")
+    let maskHashKey = Setting(
+        "mask-hash-key", .optionalText, default: "", isSecret: true,
+        "Key of the form hash, at least 16 bytes; better in the environment or a file than a flag")
+    let maskHashKeyFile = Setting(
+        "mask-hash-key-file", .optionalFile, default: "", "File that holds the key of the form hash"
+    )
+    let maskHashKeyID = Setting(
+        "mask-hash-key-id", .keyID, default: "k1",
+        "Name of that key, which stands in each hash so that keys can be changed")
+    let maskEventsTypes = Setting(
+        "mask-events-types", SinkForms.types, default: "",
+        "Event types whose data is masked before it is journaled, such as web.* or *; none otherwise"
+    )
+    let maskEventsClasses = Setting(
+        "mask-events-classes", .list, default: "",
+        "Classes and rules that are masked in the data of events; all unless said otherwise")
 
     // Process
     let config = Setting(

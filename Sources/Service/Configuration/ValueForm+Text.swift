@@ -76,7 +76,38 @@ extension ValueForm where Value == String {
     }
 }
 
+extension ValueForm where Value == String {
+    /// A text of any kind, or none.
+    static var optionalText: ValueForm {
+        ValueForm(placeholder: "text", expectation: "a text", parse: { $0 })
+    }
+
+    /// The name under which a key is known.
+    static var keyID: ValueForm {
+        ValueForm(
+            placeholder: "id", expectation: "a name of 1 to 16 letters and digits",
+            parse: { text in
+                let isName =
+                    (1...16).contains(text.utf8.count)
+                    && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
+                return isName ? text : nil
+            })
+    }
+}
+
 extension ValueForm where Value == [String] {
+    /// A comma list of texts.
+    static var list: ValueForm {
+        ValueForm(
+            placeholder: "list", expectation: "a list of texts that are not empty",
+            parse: { text in
+                if text.isEmpty { return [] }
+                let texts = text.split(separator: ",", omittingEmptySubsequences: false)
+                    .map { String($0.trimmingSpaces) }
+                return texts.contains("") ? nil : texts
+            })
+    }
+
     /// Origins as browsers send them (RFC 6454): scheme, host, and a port if it is unusual.
     static var origins: ValueForm {
         ValueForm(

@@ -74,6 +74,9 @@ struct YAMLTree: Sendable {
         }
     }
 
+    /// A tree that is one text.
+    init(text: String, line: Int) { self.init(content: .text(text), line: line) }
+
     private init(content: Content, line: Int) {
         self.content = content
         self.line = line

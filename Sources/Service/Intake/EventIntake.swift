@@ -21,6 +21,7 @@ final class EventIntake: Sendable {
     private let spareLanes: Locked<[IntakeLane]> = Locked([])
     private let workers: WorkerPool
     private let limits: EventLimits
+    private let masking: EventMasking
     private let quarantine: QuarantineInbox
     private let inflateLimits: Inflate.Limits
     private let ackTimeout: Duration
@@ -48,10 +49,13 @@ final class EventIntake: Sendable {
         inflateLimits = options.inflateLimits
         ackTimeout = options.ackTimeout
         let (limits, quarantine) = (options.limits, store.quarantine)
+        masking = options.masking
         self.quarantine = quarantine
         let rejected = rejected
         lanes = (0..<options.loops).map { _ in
-            IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
+            IntakeLane(
+                limits: limits, masking: options.masking, quarantine: quarantine,
+                rejected: rejected)
         }
     }
 
@@ -113,7 +117,8 @@ final class EventIntake: Sendable {
     ) throws(Problem) {
         let lane =
             spareLanes.withLock { $0.popLast() }
-            ?? IntakeLane(limits: limits, quarantine: quarantine, rejected: rejected)
+            ?? IntakeLane(
+                limits: limits, masking: masking, quarantine: quarantine, rejected: rejected)
         defer { spareLanes.withLock { $0.append(lane) } }
         let receipt = try lane.take(request, format, parameters)
         // Its events are in the batch.
@@ -208,4 +213,5 @@ struct EventIntakeOptions {
     var limits: EventLimits
     var inflateLimits: Inflate.Limits
     var ackTimeout: Duration
+    var masking: EventMasking
 }

@@ -7,6 +7,7 @@ import Telemetry
 /// What one thread needs to take in events: an event loop has one for good, a worker borrows one.
 final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the worker that holds it.
     private let decoder: EventDecoder
+    private let masking: EventMasking
     private let quarantine: QuarantineInbox
     private let rejected: Counter
     private var ids = UUIDv7Generator()
@@ -23,8 +24,11 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
     static let anonymousSource = Bytes("/anonymous")
 
     /// - Parameter rejected: counts every refused event, also of bodies of which nothing is taken.
-    init(limits: EventLimits, quarantine: QuarantineInbox, rejected: Counter) {
-        decoder = EventDecoder(limits: limits)
+    init(
+        limits: EventLimits, masking: EventMasking, quarantine: QuarantineInbox, rejected: Counter
+    ) {
+        decoder = EventDecoder(limits: limits, masking: masking)
+        self.masking = masking
         self.quarantine = quarantine
         self.rejected = rejected
     }
@@ -50,7 +54,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
             ) { event in
                 rejections.add(event)
                 if !parameters.isStrict, isKept, refused.count < IntakeLane.quarantineLimit {
-                    let entry = IntakeLane.entry(event, format, request, now)
+                    let entry = entry(event, format, request, now)
                     if quarantine.hold(entry) { refused.append(entry) }
                 }
             }
@@ -91,17 +95,16 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
         free.append(batch)
     }
 
-    private static func entry(
+    private func entry(
         _ event: RejectedEvent, _ format: EventFormat, _ request: Request, _ now: Int64
     ) -> QuarantineEntry {
         var contentType = request.mediaType ?? ""
         // It is kept in structured mode, and tried again by that mode's rules.
         if case .binary = format { contentType = "application/cloudevents+json" }
-        var preview = ByteBuffer(capacity: 256)
-        MaskedPreview.append(event.raw, to: &preview)
         return QuarantineEntry(
             received: now, code: event.code, detail: event.detail,
-            contentType: contentType, raw: Bytes(event.raw), preview: preview.text)
+            contentType: contentType, raw: masking.kept(event.raw),
+            preview: masking.preview(event.raw))
     }
 
     private static func nothingTaken(_ errors: Bytes?, isStrict: Bool) -> Problem {

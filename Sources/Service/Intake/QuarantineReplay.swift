@@ -23,10 +23,12 @@ final class QuarantineReplay: Sendable {
     private let journal: Journal
     private let store: EventStore
     private let limits: EventLimits
+    private let masking: EventMasking
     /// Where the next call goes on after one that could not try all.
     private let resumption: Locked<Int64> = Locked(0)
 
-    init(journal: Journal, store: EventStore, limits: EventLimits) {
+    init(journal: Journal, store: EventStore, limits: EventLimits, masking: EventMasking) {
+        self.masking = masking
         self.journal = journal
         self.store = store
         self.limits = limits
@@ -49,7 +51,7 @@ final class QuarantineReplay: Sendable {
     }
 
     private func replay(until deadline: Deadline) throws(Problem) -> Tally {
-        let decoder = EventDecoder(limits: limits)
+        let decoder = EventDecoder(limits: limits, masking: masking)
         var tally = Tally(lastSeq: resumption.withLock { $0 })
         while tally.replayed + tally.rejected < QuarantineReplay.callLimit {
             let rows: [QuarantinedRaw]

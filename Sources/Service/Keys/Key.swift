@@ -56,6 +56,9 @@ final class KeyRing: Sendable {
         byPrincipal[ObjectIdentifier(principal)]?.record.isExpired(at: now) == false
     }
 
+    /// The key that made `principal`; nil if it is no longer there or has changed.
+    func key(of principal: Principal) -> Key? { byPrincipal[ObjectIdentifier(principal)] }
+
     /// The key of a text; nil if there is none. Two texts of which one begins like the other take
     /// the same time: only their hashes are compared, and those without a branch on their bytes.
     func key(_ text: UnsafeRawBufferPointer) -> Key? {

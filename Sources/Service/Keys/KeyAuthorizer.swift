@@ -51,6 +51,18 @@ final class KeyAuthorizer: Sendable {
         return key.principal
     }
 
+    /// Whether a caller whose header was judged a moment ago would be let in again: its key is still
+    /// there and has not expired.
+    func readmit(_ principal: Principal, _ access: Access, loop index: Int) -> Bool {
+        if access == .public { return true }
+        let now = WallClock.nowMilliseconds()
+        guard let key = ring(loop: index).key(of: principal), !key.record.isExpired(at: now) else {
+            return false
+        }
+        key.noteUse(at: now)
+        return true
+    }
+
     private func key(of request: Request, _ scope: String?) throws(Problem) -> Key {
         guard let field = request.headers.first("authorization") else {
             throw refuse(request, .missing, nil, scope)

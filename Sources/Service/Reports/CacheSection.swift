@@ -1,11 +1,14 @@
 import Cache
 import Primitives
+import Query
 import Telemetry
 
 /// The answers that are kept, and what became of questions.
 struct CacheSection: ReportSection {
     let cache: AnswerCache
     let redis: CacheRedis?
+    /// Buckets that answers with an interval were put together from.
+    let buckets: BucketCounters
 
     private static let ratioMinutes: [Int64] = [1, 10, 60]
 
@@ -13,6 +16,10 @@ struct CacheSection: ReportSection {
         status.object("cache") { body in
             body.object("memory") { addMemory(&$0) }
             addQuestions(&body)
+            body.object("buckets") { counts in
+                counts.add("kept", buckets.kept.count)
+                counts.add("computed", buckets.computed.count)
+            }
             if let redis {
                 body.object("redis") { RedisReport.add(redis, cache.shared, to: &$0) }
             }
@@ -82,6 +89,11 @@ struct CacheSection: ReportSection {
         metrics.counter(
             "millrace_cache_redis_hits_total", "Misses that Redis answered.",
             counters.redisHits.count)
+        let parts = "millrace_cache_buckets_total"
+        metrics.family(
+            parts, .counter, "Buckets of time in answers, by whether they were kept or computed.")
+        metrics.sample(parts, ["source": "kept"], buckets.kept.count)
+        metrics.sample(parts, ["source": "computed"], buckets.computed.count)
         metrics.gauge("millrace_cache_memory_bytes", "Memory that answers take.", counts.weight)
         metrics.gauge("millrace_cache_memory_entries", "Answers in memory.", counts.entries)
         let load = "millrace_cache_load_duration_seconds"

@@ -9,6 +9,15 @@ enum QueryBody {
     static let limitBytes = 64 << 10
 
     static func parameters(_ request: Request) throws(Problem) -> [Parameter] {
+        var parameters: [Parameter] = []
+        for (name, value) in try members(request) { try append(name, value, to: &parameters) }
+        return parameters
+    }
+
+    /// The members of the object that the body is.
+    static func members(
+        _ request: Request
+    ) throws(Problem) -> [(key: String, value: JSONValue)] {
         guard request.mediaType == "application/json" else {
             throw Problem(
                 415, "unsupported_media_type", "Content-Type must be application/json.")
@@ -16,7 +25,7 @@ enum QueryBody {
         try IntakeCoding.undo(request, limitBytes: limitBytes)
         if let stray = try request.queryParameters().first {
             throw Problem(
-                400, "unknown_parameter", "POST /query takes its parameters from the body.",
+                400, "unknown_parameter", "A POST takes its parameters from the body.",
                 parameter: ParameterName.shown(stray.name))
         }
         let text = JSONScan.withoutByteOrderMark(request.body.span)
@@ -26,9 +35,7 @@ enum QueryBody {
         guard case .object(let members) = value else {
             throw Problem(400, "not_an_object", "The body must be a JSON object.")
         }
-        var parameters: [Parameter] = []
-        for (name, value) in members { try append(name, value, to: &parameters) }
-        return parameters
+        return members
     }
 
     private static func append(
@@ -83,7 +90,7 @@ enum QueryBody {
         Parameter(name: name, elements: text.parts(by: ",").map(String.init))
     }
 
-    private static let invalid = Problem(
+    static let invalid = Problem(
         400, "invalid_parameter", "A parameter is a string, a number, a boolean, or an array.")
 
     private static func text(_ value: JSONValue) throws(Problem) -> String {

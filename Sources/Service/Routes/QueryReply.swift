@@ -8,13 +8,24 @@ import Query
 struct QueryReply {
     let answer: CachedAnswer
     let wish: QueryWish
-    let query: QueryRequest
-    private let now = MonotonicTime.now()
+    /// A plan is about this moment, and nobody keeps it.
+    let isPlan: Bool
+    /// The named query that it answers, if it does.
+    var named: NamedQuery?
+    /// What the client is told of the answer's age counts to here.
+    let now = MonotonicTime.now()
 
     init(_ answer: CachedAnswer, _ wish: QueryWish, _ query: QueryRequest) {
         self.answer = answer
         self.wish = wish
-        self.query = query
+        isPlan = query.explain
+    }
+
+    init(_ answer: CachedAnswer, _ wish: QueryWish, to named: NamedQuery) {
+        self.answer = answer
+        self.wish = wish
+        isPlan = false
+        self.named = named
     }
 
     func response(to request: Request) -> Response {
@@ -22,12 +33,13 @@ struct QueryReply {
         var response = Response(200, contentType: contentType, body: .bytes(body))
         response.isCoded = true
         if let next = answer.next { response.add("X-Next-Cursor", next) }
+        if answer.isCut { response.add("X-Truncated", "true") }
         if isCompressed { response.add("Content-Encoding", "gzip") }
         // `Accept` chooses the form; a key that is bound to types gets other rows.
         response.add("Vary", "Accept, Accept-Encoding, Authorization")
         response.add("Cache-Status", CacheStatus.text(answer.reply, at: now))
         response.add("Server-Timing", timing(request))
-        if query.explain { return response }
+        if isPlan { return response }
         response.add("Age", "\(age)")
         // What a POST answers is kept by no cache (RFC 9110, section 9.3.3).
         guard request.method != .post else { return response }
@@ -66,6 +78,12 @@ struct QueryReply {
     private var cacheControl: String {
         let accepted = wish.maxStaleSeconds
         if accepted == 0 { return "private, no-cache" }
+        if let named, named.policy == .ttl {
+            // The whole lifetime: a client subtracts `Age` itself.
+            let stale = named.staleWhileRevalidate.components.seconds
+            return "private, max-age=\(named.lifetime.components.seconds)"
+                + (stale > 0 ? ", stale-while-revalidate=\(stale)" : "")
+        }
         let half = (accepted + 1) / 2
         return "private, max-age=\(half), stale-while-revalidate=\(accepted - half)"
     }

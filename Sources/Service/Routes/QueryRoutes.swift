@@ -13,6 +13,7 @@ struct QueryRoutes: Sendable {
     let queries: CachedQueries
     /// For bodies that take a moment to read.
     let workers: WorkerPool
+    let insights: QueryInsights
     let log: Logger
 
     /// Bodies up to this size that are not compressed are read on the event loop.
@@ -33,7 +34,9 @@ struct QueryRoutes: Sendable {
                 request.body.count <= QueryRoutes.smallBodyBytes
                 && request.headers.first("content-encoding") == nil
             if isSmall { return ask() }
-            let isQueued = workers.submit { request.correlated { ask() } }
+            let isQueued = workers.submit(for: request.principal.name) {
+                request.correlated { ask() }
+            }
             if !isQueued { responder.respond(Problem.overloaded, request) }
         }
     }
@@ -43,18 +46,39 @@ struct QueryRoutes: Sendable {
         _ parameters: () throws(Problem) -> [Parameter]
     ) {
         let query: QueryRequest
+        let given: [Parameter]
         do throws(Problem) {
-            query = try parse(try parameters(), request)
+            given = try parameters()
+            query = try parse(given, request)
         } catch {
             return responder.respond(error, request)
         }
         let wish = QueryWish(query, request)
+        let now = WallClock.nowMilliseconds()
         queries.answer(
-            query, wish.mode, wish.conditions, isAbandoned: { responder.isAbandoned }
+            query, wish.mode, wish.conditions, now: now, owner: request.principal.name,
+            isAbandoned: { responder.isAbandoned }
         ) { result in
             switch result {
             case .success(let answer):
-                responder.respond(QueryReply(answer, wish, query).response(to: request))
+                let reply = QueryReply(answer, wish, query)
+                var response = reply.response(to: request)
+                let isAdvised = request.observe(
+                    insights, "/query", given, answer.reply, &response)
+                // A POST has a body, which is not among the bytes that are compared; advice is for
+                // this one request.
+                if request.method != .post, !isAdvised {
+                    response.repetition = queries.again(
+                        answer, query, wish.conditions, now: now, told: reply.now
+                    ).map { again in
+                        ReplyRepetition {
+                            guard again.holds(at: $0) else { return false }
+                            insights.countHit()
+                            return true
+                        }
+                    }
+                }
+                responder.respond(response)
             case .failure(let error):
                 if let cause = error.cause, error.kind == .unavailable {
                     request.log("query failed", cause, to: log)
@@ -91,7 +115,8 @@ extension Problem {
             case .timeout, .unavailable: 503
             case .notCached: 504
             }
-        self.init(status, error.code, error.message, parameter: error.parameter)
+        self.init(
+            status, error.code, error.message, parameter: error.parameter, offset: error.offset)
     }
 }
 

@@ -15,7 +15,12 @@ struct QueryWish: Sendable {
     private static let limitSeconds: Int64 = 366 * 86_400
 
     init(_ query: QueryRequest, _ request: Request) {
-        if let seconds = query.maxStaleSeconds { setMaxStale(Int64(seconds)) }
+        self.init(maxStaleSeconds: query.maxStaleSeconds, request)
+    }
+
+    /// - Parameter seconds: what the question itself says of how stale its answer may be.
+    init(maxStaleSeconds seconds: Int?, _ request: Request) {
+        if let seconds { setMaxStale(Int64(seconds)) }
         guard request.headers.first("cache-control") != nil else { return }
         for line in request.headers.texts("cache-control") {
             for item in line.split(separator: ",") { take(item) }

@@ -3,7 +3,9 @@ import HTTPServer
 
 /// Every path the service answers.
 enum Routes {
-    static func router(_ parts: Container, role: ServiceRole) throws -> Router {
+    static func router(
+        _ parts: Container, role: ServiceRole, logs: LogsStoreMode
+    ) throws -> Router {
         let readiness: ReadinessRoutes = try parts.resolve()
         var router = readiness.router
         router.absence = Router().absence
@@ -11,7 +13,7 @@ enum Routes {
         switch role {
         case .serve:
             events.register(on: &router)
-            try addEvents(to: &router, parts)
+            try addEvents(to: &router, parts, logs: logs)
         case .worker: events.registerQuarantine(on: &router)
         }
         let deadLetters: DeadLetterRoutes = try parts.resolve()
@@ -29,7 +31,9 @@ enum Routes {
         return router
     }
 
-    private static func addEvents(to router: inout Router, _ parts: Container) throws {
+    private static func addEvents(
+        to router: inout Router, _ parts: Container, logs: LogsStoreMode
+    ) throws {
         let intake: EventIntake = try parts.resolve()
         let replay: QuarantineReplay = try parts.resolve()
         let tail: TailHub = try parts.resolve()
@@ -45,7 +49,24 @@ enum Routes {
             .post, "/events/quarantine/replay", access: .admin, bodyLimit: .none,
             replays.handler { (request) throws(Problem) in try replay.job(request) })
         queries.register(on: &router)
+        if logs != .off {
+            try parts.resolve(LogIntakeRoute.self).register(on: &router)
+            try parts.resolve(OTLPLogIntake.self).register(on: &router)
+        }
+        if logs == .search { try parts.resolve(LogRoutes.self).register(on: &router) }
         let cache: CacheRoutes = try parts.resolve()
         cache.register(on: &router)
+        let rollups: RollupRoutes = try parts.resolve()
+        rollups.register(on: &router)
+        try addSQL(to: &router, parts)
+    }
+
+    private static func addSQL(to router: inout Router, _ parts: Container) throws {
+        let named: NamedQueryRoutes = try parts.resolve()
+        let sql: SQLRoutes = try parts.resolve()
+        let insights: InsightRoutes = try parts.resolve()
+        named.register(on: &router)
+        sql.register(on: &router)
+        insights.register(on: &router)
     }
 }

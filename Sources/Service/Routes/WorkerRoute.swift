@@ -35,6 +35,8 @@ struct WorkerRoute: Sendable {
     let timeout: Duration
     /// The answer when too many wait.
     var refusal = Problem.overloaded
+    /// Its work is expected to take long, and may not have every thread.
+    var isLong = false
 
     /// - Parameter prepare: reads what costs little, on the event loop, and says what is to be done.
     func handler(
@@ -54,7 +56,7 @@ struct WorkerRoute: Sendable {
     ) throws(Problem) {
         let call = WorkerCall(
             request: request, deadline: .after(timeout), responder: responder)
-        let isQueued = workers.submit {
+        let isQueued = workers.submit(for: request.principal.name, isLong: isLong) {
             do throws(Problem) {
                 let response = try request.correlated { () throws(Problem) in try job(call) }
                 responder.respond(response)

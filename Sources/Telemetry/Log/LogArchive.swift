@@ -131,12 +131,19 @@ final class LogArchive: Sendable {
 
     private func retain() {
         var (files, bytes) = (0, 0)
+        // What came later is younger; a clock that was set back keeps files longer.
+        let oldest = options.keepAge.map {
+            LogArchive.name("", at: WallClock.nowMilliseconds() - $0.wholeMilliseconds).dropFirst()
+        }
         for name in names().reversed() {
             var status = stat()
             guard stat(directory + name, &status) == 0 else { continue }
             files += 1
             bytes += Int(status.st_size)
-            if files > options.keepFiles || bytes > options.keepBytes { unlink(directory + name) }
+            let isOld = oldest.map { name.dropFirst(prefix.count) < $0 } ?? false
+            if isOld || files > options.keepFiles || bytes > options.keepBytes {
+                unlink(directory + name)
+            }
         }
     }
 }

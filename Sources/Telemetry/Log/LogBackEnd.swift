@@ -103,7 +103,8 @@ final class LogBackEnd: @unchecked Sendable {  // `merger`, `writer`, `summary`:
             moved = moved || taken > 0
             if !takesAll || taken == 0 { break }
         } while true
-        summary.add(to: &writer, isLast: false)
+        // A summary that is dropped in turn would tell nobody.
+        if lanes.contains(where: \.hasRoom) { summary.add(to: &writer, isLast: false) }
         writer.handOver()
         return moved
     }

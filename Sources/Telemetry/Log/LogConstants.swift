@@ -1,3 +1,4 @@
+import Masking
 import Primitives
 
 /// Keys and messages of the program as they stand in JSON, by their address: each is escaped once
@@ -7,6 +8,8 @@ struct LogConstants: ~Copyable {
         var address: UInt = 0
         var count = 0
         var place = 0..<0
+        /// As a key it says that its values are secret.
+        var isSecretName = false
     }
 
     /// Some hundred constants; where two meet in a slot they take turns.
@@ -19,13 +22,22 @@ struct LogConstants: ~Copyable {
 
     /// Appends the constant as a JSON string.
     mutating func append(_ constant: UnsafeRawBufferPointer, to line: inout ByteBuffer) {
+        let place = entry(constant).place
+        line.append(UnsafeRawBufferPointer(rebasing: texts.span[place]))
+    }
+
+    /// Whether the constant, as a key, says that its values are secret.
+    mutating func isSecretName(_ constant: UnsafeRawBufferPointer) -> Bool {
+        entry(constant).isSecretName
+    }
+
+    @inline(__always)
+    private mutating func entry(_ constant: UnsafeRawBufferPointer) -> Entry {
         let address = UInt(bitPattern: constant.baseAddress)
         let slot = Int((UInt64(address) &* 0x9E37_79B9_7F4A_7C15) >> (64 - UInt64(Self.slotBits)))
-        var entry = entries[slot]
-        if entry.address != address || entry.count != constant.count {
-            entry = learn(constant, address, slot)
-        }
-        line.append(UnsafeRawBufferPointer(rebasing: texts.span[entry.place]))
+        let entry = entries[slot]
+        if entry.address == address, entry.count == constant.count { return entry }
+        return learn(constant, address, slot)
     }
 
     private mutating func learn(
@@ -38,7 +50,8 @@ struct LogConstants: ~Copyable {
         let start = texts.count
         texts.append(jsonString: constant)
         entries[slot] = Entry(
-            address: address, count: constant.count, place: start..<texts.count)
+            address: address, count: constant.count, place: start..<texts.count,
+            isSecretName: SecretName.strength(constant) != .none)
         return entries[slot]
     }
 }

@@ -1,3 +1,4 @@
+import Masking
 import Primitives
 
 /// How records look in a sink.
@@ -10,21 +11,29 @@ package enum LogLook: Sendable {
 
 /// Makes lines of records. The back end's thread alone uses it.
 struct LogEncoder: ~Copyable {
-    private let masker: LogMasker?
+    private let masker: Masker?
     private var constants = LogConstants()
     /// A masked text on its way.
     private var masked = ByteBuffer(capacity: 256)
+    /// A number's digits, for values under a secret name.
+    private var digits = ByteBuffer(capacity: 32)
+    /// False while a record is encoded for a second look: its matches have been counted.
+    private var counts = true
     /// The second whose text `prefix` holds: civil dates cost more than the rest of a line's head.
     private var second: UInt64 = .max
     private var prefix = ByteBuffer(capacity: 32)
 
-    init(masker: LogMasker?) { self.masker = masker }
+    init(masker: Masker?) { self.masker = masker }
 
     /// Appends the record as a line.
-    /// - Parameter sampledOut: how many like it were left out before it.
+    /// - Parameters:
+    ///   - sampledOut: how many like it were left out before it.
+    ///   - counts: false if the record has been encoded in another look.
     mutating func append(
-        _ record: LogRecord, _ look: LogLook, sampledOut: Int, to line: inout ByteBuffer
+        _ record: LogRecord, _ look: LogLook, sampledOut: Int, counts: Bool,
+        to line: inout ByteBuffer
     ) {
+        self.counts = counts
         switch look {
         case .json: appendJSON(record, sampledOut, to: &line)
         case .text(let isColoured): appendText(record, sampledOut, isColoured, to: &line)
@@ -42,13 +51,16 @@ struct LogEncoder: ~Copyable {
         constants.append(record.message, to: &line)
         record.forEachField { key, value in
             line.append(UInt8(ascii: ","))
+            let isSecret: Bool
             if record.contains(key) {
-                line.append(jsonString: key)
+                isSecret = SecretName.strength(key) != .none
+                line.append(jsonString: maskedName(key))
             } else {
+                isSecret = constants.isSecretName(key)
                 constants.append(key, to: &line)
             }
             line.append(UInt8(ascii: ":"))
-            appendJSON(value, of: key, to: &line)
+            appendJSON(value, of: key, isSecret: isSecret, to: &line)
         }
         if let correlation = record.correlation { append(correlation, to: &line) }
         if sampledOut > 0 {
@@ -58,9 +70,11 @@ struct LogEncoder: ~Copyable {
         line.append("}\n")
     }
 
-    private func append(_ correlation: LogRecord.Correlation, to line: inout ByteBuffer) {
+    private mutating func append(
+        _ correlation: LogRecord.Correlation, to line: inout ByteBuffer
+    ) {
         line.append(#","request_id":"#)
-        line.append(jsonString: correlation.requestID)
+        line.append(jsonString: maskedName(correlation.requestID))
         line.append(#","trace_id":""#)
         line.append(hex: correlation.traceHigh, digits: 16)
         line.append(hex: correlation.traceLow, digits: 16)
@@ -70,19 +84,29 @@ struct LogEncoder: ~Copyable {
     }
 
     private mutating func appendJSON(
-        _ value: LogRecord.Value, of key: UnsafeRawBufferPointer, to line: inout ByteBuffer
+        _ value: LogRecord.Value, of key: UnsafeRawBufferPointer, isSecret: Bool,
+        to line: inout ByteBuffer
     ) {
+        switch value {
+        case .text(let text):
+            let isMasked = mask(text, of: key, isSecret: isSecret)
+            LogJSON.append(isMasked ? masked.span : text, to: &line)
+        case .bool(let flag): line.append(flag ? "true" : "false")
+        default:
+            if isSecret, maskNumber(value, of: key) {
+                LogJSON.append(masked.span, to: &line)
+            } else {
+                LogEncoder.append(number: value, to: &line)
+            }
+        }
+    }
+
+    private static func append(number value: LogRecord.Value, to line: inout ByteBuffer) {
         switch value {
         case .integer(let number): line.append(decimal: number)
         case .unsigned(let number): line.append(decimal: number)
         case .real(let number): LogJSON.append(number, to: &line)
-        case .bool(let flag): line.append(flag ? "true" : "false")
-        case .text(let text):
-            if mask(text, of: key) {
-                LogJSON.append(masked.span, to: &line)
-            } else {
-                LogJSON.append(text, to: &line)
-            }
+        case .bool, .text: break
         }
     }
 
@@ -98,18 +122,19 @@ struct LogEncoder: ~Copyable {
         LogEncoder.append(printable: record.message, to: &line)
         record.forEachField { key, value in
             line.append(" ")
-            line.append(key)
+            let isSecret = SecretName.strength(key) != .none
+            LogEncoder.append(printable: record.contains(key) ? maskedName(key) : key, to: &line)
             line.append("=")
             if case .text(let text) = value {
-                let isMasked = mask(text, of: key)
+                let isMasked = mask(text, of: key, isSecret: isSecret)
                 LogEncoder.append(printable: isMasked ? masked.span : text, to: &line)
             } else {
-                appendJSON(value, of: key, to: &line)
+                appendJSON(value, of: key, isSecret: isSecret, to: &line)
             }
         }
         if let correlation = record.correlation {
             line.append(" request_id=")
-            LogEncoder.append(printable: correlation.requestID, to: &line)
+            LogEncoder.append(printable: maskedName(correlation.requestID), to: &line)
         }
         if sampledOut > 0 {
             line.append(" sampled_out=")
@@ -118,13 +143,35 @@ struct LogEncoder: ~Copyable {
         line.append("\n")
     }
 
+    // MARK: Masking
+
     /// - Returns: whether `masked` stands for the text.
     private mutating func mask(
-        _ text: UnsafeRawBufferPointer, of key: UnsafeRawBufferPointer
+        _ text: UnsafeRawBufferPointer, of key: UnsafeRawBufferPointer, isSecret: Bool
     ) -> Bool {
         guard let masker else { return false }
         masked.removeAll()
-        return masker(key, text, &masked)
+        return masker.replace(
+            text, named: key, isSecret: isSecret, counts: counts, into: &masked)
+    }
+
+    /// For a number under a secret name.
+    /// - Returns: whether `masked` stands for it.
+    private mutating func maskNumber(
+        _ value: LogRecord.Value, of key: UnsafeRawBufferPointer
+    ) -> Bool {
+        digits.removeAll()
+        LogEncoder.append(number: value, to: &digits)
+        return mask(digits.span, of: key, isSecret: true)
+    }
+
+    /// The name of a field that a library has chosen, or the id of a request that its client may have
+    /// chosen. Valid until something else is masked.
+    private mutating func maskedName(_ name: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        guard let masker else { return name }
+        masked.removeAll()
+        let isMasked = masker.replace(name, as: .text, counts: counts, into: &masked)
+        return isMasked ? masked.span : name
     }
 
     private mutating func append(time nanoseconds: UInt64, to line: inout ByteBuffer) {

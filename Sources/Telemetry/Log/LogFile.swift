@@ -12,16 +12,19 @@ package struct LogFileOptions: Sendable {
     /// Of the files put aside: how many, and how many bytes of them, stay.
     package var keepFiles: Int
     package var keepBytes: Int
+    /// The age at which they go, counted from when they were put aside; nil: age does not matter.
+    package var keepAge: Duration?
 
     package init(
         path: String, maxBytes: Int = 100 << 20, maxAge: Duration? = nil, keepFiles: Int = 10,
-        keepBytes: Int = 1 << 30
+        keepBytes: Int = 1 << 30, keepAge: Duration? = nil
     ) {
         self.path = path
         self.maxBytes = maxBytes
         self.maxAge = maxAge
         self.keepFiles = keepFiles
         self.keepBytes = keepBytes
+        self.keepAge = keepAge
     }
 }
 
@@ -42,6 +45,9 @@ package final class LogFile: LogSink, @unchecked Sendable {  // Its lane's threa
     private var began: Int64 = 0
     /// After a failed attempt to put it aside.
     private var asideNotBefore = Deadline(MonotonicTime(nanoseconds: 0))
+    /// When files put aside are looked at for their age.
+    private var nextTidy = Deadline(MonotonicTime(nanoseconds: 0))
+    private static let tidyInterval = Duration.seconds(60)
     /// The next write opens it anew.
     private let isStale = Atomic<Bool>(false)
     private let trouble: Locked<String?> = Locked(nil)
@@ -66,12 +72,18 @@ package final class LogFile: LogSink, @unchecked Sendable {  // Its lane's threa
         var status = stat()
         size = fstat(opened, &status) == 0 ? Int(status.st_size) : 0
         began = size > 0 ? LogFile.firstTime(options.path) : WallClock.nowMilliseconds()
+        tidy()
+    }
+
+    private func tidy() {
+        nextTidy = .after(LogFile.tidyInterval)
         archive.tidy()
     }
 
     package func write(_ lines: UnsafeRawBufferPointer) throws(LogSinkError) {
         if isStale.exchange(false, ordering: .acquiring) || descriptor < 0 { try open() }
         if size > 0, isDue(adding: lines.count) { try putAside() }
+        if options.keepAge != nil, nextTidy.hasPassed { tidy() }
         do throws(LogSinkError) {
             try LogWrite.all(lines, to: descriptor)
             size += lines.count

@@ -1,4 +1,4 @@
-import Primitives
+import Masking
 
 /// What a logger is made with.
 package struct LogOptions: Sendable {
@@ -8,21 +8,15 @@ package struct LogOptions: Sendable {
     /// 100,000.
     package var ringBytes = 640 << 10
     package var sampling: LogSampling?
-    /// Replaces what is personal in a text value; nil leaves all as it is.
-    package var masker: LogMasker?
+    /// Masks what varies in a record before any sink sees it: values of text, request ids, names of
+    /// a library's fields, and every value under a secret name. Nil leaves all as it is.
+    package var masker: Masker?
 
     package init() {}
 
     /// The largest record: what does not fit is dropped and counted as too large.
     var recordLimitBytes: Int { min(64 << 10, ringBytes / 8) }
 }
-
-/// Masks the text of one field on the back end's thread. Appends what stands for it to `output` and
-/// returns true, or returns false without touching it where nothing is to be masked.
-package typealias LogMasker =
-    @Sendable (
-        _ key: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer, _ output: inout ByteBuffer
-    ) -> Bool
 
 /// Of each message and level below `error`: how many records are kept.
 package struct LogSampling: Sendable, Equatable {

@@ -11,21 +11,48 @@ package protocol LogSink: AnyObject, Sendable {
     func reopen()
     /// What is wrong although lines are written; nil: nothing.
     var complaint: String? { get }
+    /// For a sink to which each write is dear; nil: lines are written as they come.
+    var gathering: LogGathering? { get }
 }
 
 extension LogSink {
     package var complaint: String? { nil }
+    package var gathering: LogGathering? { nil }
     package func reopen() {}
+}
+
+/// How lines are gathered before they are written together.
+package struct LogGathering: Sendable {
+    /// How long the first of them waits for others.
+    package let time: Duration
+    /// So many are written at once, or a single larger chunk.
+    package let bytes: Int
+
+    package init(time: Duration, bytes: Int) {
+        self.time = time
+        self.bytes = bytes
+    }
 }
 
 /// Why a sink took no more.
 package struct LogSinkError: Error, CustomStringConvertible {
     /// Bytes that were written before.
     package let written: Int
+    /// Records that the sink will never take: they are counted as dropped, and the others of the
+    /// lines are written. Nil: the lines are to be written again.
+    package let refused: Int?
     package let description: String
 
     package init(written: Int, _ description: String) {
         self.written = written
+        self.refused = nil
+        self.description = description
+    }
+
+    /// What was written is done with, but for `refused` records.
+    package init(refused: Int, _ description: String) {
+        written = 0
+        self.refused = refused
         self.description = description
     }
 }

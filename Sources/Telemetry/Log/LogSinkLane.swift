@@ -4,6 +4,25 @@ import Primitives
 struct LogChunk: Sendable {
     let lines: Bytes
     let records: Int
+
+    /// The lines of `chunks` in fewer chunks of at most `bytes`, but for one that is larger alone.
+    static func joined(_ chunks: [LogChunk], atMost bytes: Int) -> [LogChunk] {
+        var joined: [LogChunk] = []
+        var start = 0
+        while start < chunks.count {
+            var (end, size) = (start, 0)
+            while end < chunks.count, end == start || size + chunks[end].lines.count <= bytes {
+                size += chunks[end].lines.count
+                end += 1
+            }
+            var lines = ByteBuffer(capacity: size)
+            for chunk in chunks[start..<end] { lines.append(chunk.lines.span) }
+            let records = chunks[start..<end].reduce(0) { $0 + $1.records }
+            joined.append(LogChunk(lines: lines.freeze(), records: records))
+            start = end
+        }
+        return joined
+    }
 }
 
 /// A sink's own thread and queue.
@@ -22,6 +41,8 @@ final class LogSinkLane: Sendable {
         var records = 0
         /// The back end has waited in vain since the sink last took something.
         var isStuck = false
+        /// Somebody waits until all is written, so lines are not gathered.
+        var drains = 0
         var isFailing = false
         var error: String?
         /// Ends with the queue empty, or at this time.
@@ -52,11 +73,20 @@ final class LogSinkLane: Sendable {
     /// What the sink fails with; nil while it works.
     var error: String? { state.withLock { $0.error } ?? sink.complaint }
 
+    /// Whether what is offered now will most likely be written.
+    var hasRoom: Bool {
+        state.withLock { !$0.isStuck && $0.bytes < LogSinkLane.limitBytes / 2 }
+    }
+
     /// Queues a chunk, or drops it. The back end's thread.
     func offer(_ chunk: LogChunk) {
         let size = chunk.lines.count
         func hasRoom(_ state: State) -> Bool { state.bytes + size <= LogSinkLane.limitBytes }
-        let isPatient = state.withLock { hasRoom($0) || !($0.isStuck || $0.isFailing) }
+        // A sink that gathers is far away, and what it takes at a time would pace all others.
+        let mayPace = sink.gathering == nil
+        let isPatient = state.withLock {
+            hasRoom($0) || (mayPace && !($0.isStuck || $0.isFailing))
+        }
         let deadline = isPatient ? Deadline.after(LogSinkLane.patience) : Deadline(.now())
         let isQueued: Bool? = state.wait(until: deadline, for: { hasRoom($0) || $0.isFailing }) {
             guard hasRoom($0) else { return false }
@@ -75,7 +105,9 @@ final class LogSinkLane: Sendable {
 
     /// Waits until the sink has all that was queued.
     func drain(until deadline: Deadline) {
+        state.change { $0.drains += 1 }
         _ = state.wait(until: deadline, for: { $0.bytes == 0 || $0.hasEnded }, then: { _ in })
+        state.withLock { $0.drains -= 1 }
     }
 
     /// Writes what is queued and ends, at the deadline at the latest; what is left then is dropped
@@ -109,10 +141,23 @@ final class LogSinkLane: Sendable {
     }
 
     private func next() -> [LogChunk]? {
-        state.wait(for: { !$0.queue.isEmpty || $0.closing != nil }) { state in
+        let hasMore: Bool? = state.wait(for: { !$0.queue.isEmpty || $0.closing != nil }) {
+            !$0.queue.isEmpty
+        }
+        guard hasMore == true else { return nil }
+        guard let gathering = sink.gathering else { return takeQueue() }
+        _ = state.wait(
+            until: .after(gathering.time),
+            for: { $0.closing != nil || $0.drains > 0 || $0.bytes >= gathering.bytes },
+            then: { _ in })
+        return LogChunk.joined(takeQueue(), atMost: gathering.bytes)
+    }
+
+    private func takeQueue() -> [LogChunk] {
+        state.withLock { state in
             defer { state.queue = [] }
-            return state.queue.isEmpty ? nil : state.queue
-        } ?? nil
+            return state.queue
+        }
     }
 
     private func write(_ chunk: LogChunk) {
@@ -123,6 +168,7 @@ final class LogSinkLane: Sendable {
                 try sink.write(rest)
                 return recovered()
             } catch {
+                if let refused = error.refused { return settle(error, refused) }
                 rest = UnsafeRawBufferPointer(rebasing: rest[error.written...])
                 guard wait(pause, after: error) else {
                     return giveUp(chunk)
@@ -136,8 +182,16 @@ final class LogSinkLane: Sendable {
         if !state.withLock({ $0.isGivenUp }) { drops.add(.sinkError, chunk.records) }
     }
 
+    private func settle(_ error: LogSinkError, _ refused: Int) {
+        drops.add(.sinkError, refused)
+        state.change {
+            $0.isFailing = false
+            $0.error = error.description
+        }
+    }
+
     private func recovered() {
-        let hadFailed = state.withLock { $0.isFailing }
+        let hadFailed = state.withLock { $0.isFailing || $0.error != nil }
         guard hadFailed else { return }
         state.change {
             $0.isFailing = false

@@ -51,14 +51,16 @@ struct LogWriter: ~Copyable {
             guard let skipped = sampler?.admit(record) else { return drops.add(.sampled) }
             sampledOut = skipped
         }
-        if hasJSON { LogWriter.add(record, sampledOut, to: &json, &encoder) }
-        if hasText { LogWriter.add(record, sampledOut, to: &text, &encoder) }
+        if hasJSON { LogWriter.add(record, sampledOut, counts: true, to: &json, &encoder) }
+        if hasText { LogWriter.add(record, sampledOut, counts: !hasJSON, to: &text, &encoder) }
     }
 
     private static func add(
-        _ record: LogRecord, _ sampledOut: Int, to page: inout Page, _ encoder: inout LogEncoder
+        _ record: LogRecord, _ sampledOut: Int, counts: Bool, to page: inout Page,
+        _ encoder: inout LogEncoder
     ) {
-        encoder.append(record, page.look, sampledOut: sampledOut, to: &page.lines)
+        encoder.append(
+            record, page.look, sampledOut: sampledOut, counts: counts, to: &page.lines)
         page.records += 1
         if page.lines.count > LogWriter.chunkBytes - 1024 { page.handOver() }
     }

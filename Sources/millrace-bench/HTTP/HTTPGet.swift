@@ -2,19 +2,37 @@ internal import Glibc
 import Primitives
 import ProcessSupport
 
-/// One blocking GET from a service on this machine, on a connection of its own.
+/// One blocking request to a service on this machine, on a connection of its own: a GET, or a POST of
+/// events, one a line.
 struct HTTPGet {
     let status: Int
     let body: Bytes
 
-    /// - Parameter timeout: for each wait, not for the whole answer.
-    init(port: UInt16, target: String, timeout: Duration = .seconds(60)) throws(BenchFailure) {
+    /// - Parameters:
+    ///   - field: one more line of the header.
+    ///   - lines: events to post; nil gets.
+    ///   - timeout: for each wait, not for the whole answer.
+    init(
+        port: UInt16, target: String, field: String? = nil, lines: String? = nil,
+        timeout: Duration = .seconds(60)
+    ) throws(BenchFailure) {
         let socket = try HTTPGet.connect(port, timeout)
         defer { close(socket) }
-        let request = Array(
-            "GET \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
-        guard send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-            throw HTTPGet.failure("send")
+        var head = "\(lines == nil ? "GET" : "POST") \(target) HTTP/1.1\r\nHost: localhost\r\n"
+        if let field { head += field + "\r\n" }
+        if let lines {
+            head += "Content-Type: application/x-ndjson\r\nContent-Length: \(lines.utf8.count)\r\n"
+        }
+        let request = Array((head + "Connection: close\r\n\r\n" + (lines ?? "")).utf8)
+        var sent = 0
+        while sent < request.count {
+            let count = request.withUnsafeBytes {
+                send(
+                    socket, $0.baseAddress.map { $0 + sent }, request.count - sent,
+                    Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw HTTPGet.failure("send") }
+            sent += count
         }
         var reply = ByteBuffer(capacity: 16 << 10)
         while true {

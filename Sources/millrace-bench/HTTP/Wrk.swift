@@ -6,6 +6,8 @@ struct Wrk {
     enum Body {
         /// A GET.
         case none
+        /// GETs of these, one after the other.
+        case targets([String])
         case json(String)
         case ndjson(String)
     }

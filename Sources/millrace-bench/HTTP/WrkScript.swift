@@ -50,9 +50,23 @@ enum WrkScript {
     private static func head(_ body: Wrk.Body) -> String {
         switch body {
         case .none: ""
+        case .targets(let targets): turns(targets)
         case .json(let text): post(text, "application/json")
         case .ndjson(let text): post(text, "application/x-ndjson")
         }
+    }
+
+    /// Each request asks for the next target.
+    private static func turns(_ targets: [String]) -> String {
+        """
+        local targets = {\(targets.map { "[==[\($0)]==]" }.joined(separator: ", "))}
+        local turn = 0
+        function request()
+            turn = turn % #targets + 1
+            return wrk.format("GET", targets[turn])
+        end
+
+        """
     }
 
     /// Lua's long brackets take the text as it is, but for a newline right behind them.

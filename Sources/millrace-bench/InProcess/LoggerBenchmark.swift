@@ -1,9 +1,10 @@
+import Masking
 import Primitives
 import ProcessSupport
 import Telemetry
 
-/// A record with six fields through the service's own logger (`--only logger`): what a call costs
-/// its thread, and how many records a second reach a file.
+/// A record with six fields through the service's own logger (`--only logger`), masked as the service
+/// does: what a call costs its thread, and how many records a second reach a file.
 ///
 /// A call is timed alone, between two readings of the clock; what the readings themselves take is
 /// measured in the same round and shown beside it, and the figures still contain it. `enqueue` is
@@ -25,6 +26,12 @@ struct LoggerBenchmark: Benchmark {
     private static let paceEvery = 64
 
     private let scratch: ScratchDirectory
+    /// As the service's own log has it.
+    private static let options: LogOptions = {
+        var options = LogOptions()
+        options.masker = .standard
+        return options
+    }()
 
     init(_ bench: Bench) throws(BenchFailure) {
         scratch = bench.scratch
@@ -134,7 +141,7 @@ struct LoggerBenchmark: Benchmark {
     ) throws(BenchFailure) -> [Figure] {
         let path = scratch.file("sustained.log")
         let log = Logger(
-            level: .info,
+            level: .info, options: LoggerBenchmark.options,
             outputs: [LogOutput(LogFile(LogFileOptions(path: path, maxBytes: 1 << 40)), .json)])
         let start = MonotonicTime.now()
         let total = Locked(0)
@@ -175,7 +182,7 @@ struct LoggerBenchmark: Benchmark {
     private func withLogger(
         _ body: (Logger) throws(BenchFailure) -> [Figure]
     ) throws(BenchFailure) -> [Figure] {
-        let log = Logger(level: .info) { _ in }
+        let log = Logger(level: .info, options: LoggerBenchmark.options) { _ in }
         defer { log.close() }
         return try body(log)
     }

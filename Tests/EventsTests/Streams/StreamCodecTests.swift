@@ -127,7 +127,8 @@ import Testing
         let (places, commands) = (encoder.places, encoder.pipeline.commandCount)
         #expect(commands == 2)
         #expect(places == [1, 2].map { EventPlace(sequence: $0, count: 1) })
-        let decoder = StreamEntryDecoder(StreamKeys(partitions: 1), unreadable: Counter())
+        let decoder = StreamEntryDecoder(
+            StreamKeys(partitions: 1), masking: EventMasking(), unreadable: Counter())
         let batch = StreamBatch(partitions: 1)
         for frame in RESPText.frames(encoder.pipeline) {
             frame.withUnsafeBytes { frame in

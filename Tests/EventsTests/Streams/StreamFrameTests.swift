@@ -1,3 +1,4 @@
+import Masking
 import Primitives
 import Storage
 import Telemetry
@@ -31,13 +32,28 @@ import Testing
                 extensions: parts.extensions == nil ? nil : bytes[5].span))
     }
 
-    private func decode(_ compressed: Bytes) -> StreamBatch {
+    private func decode(
+        _ compressed: Bytes, _ masking: EventMasking = EventMasking()
+    ) -> StreamBatch {
         let frame = compressed.span
         defer { withExtendedLifetime(compressed) {} }
         let batch = StreamBatch(partitions: 1)
-        StreamEntryDecoder(StreamKeys(partitions: 1), unreadable: unreadable).decode(
-            StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero, 0, into: batch)
+        StreamEntryDecoder(StreamKeys(partitions: 1), masking: masking, unreadable: unreadable)
+            .decode(
+                StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero, 0, into: batch)
         return batch
+    }
+
+    @Test func `data that somebody else wrote is masked before it is stored`() throws {
+        var payload = ByteBuffer()
+        append(Parts(data: #"{"mail":"ann@example.com"}"#), to: &payload)
+        append(Parts(data: "4111111111111111"), to: &payload)
+        let compressed = gzipCompress(payload.span)
+        let masking = EventMasking(.standard, dataMasker: .standard, types: ["*"])
+        let batch = decode(compressed, masking)
+        #expect(batch.eventCount == 2 && batch.payload.text.contains(#"{"mail":"[EMAIL]"}"#))
+        #expect(batch.payload.text.contains(#""[CARD]""#))
+        #expect(decode(compressed).payload.text.contains("ann@example.com"))
     }
 
     @Test func `its good events are stored, and with one bad it is set aside as it came`() {

@@ -14,15 +14,16 @@ final class EventTail {
     private let connection: ClientConnection
     private var text = ""
 
+    /// - Parameter path: of another tail.
     init(
         _ service: RunningService, _ parameters: String = "", after lastID: String? = nil,
-        headers: [String: String] = [:]
+        headers: [String: String] = [:], path: String = "/events/tail"
     ) throws {
         connection = try service.connect()
         var headers = headers
         headers["Accept"] = "text/event-stream"
         headers["Last-Event-ID"] = lastID
-        try connection.send("GET", "/events/tail\(parameters)", headers: headers)
+        try connection.send("GET", "\(path)\(parameters)", headers: headers)
         let head = try connection.receiveHead()
         guard head.status == 200, head.header("Content-Type") == "text/event-stream" else {
             throw TestError("the tail answers \(head.status)")

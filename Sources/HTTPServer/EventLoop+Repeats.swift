@@ -1,0 +1,43 @@
+import Primitives
+
+// Requests that are the same as one before, and get its reply without being parsed.
+
+extension EventLoop {
+    /// The reply to the same request, if it may still be given to whoever sent that.
+    func repeated(_ request: RequestBytes, at now: MonotonicTime) -> RepeatedReply? {
+        guard sendsPlainReplies, let reply = repeats.find(request),
+            application.readmit(reply.principal, reply.access, index), reply.holds(at: now)
+        else { return nil }
+        return reply
+    }
+
+    /// Makes a reply that may be sent again, and keeps it for that.
+    /// - Returns: nil if it cannot be sent again.
+    func keep(
+        _ response: Response, to request: Request, _ bytes: RequestBytes, _ endpoint: Endpoint
+    ) -> RepeatedReply? {
+        guard response.repetition != nil, sendsPlainReplies,
+            let reply = RepeatedReply(response, request, bytes, endpoint, at: now)
+        else { return nil }
+        repeats.keep(reply, for: bytes, at: now)
+        return reply
+    }
+
+    /// Gives `request` what parsing it would have given it, as far as its reply and the records
+    /// about it need that.
+    func identify(_ request: Request, by reply: RepeatedReply) {
+        request.method = reply.method
+        request.route = reply.route
+        request.routeIndex = reply.routeIndex
+        request.principal = reply.principal
+        let spanID = ids.next(milliseconds: 0).low
+        if let given = reply.givenID {
+            request.id.append(given.span)
+        } else {
+            request.id.append(hex: spanID, digits: 16)
+        }
+        // Only records name the trace, and of a reply that is no error there may be none.
+        guard options.accessLog == .all else { return }
+        trace(request, reply.givenTrace, spanID: spanID)
+    }
+}

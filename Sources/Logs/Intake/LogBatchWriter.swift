@@ -1,0 +1,125 @@
+import Masking
+import Primitives
+
+/// The one way into a batch: masks each record, cuts what is too long, and appends it.
+///
+///     let writer = LogBatchWriter(masker, limits)
+///     writer.append(record)          // … for each record of a body
+///     intake.submit(writer.finish())
+///
+/// Not thread-safe: each thread has its own, which keeps its memory.
+package final class LogBatchWriter {
+    private let masker: Masker
+    private let limits: LogLimits
+    private var batch = LogBatch()
+    /// Masked fields of the record at hand.
+    private var clean = ByteBuffer(capacity: 4096)
+    private var resource = MaskedField()
+    private var scopeName = MaskedField()
+    private var scopeVersion = MaskedField()
+    private var service = MaskedField()
+
+    package init(_ masker: Masker, _ limits: LogLimits = LogLimits()) {
+        self.masker = masker
+        self.limits = limits
+    }
+
+    /// Records since the last `finish`.
+    package var count: Int { batch.count }
+
+    /// Masks a record and appends it. Its bytes are copied.
+    ///
+    /// Masking comes before cutting: half a card number is not found any more.
+    package func append(_ record: LogRecord) {
+        var record = record
+        clean.removeAll()
+        var isMasked = false
+        // Offsets, since the memory may move while it grows.
+        let text = maskName(record.severityText, &isMasked)
+        let event = maskName(record.eventName, &isMasked)
+        let body = mask(record.body, &isMasked)
+        if record.flags.contains(.jsonBody) { clean.joinLines(from: body.lowerBound) }
+        let attributes = mask(record.attributes, &isMasked)
+        clean.joinLines(from: attributes.lowerBound)
+        record.service = service.of(
+            record.service, masker, limitBytes: LogLimits.nameBytes, &isMasked)
+        record.scopeName = scopeName.of(
+            record.scopeName, masker, limitBytes: LogLimits.nameBytes, &isMasked)
+        record.scopeVersion = scopeVersion.of(
+            record.scopeVersion, masker, limitBytes: LogLimits.nameBytes, &isMasked)
+        record.resource = resource.of(record.resource, masker, limitBytes: .max, &isMasked)
+        let bytes = clean.span
+        record.severityText = UnsafeRawBufferPointer(rebasing: bytes[text])
+        record.eventName = UnsafeRawBufferPointer(rebasing: bytes[event])
+        record.body = UnsafeRawBufferPointer(rebasing: bytes[body])
+        record.attributes = UnsafeRawBufferPointer(rebasing: bytes[attributes])
+        if isMasked { record.flags.insert(.masked) }
+        LogCut.apply(to: &record, limitBytes: limits.recordBytes)
+        batch.append(record)
+        clean.shrink(above: 1 << 20)
+    }
+
+    /// The batch so far; a fresh one takes its place.
+    package func finish() -> LogBatch {
+        defer { batch = LogBatch(capacity: min(batch.byteCount + 64, 1 << 20)) }
+        return batch
+    }
+
+    /// Forgets what was appended since the last `finish`.
+    package func discard() { batch = LogBatch() }
+
+    private func mask(_ bytes: UnsafeRawBufferPointer, _ isMasked: inout Bool) -> Range<Int> {
+        let start = clean.count
+        if !bytes.isEmpty, masker.mask(bytes, as: .line, into: &clean) { isMasked = true }
+        return start..<clean.count
+    }
+
+    private func maskName(_ bytes: UnsafeRawBufferPointer, _ isMasked: inout Bool) -> Range<Int> {
+        let range = mask(bytes, &isMasked)
+        guard range.count > LogLimits.nameBytes else { return range }
+        let end =
+            range.lowerBound + LogCut.length(of: clean.span[range], atMost: LogLimits.nameBytes)
+        clean.truncate(to: end)
+        return range.lowerBound..<end
+    }
+}
+
+extension ByteBuffer {
+    /// Makes one line of JSON text: a line break would end a line of a file, or an event of a tail.
+    /// Between the tokens of JSON a space is as good, and within its strings there are none.
+    fileprivate mutating func joinLines(from start: Int) {
+        guard UnsafeRawBufferPointer(rebasing: span[start...]).contains(where: { $0 < 0x20 })
+        else { return }
+        for offset in start..<count {
+            let byte = base.load(fromByteOffset: offset, as: UInt8.self)
+            if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
+                set(UInt8(ascii: " "), at: offset)
+            }
+        }
+    }
+}
+
+/// A field that is the same for many records in a row: masked once, compared after that.
+private struct MaskedField: ~Copyable {
+    private var raw = ByteBuffer(capacity: 64)
+    private var masked = ByteBuffer(capacity: 64)
+    private var isChanged = false
+
+    mutating func of(
+        _ bytes: UnsafeRawBufferPointer, _ masker: Masker, limitBytes: Int, _ isMasked: inout Bool
+    ) -> UnsafeRawBufferPointer {
+        guard !bytes.isEmpty else { return LogRecord.none }
+        if !raw.span.elementsEqual(bytes) {
+            raw.removeAll()
+            raw.append(bytes)
+            masked.removeAll()
+            isChanged = masker.mask(bytes, as: .line, into: &masked)
+            masked.joinLines(from: 0)
+            if masked.count > limitBytes {
+                masked.truncate(to: LogCut.length(of: masked.span[...], atMost: limitBytes))
+            }
+        }
+        if isChanged { isMasked = true }
+        return masked.span
+    }
+}

@@ -1,0 +1,18 @@
+/// The bounds of `openapi.yaml` on logs.
+package struct LogLimits: Sendable {
+    /// In one body, refused ones included.
+    package var recordsPerBatch = 100_000
+    /// Of one record: its message, attributes and resource together. What is longer is cut.
+    package var recordBytes = 256 << 10
+    /// The record itself is the first level.
+    package var jsonDepth = 32
+
+    package init() {}
+
+    /// A clock may run ahead a little; a day that is not here yet gets no file.
+    package static let aheadMilliseconds: Int64 = 86_400_000
+
+    /// Of service, level text, event name, scope name and version; what is longer is cut. The form
+    /// of a batch counts them in 16 bits.
+    static let nameBytes = 1024
+}

@@ -1,0 +1,68 @@
+import Cache
+import Primitives
+import Storage
+import Telemetry
+
+/// Keeps the rows of single buckets in memory, for questions whose window rolls on: how they are
+/// found, stored and counted (decision 52).
+///
+/// A bucket is kept under what its rows depend on: metrics, types, groups, conditions, interval, zone
+/// and the part of the bucket that the range covers. Order, limit, fill and format are applied
+/// afterwards, so questions that differ in those share it. It is right for as long as the generations
+/// of its minutes stay. Only this node uses it: its rows name types and sources by number.
+package struct BucketReuse: Sendable {
+    let memory: MemoryTier
+    let counters: BucketCounters
+    /// False: computes every bucket anew, and stores it.
+    let reads: Bool
+
+    /// As for whole answers: generations say whether they are right.
+    private static let lifetime = CacheLifetime(fresh: .seconds(3600))
+    /// What an entry takes beside the bytes, where that is much more than the rows.
+    private static let longestBytes = 1 << 20
+
+    package init(_ memory: MemoryTier, _ counters: BucketCounters, reads: Bool = true) {
+        self.memory = memory
+        self.counters = counters
+        self.reads = reads
+    }
+
+    /// The rows of a bucket, if they are there and of the same events.
+    func rows(
+        _ key: UnsafeRawBufferPointer, _ stamp: GenerationStamp, at now: MonotonicTime
+    ) -> Bytes? {
+        guard reads, let entry = memory.get(key, at: now), entry.stamp == stamp else { return nil }
+        return entry.body
+    }
+
+    /// Whether `rows` would find something; leaves no trace.
+    func has(_ key: UnsafeRawBufferPointer, _ stamp: GenerationStamp) -> Bool {
+        memory.peek(key)?.stamp == stamp
+    }
+
+    /// - Parameters:
+    ///   - epoch: `memory.purgeEpoch` from before the rows were read.
+    ///   - cost: what computing it took.
+    func store(
+        _ key: UnsafeRawBufferPointer, _ rows: Bytes, _ stamp: GenerationStamp, tags: [UInt64],
+        epoch: UInt64, cost: Duration
+    ) {
+        guard rows.count <= BucketReuse.longestBytes else { return }
+        var content = CacheContent(body: rows)
+        content.stamp = stamp
+        content.tags = tags
+        content.cost = cost
+        memory.insert(
+            memory.entry(key, content, computedAt: .now(), lifetime: BucketReuse.lifetime),
+            epoch: epoch)
+    }
+}
+
+/// Buckets that answers were put together from.
+package struct BucketCounters: Sendable {
+    /// Taken from memory, or known to be empty.
+    package let kept = Counter()
+    package let computed = Counter()
+
+    package init() {}
+}

@@ -1,0 +1,132 @@
+import Primitives
+import SQLite
+
+/// Reads the file of a named query: SQL, with comments in front that say what it is.
+///
+///     -- description: Most requested pages
+///     -- param: days integer = 7 [1..90]
+///     -- ttl: 30s
+///     SELECT json_extract(data, '$.path') AS path, count(*) AS views FROM events
+///     WHERE time >= :now - :days * 86400000 GROUP BY path
+///
+/// A comment of another form than `-- word: …` says nothing to this.
+struct NamedQueryFile {
+    /// What is wrong with the file, each with its line where it has one.
+    private(set) var problems: [String] = []
+    private var description: String?
+    private var parameters: [NamedParameter] = []
+    private var policy: NamedQuery.Policy?
+    private var ttl: Duration?
+    private var staleWhileRevalidate: Duration?
+    private var timeout: Duration?
+    private var rowLimit: Int?
+    private let name: String
+    private let sql: String
+
+    static let limitBytes = 64 << 10
+    private static let parameterLimit = 50
+    private static let ttlLimit = Duration.seconds(30 * 86_400)
+
+    /// - Parameter timeLimit: how long a query may take at the most.
+    init(name: String, text: String, timeLimit: Duration) {
+        self.name = name
+        sql = text
+        for (index, line) in text.parts(by: "\n").enumerated() {
+            var line = line
+            if line.last == "\r" || line.last == "\r\n" { line = line.dropLast() }
+            let content = line.drop { $0 == " " || $0 == "\t" }
+            if content.isEmpty { continue }
+            guard content.hasPrefix("--") else { break }
+            if let (key, value) = NamedQueryFile.member(content.dropFirst(2)) {
+                take(key, value, line: index + 1)
+            }
+        }
+        check(timeLimit: timeLimit)
+    }
+
+    /// The query; nil if there are problems.
+    var query: NamedQuery? {
+        guard problems.isEmpty else { return nil }
+        let names = SQLTokens(sql).compactMap { token -> String? in
+            if case .parameter(let name) = token { name } else { nil }
+        }
+        let isMoving =
+            names.contains(":" + SQLQuestion.present) || parameters.contains { $0.kind == .time }
+        var sql = sql
+        let digest = sql.withUTF8 {
+            Key128(hashing: UnsafeRawBufferPointer($0), key: Key128(high: 0x73716C, low: 1))
+        }
+        return NamedQuery(
+            name: name, sql: sql, description: description, parameters: parameters,
+            policy: policy ?? (ttl == nil ? .untilWrite : .ttl), ttl: ttl,
+            staleWhileRevalidate: staleWhileRevalidate ?? .zero, timeout: timeout,
+            rowLimit: rowLimit ?? 1000, dependsOnTime: isMoving, digest: digest)
+    }
+
+    /// `word: value`; nil for a comment of another form.
+    private static func member(_ comment: Substring) -> (key: String, value: String)? {
+        let content = comment.drop { $0 == " " || $0 == "\t" }
+        let key = content.prefix { ("a"..."z").contains($0) || $0 == "_" }
+        let rest = content.dropFirst(key.count)
+        guard !key.isEmpty, rest.first == ":" else { return nil }
+        var value = rest.dropFirst().drop { $0 == " " || $0 == "\t" }
+        while let last = value.last, last == " " || last == "\t" { value.removeLast() }
+        return (String(key), String(value))
+    }
+
+    private mutating func take(_ key: String, _ value: String, line: Int) {
+        switch key {
+        case "description": description = value
+        case "param":
+            do throws(NamedParameter.Fault) {
+                let parameter = try NamedParameter(declaration: value)
+                if parameters.contains(where: { $0.name == parameter.name }) {
+                    complain(line, "there are two parameters of the name \(parameter.name)")
+                }
+                parameters.append(parameter)
+            } catch { complain(line, error.reason) }
+        case "ttl": ttl = duration(key, value, line)
+        case "stale_while_revalidate": staleWhileRevalidate = duration(key, value, line)
+        case "timeout": timeout = duration(key, value, line)
+        case "policy":
+            policy = NamedQuery.Policy(rawValue: value)
+            if policy == nil { complain(line, "policy is ttl or until_write") }
+        case "max_rows":
+            rowLimit = Int(value).flatMap { (1...SQLQuestion.rowLimit).contains($0) ? $0 : nil }
+            if rowLimit == nil { complain(line, "max_rows is 1 to \(SQLQuestion.rowLimit)") }
+        default:
+            complain(
+                line,
+                "there is no key \(key); there are: description param ttl "
+                    + "stale_while_revalidate policy timeout max_rows")
+        }
+    }
+
+    private mutating func duration(_ key: String, _ text: String, _ line: Int) -> Duration? {
+        let units: [(String, Int64)] = [
+            ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000),
+        ]
+        let digits = text.prefix { ("0"..."9").contains($0) }
+        let unit = units.first { $0.0 == text.dropFirst(digits.count) }
+        if let unit, digits.utf8.count <= 9, let count = Int64(digits), count > 0 {
+            let duration = Duration.milliseconds(count * unit.1)
+            if duration <= NamedQueryFile.ttlLimit { return duration }
+        }
+        complain(line, "\(key) is a duration such as 500ms, 30s or 5m, at most 30d")
+        return nil
+    }
+
+    private mutating func check(timeLimit: Duration) {
+        if policy == .ttl, ttl == nil { problems.append("policy ttl needs a ttl") }
+        if let timeout, timeout > timeLimit {
+            problems.append("timeout is longer than --query-timeout")
+        }
+        if parameters.count > NamedQueryFile.parameterLimit {
+            problems.append("there are more than \(NamedQueryFile.parameterLimit) parameters")
+        }
+    }
+
+    private mutating func complain(_ line: Int, _ what: String) {
+        problems.append("line \(line): \(what)")
+    }
+}
