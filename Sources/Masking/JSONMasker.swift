@@ -276,6 +276,8 @@ struct JSONMasker {
         let mark = run.report.count
         guard let isInnerChanged = walker.run(&run, into: &masked) else {
             run.forget(after: mark)
+            // With its matches replaced it may be JSON.
+            run.doubt()
             return false
         }
         guard isInnerChanged else { return true }

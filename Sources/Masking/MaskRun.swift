@@ -43,11 +43,16 @@ struct MaskRun {
             if isChanged == false { return false }
             forget(after: 0)
             path = outer
+            // With its matches replaced it may be JSON, whose names say more.
+            doubt()
         }
         let place = Place(
             source: bytes, offset: 0, pending: UnsafeRawBufferPointer(start: nil, count: 0))
         return replaceMatches(bytes, origins: nil, place, into: &output)
     }
+
+    /// What was found may be less than what a look at the masked text finds.
+    mutating func doubt() { wantsAnotherPass = true }
 
     /// Takes back what was reported since there were `count` entries.
     mutating func forget(after count: Int) {
