@@ -12,8 +12,9 @@ import Telemetry
 /// Any thread. Each receiver has a lane of its own: none waits for another.
 package final class LogForwards: Sendable {
     private let lanes: [LogForwardLane]
-    /// All lanes send one request at a time, so its bounds are never reached.
-    private let client: HTTPClient
+    /// All lanes send one request at a time, so its bounds are never reached. Nil without lanes: libcurl
+    /// and its TLS take 4 MiB.
+    private let client: HTTPClient?
 
     /// How long the end of the service waits for receivers that are well.
     private static let stopTimeout = Duration.seconds(2)
@@ -23,6 +24,11 @@ package final class LogForwards: Sendable {
     package init(
         _ options: [LogForwardOptions], directory: String, userAgent: String, log: Logger
     ) throws(LogSpoolError) {
+        guard !options.isEmpty else {
+            client = nil
+            lanes = []
+            return
+        }
         var clientOptions = HTTPClientOptions()
         clientOptions.userAgent = userAgent
         clientOptions.inFlightLimit = max(1, options.count)
@@ -50,7 +56,7 @@ package final class LogForwards: Sendable {
         for lane in lanes { lane.close() }
         let end = min(deadline, .after(LogForwards.stopTimeout))
         for lane in lanes { lane.sender.stop(until: end) }
-        client.close()
+        client?.close()
         for lane in lanes { lane.sender.join() }
     }
 
