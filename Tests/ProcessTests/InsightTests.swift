@@ -106,8 +106,10 @@ import Testing
 
     @Test func `questions that overlap are a fan-out`() throws {
         let service = try start()
+        let gate = Monitor(false)
         let threads = (0..<12).map { number in
             Thread(name: "fan-\(number)") {
+                gate.wait(for: { $0 }, then: { _ in })
                 for step in 0..<2 {
                     _ = try? service.get(
                         "/query?metric=p95:n&where=subject:ne:s\(number * 2 + step)",
@@ -115,6 +117,8 @@ import Testing
                 }
             }
         }
+        // All at once, or the first has its answer before the last has asked.
+        gate.change { $0 = true }
         for thread in threads { thread.join() }
         let found = try insights(service)
         #expect(found.count == 1 && found[0]["kind"]?.string == "fan_out", "\(found)")
