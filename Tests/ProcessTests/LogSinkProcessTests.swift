@@ -67,7 +67,9 @@ import Testing
         let last = try next.startAgain(
             ["--access-log", "all"] + arguments + ["--log-file-keep-age", "1s"])
         try last.wait(until: "none is left") {
-            directory.names.filter { $0.hasPrefix("m.log.2") }.isEmpty
+            // Their age is looked at as records come.
+            try ask(last, 1)
+            return directory.names.filter { $0.hasPrefix("m.log.2") }.isEmpty
         }
         #expect(try last.terminate() == .exited(0))
     }

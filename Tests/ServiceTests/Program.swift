@@ -23,7 +23,7 @@ final class Program: Sendable {
     /// Waits for its end; kills it and returns nil after ten seconds (sanitized: more), or if a signal
     /// ended it.
     func exitCode() -> Int32? {
-        let end = process.exit(within: .seconds(10)) ?? process.kill()
+        let end = process.exit(within: .seconds(60)) ?? process.kill()
         guard case .exited(let code) = end else { return nil }
         return code
     }

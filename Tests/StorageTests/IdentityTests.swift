@@ -20,7 +20,8 @@ import Testing
     /// Has the background make what it has to.
     private func settle(_ store: EventStore) throws {
         let index = try store.writer().identities.index
-        let deadline = soon
+        // Each file is synced, beside those of all other tests.
+        let deadline = Deadline.after(.seconds(90) * slowness)
         repeat {
             try store.maintain(now: .now(), isIdle: true)
             usleep(1000)

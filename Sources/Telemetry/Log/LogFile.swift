@@ -47,7 +47,10 @@ package final class LogFile: LogSink, @unchecked Sendable {  // Its lane's threa
     private var asideNotBefore = Deadline(MonotonicTime(nanoseconds: 0))
     /// When files put aside are looked at for their age.
     private var nextTidy = Deadline(MonotonicTime(nanoseconds: 0))
-    private static let tidyInterval = Duration.seconds(60)
+    /// Between two looks at the age of files, while records come: a minute, or a tenth of that age.
+    private var tidyInterval: Duration {
+        max(.seconds(1), min(.seconds(60), (options.keepAge ?? .seconds(600)) / 10))
+    }
     /// The next write opens it anew.
     private let isStale = Atomic<Bool>(false)
     private let trouble: Locked<String?> = Locked(nil)
@@ -76,7 +79,7 @@ package final class LogFile: LogSink, @unchecked Sendable {  // Its lane's threa
     }
 
     private func tidy() {
-        nextTidy = .after(LogFile.tidyInterval)
+        nextTidy = .after(tidyInterval)
         archive.tidy()
     }
 
