@@ -214,7 +214,9 @@ import Testing
         for number in 0..<200 { _ = journal.commit([payload(number, bytes: 1500)]) }
         let all = try JournalReader(journal, from: 1).drain()
         journal.close()
-        let bad = try #require(try directory.segmentNames.dropFirst().first)
+        // Where a spare was late, a segment that grew beside it may hold but a few records.
+        let segments = try Journal.checkOnly(directory: directory.path + "/journal").segments
+        let bad = try #require(segments.dropFirst().first { $0.records >= 20 }?.name)
         var faults = JournalFaults.none
         faults.read = { path, part in
             path.hasSuffix(bad) && part.overlaps(8192..<12288) ? EIO : 0

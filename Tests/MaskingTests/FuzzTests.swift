@@ -28,10 +28,13 @@ import Testing
         }
     }
 
-    @Test func `masking keeps its promises on what comes of the seeds`() throws {
+    /// The same texts each time: a fuzzer looks for new ones, and what it finds is mended before it is
+    /// added here.
+    @Test(arguments: [UInt64(1), 2, 3])
+    func `masking keeps its promises on what comes of the seeds`(_ seed: UInt64) throws {
         let properties = try MaskProperties()
         let corpus = Self.corpus
-        var random = SeededGenerator()
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<4000 {
             let bytes = Self.mutated(corpus, &random)
             if let fault = Self.fault(properties, bytes) {
