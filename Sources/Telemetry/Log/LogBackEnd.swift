@@ -78,7 +78,7 @@ final class LogBackEnd: @unchecked Sendable {  // `merger`, `writer`, `summary`:
     func flushOnFatalSignal() {
         // The handler may use it as long as the process lives.
         _ = Unmanaged.passRetained(self)
-        millrace_log_flush_on_fatal_signal(rings.sleeping, fatal, fatal + 1, 500)
+        millrace_log_flush_on_fatal_signal(rings.sleeping, fatal, fatal + 1, 2_000)
     }
 
     private func run() {
@@ -114,7 +114,9 @@ final class LogBackEnd: @unchecked Sendable {  // `merger`, `writer`, `summary`:
         rings.freeOrphans()
         millrace_log_store32(rings.sleeping, 1)
         let isAsked = state.withLock { $0.closing != nil || $0.flushesDone < $0.flushesAsked }
-        guard !isAsked else { return millrace_log_store32(rings.sleeping, 0) }
+        guard !isAsked, millrace_log_load32(fatal) == 0 else {
+            return millrace_log_store32(rings.sleeping, 0)
+        }
         millrace_log_sleep(
             rings.sleeping,
             merger.hasYoung ? LogBackEnd.youngNanoseconds : LogBackEnd.idleNanoseconds)
@@ -130,7 +132,7 @@ final class LogBackEnd: @unchecked Sendable {  // `merger`, `writer`, `summary`:
     }
 
     private func answerFatalSignal() {
-        for lane in lanes { lane.drain(until: .after(.milliseconds(400))) }
+        for lane in lanes { lane.drain(until: .after(.milliseconds(1_800))) }
         millrace_log_store32(fatal + 1, 1)
     }
 }
