@@ -48,27 +48,25 @@ import Testing
         #expect(status?["stored"]?.integer == 4 && status?["queued"]?.integer == 0)
     }
 
-    @Test(arguments: [
-        ("/logs?level=loud", "level"), ("/logs?limit=0", "limit"), ("/logs?cursor=x", "cursor"),
-        ("/logs?trace_id=12", "trace_id"), ("/logs?from=now&to=-1h", "from"),
-        ("/logs?service=", "service"), ("/logs/facets", "field"),
-        ("/logs/facets?field=attributes", "field"), ("/logs/histogram?interval=1s", "interval"),
-        ("/logs?nonsense=1", "nonsense"), ("/logs/tail?from=-1h", "from"),
-        ("/logs?q=" + String(repeating: "a+", count: 200), "q"),
-    ])
-    func `a wrong parameter is named`(_ target: String, _ name: String) throws {
-        let service = try LogIntakeTests.shared()
-        let reply = try service.get(target)
-        #expect(reply.status == 400)
-        #expect(try reply.json()["parameter"]?.string == name)
+    @Test func `a wrong parameter is named`() throws {
+        let service = try RunningService.start()
+        for (target, name) in [
+            ("/logs?level=loud", "level"), ("/logs?limit=0", "limit"), ("/logs?cursor=x", "cursor"),
+            ("/logs?trace_id=12", "trace_id"), ("/logs?from=now&to=-1h", "from"),
+            ("/logs?service=", "service"), ("/logs/facets", "field"),
+            ("/logs/facets?field=attributes", "field"),
+            ("/logs/histogram?interval=1s", "interval"), ("/logs?nonsense=1", "nonsense"),
+            ("/logs/tail?from=-1h", "from"),
+            ("/logs?q=" + String(repeating: "a+", count: 200), "q"),
+        ] {
+            let reply = try service.get(target)
+            #expect(reply.status == 400, "\(target)")
+            #expect(try reply.json()["parameter"]?.string == name, "\(target)")
+        }
     }
 
-    private static let service = try? RunningService.start()
-
-    private static func shared() throws -> RunningService { try #require(service) }
-
     @Test func `what is no body of logs is refused with its reason`() throws {
-        let service = try LogIntakeTests.shared()
+        let service = try RunningService.start()
         #expect(try service.post("/logs", Array("x".utf8), type: "text/plain").status == 415)
         for (body, status, code) in [
             ("", 400, "empty_body"), ("{", 400, "invalid_json"),
