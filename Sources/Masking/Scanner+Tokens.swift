@@ -84,7 +84,11 @@ extension Scanner {
         guard
             text.has("PRIVATE KEY-----", at: index - 11)
                 || text.has("PRIVATE KEY BLOCK-----", at: index - 17)
-        else { return start + 11 }
+        else {
+            // A match within the label may have kept its end out of sight.
+            hasDoubt = true
+            return start + 11
+        }
         var end = index + 5
         while end < text.count, !text.has("-----END ", at: end) { end += 1 }
         if end < text.count {

@@ -6,6 +6,8 @@ package struct MaskProperties: Sendable {
     /// What a text says that was planted and found again.
     private static let secrets = [
         "zoe@example.org", "4012888888881881", "GB82WEST12345698765432", "203.0.113.79",
+        "123-45-6789", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "2001:db8:85a3::8a2e:370:7334",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
     ]
 
     private let maskers: [Masker]
@@ -27,7 +29,9 @@ package struct MaskProperties: Sendable {
         let reading: Masker.Reading = [.line, .text, .json][Int(choice) / 3 % 3]
         let text = UnsafeRawBufferPointer(rebasing: bytes[1...])
         return fault(of: text, masker, reading)
-            ?? plantedFault(text, masker, MaskProperties.secrets[Int(choice) % 4])
+            ?? plantedFault(
+                text, masker, MaskProperties.secrets[Int(choice) / 9 % MaskProperties.secrets.count]
+            )
     }
 
     private func fault(

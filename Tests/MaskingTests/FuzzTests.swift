@@ -20,7 +20,7 @@ import Testing
         let corpus = Self.corpus
         #expect(corpus.count >= 10)
         for var seed in corpus {
-            for choice in 0..<UInt8(36) {
+            for choice in 0..<UInt8(72) {
                 seed[0] = choice
                 let fault = Self.fault(properties, seed)
                 #expect(fault == nil, "\(String(decoding: seed, as: UTF8.self))")

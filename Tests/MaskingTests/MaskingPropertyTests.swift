@@ -33,6 +33,20 @@ import Testing
         }
     }
 
+    /// The label of a private key ends within 60 bytes, at the first hyphen: with a match in it, it begins
+    /// a key once the match is replaced.
+    @Test(arguments: [
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlc2lnbmF0dXJl",
+        "a-b@example.com", "12345678901234567890123456789012345678901234567890 ann@example.com",
+        "+49 30 90-18-20", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln\n",
+    ])
+    func `a match within the label of a private key hides no key`(match: String) {
+        let text = "-----BEGIN \(match) PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----\nend"
+        let once = Masker.standard.masked(text)
+        #expect(Masker.standard.masked(once) == once)
+        #expect(!once.contains(match), "\(once)")
+    }
+
     @Test func `JSON stays JSON with the same shape`() throws {
         var random = SeededGenerator()
         for _ in 0..<5_000 {
