@@ -50,7 +50,7 @@ extension Wiring {
         container.register(LogIntake.self) { parts in
             let store: LogStore = try parts.resolve()
             return LogIntake(
-                masker: .standard, limits: configuration.logLimits,
+                masker: configuration.masking.masker, limits: configuration.logLimits,
                 destination: { store.offer($0) }, isFull: { store.isFull },
                 followers: try logFollowers(parts))
         }
@@ -86,7 +86,7 @@ extension Wiring {
         container.register(LogIntake.self) { parts in
             let store: LogFileStore = try parts.resolve()
             return LogIntake(
-                masker: .standard, limits: configuration.logLimits,
+                masker: configuration.masking.masker, limits: configuration.logLimits,
                 destination: { store.offer($0) }, isFull: { store.isFull },
                 followers: try logFollowers(parts))
         }

@@ -110,6 +110,57 @@ import Testing
         #expect(!service.output.contains("4012888888881881"))
     }
 
+    @Test(arguments: ["search", "files"])
+    func `logs that are taken in are masked as the configuration says, wherever they go`(
+        mode: String
+    ) throws {
+        let receiver = try OTLPReceiver()
+        let yaml = #"""
+            mask:
+              forms: { email: drop }
+              allow: ["4012888888881881"]
+              rules:
+                customer: { pattern: '\bC-\d{6}\b', include: [message, attributes.order] }
+                host: { pattern: 'db-\d+', include: [resource.host] }
+            log-forwards:
+              far: { url: "URL" }
+            """#.replacing("URL", with: receiver.url)
+        let service = try start(yaml, ["--logs-store", mode])
+        let tail = mode == "search" ? try LogTail(service) : nil
+        let record =
+            #"{"message":"zoe@example.org and C-904711","n":"4012888888881881","#
+            + #""order":{"by":"C-904711"},"note":"C-904711 5105105105105100"}"#
+        #expect(try service.post("/logs", json: record).status == 202)
+        let shown = try tail?.next()
+        let foreign =
+            #"{"resourceLogs":[{"resource":{"attributes":[{"key":"host","value":"#
+            + #"{"stringValue":"db-17"}}]},"scopeLogs":[{"logRecords":[{"body":"#
+            + #"{"stringValue":"db-17 of C-904711"}}]}]}]}"#
+        #expect(try service.post("/v1/logs", json: foreign).status == 200)
+        try service.wait(until: "both are sent on") { receiver.taken.count >= 2 }
+        let own = try #require(receiver.taken.first { $0.resource.isEmpty })
+        #expect(own.body == " and [CUSTOMER]")
+        let attributes = try JSONTree.parse(own.attributes)
+        #expect(attributes["n"]?.string == "4012888888881881")
+        #expect(attributes["order"]?["by"]?.string == "[CUSTOMER]")
+        #expect(attributes["note"]?.string == "C-904711 [CARD]")
+        let other = try #require(receiver.taken.first { !$0.resource.isEmpty })
+        #expect(other.body == "db-17 of [CUSTOMER]" && other.resource == #"{"host":"[HOST]"}"#)
+        let matches = try service.get("/status").json()["masking"]?["matches"]
+        #expect(matches?["customer"]?.integer == 3 && matches?["host"]?.integer == 1)
+        if let shown {
+            #expect(try JSONTree.parse(shown)["message"]?.string == " and [CUSTOMER]")
+            let listed = try service.get("/logs?q=and").json()["records"]?[0]
+            #expect(listed?["attributes"] == attributes)
+        }
+        #expect(try service.terminate() == .exited(0))
+        for (place, bytes) in try LogFiles.contents(service.dataDirectory) {
+            for secret in ["zoe@", "5105105105105100"] {
+                #expect(bytes.firstRange(of: Array(secret.utf8)) == nil, "\(secret) in \(place)")
+            }
+        }
+    }
+
     @Test func `mask and its explanation use the configuration`() throws {
         let directory = try TemporaryDirectory()
         try directory.write(

@@ -35,19 +35,21 @@ package final class LogBatchWriter {
         clean.removeAll()
         var isMasked = false
         // Offsets, since the memory may move while it grows.
-        let text = maskName(record.severityText, &isMasked)
-        let event = maskName(record.eventName, &isMasked)
-        let body = mask(record.body, &isMasked)
+        let text = maskName(record.severityText, at: "severity_text", &isMasked)
+        let event = maskName(record.eventName, at: "event_name", &isMasked)
+        let body = mask(record.body, at: "message", &isMasked)
         if record.flags.contains(.jsonBody) { clean.joinLines(from: body.lowerBound) }
-        let attributes = mask(record.attributes, &isMasked)
+        let attributes = mask(record.attributes, at: "attributes", &isMasked)
         clean.joinLines(from: attributes.lowerBound)
         record.service = service.of(
-            record.service, masker, limitBytes: LogLimits.nameBytes, &isMasked)
+            record.service, masker, at: "service", limitBytes: LogLimits.nameBytes, &isMasked)
         record.scopeName = scopeName.of(
-            record.scopeName, masker, limitBytes: LogLimits.nameBytes, &isMasked)
+            record.scopeName, masker, at: "scope.name", limitBytes: LogLimits.nameBytes, &isMasked)
         record.scopeVersion = scopeVersion.of(
-            record.scopeVersion, masker, limitBytes: LogLimits.nameBytes, &isMasked)
-        record.resource = resource.of(record.resource, masker, limitBytes: .max, &isMasked)
+            record.scopeVersion, masker, at: "scope.version", limitBytes: LogLimits.nameBytes,
+            &isMasked)
+        record.resource = resource.of(
+            record.resource, masker, at: "resource", limitBytes: .max, &isMasked)
         let bytes = clean.span
         record.severityText = UnsafeRawBufferPointer(rebasing: bytes[text])
         record.eventName = UnsafeRawBufferPointer(rebasing: bytes[event])
@@ -68,14 +70,21 @@ package final class LogBatchWriter {
     /// Forgets what was appended since the last `finish`.
     package func discard() { batch = LogBatch() }
 
-    private func mask(_ bytes: UnsafeRawBufferPointer, _ isMasked: inout Bool) -> Range<Int> {
+    /// - Parameter path: what `GET /logs` calls the field, for rules that hold at some paths alone.
+    private func mask(
+        _ bytes: UnsafeRawBufferPointer, at path: String, _ isMasked: inout Bool
+    ) -> Range<Int> {
         let start = clean.count
-        if !bytes.isEmpty, masker.mask(bytes, as: .line, into: &clean) { isMasked = true }
+        if !bytes.isEmpty, masker.mask(bytes, as: .line, at: path, into: &clean) {
+            isMasked = true
+        }
         return start..<clean.count
     }
 
-    private func maskName(_ bytes: UnsafeRawBufferPointer, _ isMasked: inout Bool) -> Range<Int> {
-        let range = mask(bytes, &isMasked)
+    private func maskName(
+        _ bytes: UnsafeRawBufferPointer, at path: String, _ isMasked: inout Bool
+    ) -> Range<Int> {
+        let range = mask(bytes, at: path, &isMasked)
         guard range.count > LogLimits.nameBytes else { return range }
         let end =
             range.lowerBound + LogCut.length(of: clean.span[range], atMost: LogLimits.nameBytes)
@@ -106,14 +115,15 @@ private struct MaskedField: ~Copyable {
     private var isChanged = false
 
     mutating func of(
-        _ bytes: UnsafeRawBufferPointer, _ masker: Masker, limitBytes: Int, _ isMasked: inout Bool
+        _ bytes: UnsafeRawBufferPointer, _ masker: Masker, at path: String, limitBytes: Int,
+        _ isMasked: inout Bool
     ) -> UnsafeRawBufferPointer {
         guard !bytes.isEmpty else { return LogRecord.none }
         if !raw.span.elementsEqual(bytes) {
             raw.removeAll()
             raw.append(bytes)
             masked.removeAll()
-            isChanged = masker.mask(bytes, as: .line, into: &masked)
+            isChanged = masker.mask(bytes, as: .line, at: path, into: &masked)
             masked.joinLines(from: 0)
             if masked.count > limitBytes {
                 masked.truncate(to: LogCut.length(of: masked.span[...], atMost: limitBytes))
