@@ -156,7 +156,8 @@ let package = Package(
             "QueryTests",
             ["Query", "Cache", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests(
-            "LogsTests", ["Logs", "Masking", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
+            "LogsTests",
+            ["Logs", "Masking", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
         tests("ServiceTests", ["Service", "Masking", "Primitives", "TestSupport"]),
         tests("ProcessTests", ["OTLPMessages", "Primitives", "TestSupport"]),

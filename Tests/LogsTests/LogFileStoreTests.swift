@@ -1,5 +1,6 @@
 import Logs
 import Primitives
+import Storage
 import TestSupport
 import Testing
 
@@ -63,5 +64,55 @@ import Testing
                 "2026-01-03.ndjson", "2026-01-04.ndjson", "2026-01-05.ndjson", "notes.txt",
             ])
         #expect(store.counters.dropped.count == 2 && store.counters.bytes.value == 3000)
+    }
+
+    @Test func `services with an age of their own have files of their own, which go by it`() throws
+    {
+        let directory = try TemporaryDirectory()
+        let logs = directory.file("logs")
+        var options = LogStoreOptions()
+        options.retention = RetentionPolicy(
+            standard: .seconds(30 * 86_400),
+            rules: [
+                .init(type: "noisy*", age: .seconds(2 * 86_400)), .init(type: "audit", age: nil),
+                .init(type: "like-others", age: .seconds(30 * 86_400)),
+            ])
+        let today = WallClock.nowMilliseconds() / 86_400_000
+        func day(_ age: Int64) -> String {
+            String(Timestamp.format((today - age) * 86_400_000).prefix(10))
+        }
+        try open(directory).stop()
+        for age: Int64 in [1, 5, 40] {
+            for kind in ["", ".172800s", ".kept"] {
+                try directory.write("logs/\(day(age))\(kind).ndjson", "{}\n")
+            }
+        }
+        let store = try LogFileStore(directory: logs, options, log: .silent)
+        store.start()
+        let decoder = LogDecoder(LogBatchWriter(.standard), LogLimits())
+        var body = ByteBuffer(capacity: 1024)
+        for service in ["noisy-1", "audit", "shop", "noisy-2", "like-others"] {
+            body.append(#"{"message":"m","service":"\#(service)"}"# + "\n")
+        }
+        body.append("{\"message\":\"m\"}\n")
+        let batch = try decoder.decode(
+            body.span, as: .ndjson, now: WallClock.nowMilliseconds()
+        ) { _ in }
+        #expect(store.offer(batch))
+        store.stop()
+        #expect(store.counters.stored.count == 6)
+        let kept = [
+            "\(day(40)).kept", "\(day(5))", "\(day(5)).kept", "\(day(1))", "\(day(1)).172800s",
+            "\(day(1)).kept", "\(day(0))", "\(day(0)).172800s", "\(day(0)).kept",
+        ]
+        #expect(Set(FileSystem.names(in: logs)) == Set(kept.map { $0 + ".ndjson" }))
+        func services(_ kind: String) throws -> [String?] {
+            try FileSystem.text("\(logs)/\(day(0))\(kind).ndjson").split(separator: "\n")
+                .map { try JSONTree.parse($0)["service"]?.string }
+        }
+        #expect(try services("") == ["shop", "like-others", nil])
+        #expect(try services(".172800s") == ["noisy-1", "noisy-2"])
+        #expect(try services(".kept") == ["audit"])
+        #expect(store.counters.dropped.count == 3 && store.counters.days.value == 4)
     }
 }

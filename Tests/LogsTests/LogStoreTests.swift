@@ -1,5 +1,6 @@
 import Logs
 import Primitives
+import Storage
 import TestSupport
 import Testing
 
@@ -65,7 +66,7 @@ import Testing
         let today = WallClock.nowMilliseconds() / LogStoreTests.day
         let first = today - LogHarness.start / LogStoreTests.day
         var options = LogStoreOptions()
-        options.retention = .seconds(86_400 * 2)
+        options.retention = RetentionPolicy(standard: .seconds(86_400 * 2))
         let logs = try LogHarness(options, in: directory)
         for age in 0..<5 {
             try logs.post(

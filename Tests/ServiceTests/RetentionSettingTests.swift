@@ -36,6 +36,25 @@ import Testing
         #expect(Configuration.problems(flags: ["retention": text]).count == 1)
     }
 
+    @Test(arguments: [
+        "logs: { retention: { default: 30d, noisy: 2d, \"audit*\": off } }\n",
+        "logs-retention: { default: 30d, noisy: 2d, audit*: off }\n",
+        "logs-retention: 30d,noisy=2d,audit*=off\n",
+    ])
+    func `ages of logs are by service, in the same forms`(yaml: String) throws {
+        let policy = try Configuration.load(yaml: yaml).logsRetention
+        #expect(
+            policy
+                == RetentionPolicy(
+                    standard: .seconds(30 * 86_400),
+                    rules: [
+                        .init(type: "noisy", age: .seconds(2 * 86_400)),
+                        .init(type: "audit*", age: nil),
+                    ]))
+        // A day is a file, so less than an hour would say more than is done.
+        #expect(Configuration.problems(flags: ["logs-retention": "30d,noisy=10m"]).count == 1)
+    }
+
     @Test func `a wrong age of a mapping is told with its line`() throws {
         let file = try TemporaryFile("port: 1\nretention:\n  default: 1d\n  a: [1d]\n")
         let found = file.use { Configuration.problems(flags: ["config": $0]) }

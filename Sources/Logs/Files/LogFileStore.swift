@@ -4,7 +4,8 @@ import Storage
 import Telemetry
 
 /// Logs that are kept as lines of JSON, a file for each day on which they came:
-/// `logs/2026-11-30.ndjson`. For programs that read files, and for more records than can be indexed.
+/// `logs/2026-11-30.ndjson`, and others for services that are kept for another time (`LogLineName`).
+/// For programs that read files, and for more records than can be indexed.
 ///
 /// One thread writes what waits in a bounded queue. A killed process loses what is queued, and its
 /// last line may be cut, which the next start takes off; so a file is lines of whole records.
@@ -69,16 +70,14 @@ package final class LogFileStore: Sendable {
     // MARK: The thread
 
     private func run() {
-        var file: LogLineFile?
+        let groups = LogLineGroups(LogRetention(options.retention), directory: directory)
         var retained: MonotonicTime?
-        var text = ByteBuffer(capacity: 1 << 20)
         while true {
             let turn = queue.next(gather: options.gather, patience: LogFileStore.pause)
             if !turn.batches.isEmpty {
-                text.removeAll()
-                for batch in turn.batches { LogFileStore.append(batch, to: &text) }
-                write(text.span, turn, &file)
-                text.shrink(above: 16 << 20)
+                for batch in turn.batches { groups.append(batch) }
+                for group in groups.all { write(group) }
+                queue.finish(turn.batches.count)
             }
             let isDue =
                 retained.map { MonotonicTime.now().since($0) >= LogFileStore.retentionPause }
@@ -91,68 +90,56 @@ package final class LogFileStore: Sendable {
         }
     }
 
-    private static func append(_ batch: LogBatch, to text: inout ByteBuffer) {
-        var records = batch.records
-        while let record = records.next() {
-            text.append(json: record, id: nil)
-            text.append("\n")
-        }
-    }
-
-    private func write(
-        _ text: UnsafeRawBufferPointer, _ turn: LogQueue.Turn, _ file: inout LogLineFile?
-    ) {
-        let records = turn.batches.reduce(0) { $0 + $1.count }
+    /// Tries until the lines are written, or given up because the service has to end.
+    private func write(_ group: LogLineGroup) {
+        let records = group.records
         var triesLeft = LogFileStore.lastTries
         while true {
             do throws(StorageError) {
-                let day = LogDay(milliseconds: WallClock.nowMilliseconds())
-                let open: LogLineFile
-                if let file, file.day == day {
-                    open = file
-                } else {
-                    open = try LogLineFile(directory: directory, day: day)
-                    file = open
-                }
-                try open.append(text)
-                counters.stored.add(records)
-                return queue.finish(turn.batches.count)
+                try group.write()
+                return counters.stored.add(records)
             } catch {
                 counters.failures.add()
                 log.warning("logs cannot be written") { $0.add("error", error) }
-                // It may be that the file itself is what fails.
-                file = nil
                 if queue.isClosed { triesLeft -= 1 }
                 guard triesLeft > 0 else {
                     counters.lost.add(records)
                     log.error("logs were lost") { $0.add("records", records) }
-                    return queue.finish(turn.batches.count)
+                    return group.forget()
                 }
             }
             sleep(until: .after(LogFileStore.pause))
         }
     }
 
-    /// Removes the oldest files while one is too old, or all together are too large.
+    /// Removes files whose time is over, and the oldest ones while all together are too large.
     private func retain() {
         let now = WallClock.nowMilliseconds()
-        var files = LogLineFile.days(in: directory)
-        var bytes = files.reduce(0) { $0 + LogLineFile.bytes(directory, $1) }
-        while let oldest = files.first {
-            let isExpired =
-                options.retention.map { oldest.end + $0.wholeMilliseconds <= now } ?? false
-            guard isExpired || (bytes > options.maxBytes && files.count > 1) else { break }
-            let size = LogLineFile.bytes(directory, oldest)
-            guard unlink(LogLineFile.path(directory, oldest)) == 0 else { break }
-            counters.dropped.add()
-            log.notice("a day of logs was dropped") {
-                $0.add("day", oldest.text)
-                $0.add("bytes", size)
-            }
-            files.removeFirst()
-            bytes -= size
+        let standard = options.retention.standard
+        var files = LogLineName.all(in: directory).map {
+            (name: $0, bytes: LogCatalog.size($0.path(in: directory)))
+        }
+        var bytes = files.reduce(0) { $0 + $1.bytes }
+        var left = files.count
+        files.removeAll { file in
+            let isOver = file.name.isOver(standard: standard, now: now)
+            guard isOver || (bytes > options.maxBytes && left > 1), remove(file.name, file.bytes)
+            else { return false }
+            bytes -= file.bytes
+            left -= 1
+            return true
         }
         counters.bytes.set(bytes)
-        counters.days.set(Int64(files.count))
+        counters.days.set(Int64(Set(files.map(\.name.day)).count))
+    }
+
+    private func remove(_ name: LogLineName, _ bytes: Int64) -> Bool {
+        guard unlink(name.path(in: directory)) == 0 else { return false }
+        counters.dropped.add()
+        log.notice("a day of logs was dropped") {
+            $0.add("day", name.day.text)
+            $0.add("bytes", bytes)
+        }
+        return true
     }
 }

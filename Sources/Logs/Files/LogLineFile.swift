@@ -4,20 +4,19 @@ import Storage
 
 /// The file of one day's lines, open to be written to. Closes it with the last reference.
 final class LogLineFile {
-    private static let suffix = ".ndjson"
     /// What is read at a time to find the end of the last whole line.
     private static let tailBytes = 64 << 10
 
-    let day: LogDay
+    let name: LogLineName
     private let path: String
     private let descriptor: Int32
     /// Of whole lines.
     private var length: Int64
 
     /// Opens or makes the file, and takes off what a crash left of a line at its end.
-    init(directory: String, day: LogDay) throws(StorageError) {
-        self.day = day
-        path = LogLineFile.path(directory, day)
+    init(directory: String, _ name: LogLineName) throws(StorageError) {
+        self.name = name
+        path = name.path(in: directory)
         // Appending alone: a file that another program cuts meanwhile gets no hole.
         let file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw LogLineFile.failure("open", path) }
@@ -51,22 +50,6 @@ final class LogLineFile {
             done += count
         }
         length += Int64(lines.count)
-    }
-
-    static func path(_ directory: String, _ day: LogDay) -> String {
-        "\(directory)/\(day.text)\(suffix)"
-    }
-
-    /// Zero if there is no such file.
-    static func bytes(_ directory: String, _ day: LogDay) -> Int64 {
-        LogCatalog.size(path(directory, day))
-    }
-
-    /// The days that have a file, oldest first.
-    static func days(in directory: String) -> [LogDay] {
-        let names = (try? LogCatalog.names(in: directory)) ?? []
-        return names.filter { $0.hasSuffix(suffix) }
-            .compactMap { LogDay($0.dropLast(suffix.count)) }.sorted()
     }
 
     /// Up to the last line break; nil if the file cannot be read.

@@ -152,13 +152,15 @@ final class LogCatalog: Sendable {
     }
 
     /// Takes a day out, waits for its readers, and unlinks its file. The writer has closed it.
-    /// - Parameter raisesFloor: refuse records of the day, and of earlier days, from now on.
-    func drop(_ day: LogDay, raisesFloor: Bool) throws(StorageError) {
+    /// - Parameters:
+    ///   - raisesFloor: refuse records of the day, and of earlier days, from now on.
+    ///   - leases: those that the caller holds.
+    func drop(_ day: LogDay, raisesFloor: Bool, leases: Int = 0) throws(StorageError) {
         if raisesFloor { try raiseFloor(to: day) }
         let file = state.withLock { state -> File? in
             state.versions.removeValue(forKey: day).map { File(day: day, version: $0) }
         }
-        if let file { unlinkWhenFree(file) }
+        if let file { unlinkWhenFree(file, leases: leases) }
     }
 
     /// Puts the file at `temporary` in the place of the one that `lease` is on, which is unlinked

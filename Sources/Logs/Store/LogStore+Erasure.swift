@@ -1,4 +1,3 @@
-internal import Glibc
 import Primitives
 import SQLite
 import Storage
@@ -59,61 +58,18 @@ extension LogStore {
 }
 
 extension LogStoreWriter {
-    /// Rows in one transaction of a file that is written anew.
-    private static let rowsAtOnce = 20_000
-
     /// Writes the day's file anew without the records that `filter` asks for.
     func rewrite(_ day: LogDay, without filter: LogFilter) throws(StorageError) {
         try close(day)
         guard let lease = catalog.lease(day) else { return }
-        let temporary = lease.path + LogCatalog.temporarySuffix
-        for suffix in LogCatalog.suffixes { unlink(temporary + suffix) }
-        do throws(StorageError) {
-            try LogStoreWriter.copy(from: lease.path, to: temporary, day, without: filter)
-        } catch {
-            for suffix in LogCatalog.suffixes { unlink(temporary + suffix) }
+        let copy = LogDayCopy(
+            from: lease.path, to: lease.path + LogCatalog.temporarySuffix, day,
+            without: .matching(filter))
+        copy.discard()
+        do throws(StorageError) { _ = try copy.run() } catch {
+            copy.discard()
             throw error
         }
-        try catalog.replace(lease, with: temporary)
-    }
-
-    private static func copy(
-        from old: String, to new: String, _ day: LogDay, without filter: LogFilter
-    ) throws(StorageError) {
-        let source: Connection
-        let rows: Statement
-        var erased: Set<Int64> = []
-        do throws(SQLiteError) {
-            source = try Connection(path: old, role: .reader)
-            try source.execute("BEGIN")
-            let query = LogRowQuery(filter, day: day)
-            let unwanted = try source.prepare("SELECT \(query.idColumn) \(query.source)")
-            unwanted.bind(query.values)
-            while try unwanted.step() { erased.insert(unwanted.integer(0)) }
-            rows = try source.prepare("SELECT \(LogRowQuery.columns) FROM records AS r ORDER BY id")
-        } catch { throw StorageError(error, old) }
-        let target = try LogDayWriter(path: new)
-        var hasMore = true
-        while hasMore {
-            var highest: Int64 = 0
-            var copied = 0
-            try target.write(arrival: 0) { () throws(StorageError) in
-                while copied < rowsAtOnce {
-                    do throws(SQLiteError) { hasMore = try rows.step() } catch {
-                        throw StorageError(error, old)
-                    }
-                    guard hasMore else { return }
-                    let id = rows.integer(0)
-                    guard !erased.contains(id) else { continue }
-                    let arrival = rows.integer(3)
-                    highest = max(highest, arrival)
-                    try target.append(LogRowQuery.record(rows), id: id, arrival: arrival)
-                    copied += 1
-                }
-            }
-            try target.note(arrival: highest)
-            try target.checkpointIfDue()
-        }
-        try target.finish()
+        try catalog.replace(lease, with: copy.new)
     }
 }

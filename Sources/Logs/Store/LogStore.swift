@@ -36,6 +36,7 @@ package final class LogStore: Sendable {
     private let log: Logger
     private let listeners: Locked<[Listener]> = Locked([])
     private let thread: Locked<Thread?> = Locked(nil)
+    private let pruner: LogPruner
     /// Handed to the thread when it starts.
     private let writer: Locked<UnsafeWriter?>
     private let lastArrivalAtStart: Int64
@@ -57,6 +58,10 @@ package final class LogStore: Sendable {
         try writer.retain()
         lastArrivalAtStart = writer.arrival
         self.writer = Locked(UnsafeWriter(writer: writer))
+        let queue = queue
+        pruner = LogPruner(
+            catalog, LogRetention(options.retention), counters, log: log,
+            perform: { queue.add($0) })
     }
 
     /// The arrival number of the last record that was there when this was opened.
@@ -69,16 +74,19 @@ package final class LogStore: Sendable {
             run(writer)
         }
         thread.withLock { $0 = started }
+        pruner.start()
     }
 
     /// Writes what is queued, then ends the thread. Nothing is taken from now on.
     package func stop() {
+        pruner.giveUp()
         queue.close()
         let running = thread.withLock { thread -> Thread? in
             defer { thread = nil }
             return thread
         }
         running?.join()
+        pruner.join()
         writer.withLock { $0 = nil }
     }
 

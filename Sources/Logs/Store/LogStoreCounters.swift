@@ -12,6 +12,8 @@ package struct LogStoreCounters: Sendable {
     package let failures = Counter()
     /// Days that retention dropped.
     package let dropped = Counter()
+    /// Records that retention took out of days that others stay in.
+    package let expired = Counter()
     /// Files that were set aside.
     package let damaged = Counter()
     package let bytes = LogGauge()

@@ -1,7 +1,9 @@
+import Storage
+
 /// How logs are stored.
 package struct LogStoreOptions: Sendable {
-    /// Age of a day's end at which the day is dropped; nil keeps every day.
-    package var retention: Duration?
+    /// Ages by service, counted from the end of a record's day.
+    package var retention = RetentionPolicy()
     /// Of all files together; the oldest days are dropped beyond it.
     package var maxBytes: Int64 = 10 << 30
     /// Records that may wait to be written: a second or two of a flood.

@@ -25,6 +25,7 @@ final class LogStoreWriter {
 
     let catalog: LogCatalog
     private let options: LogStoreOptions
+    private let retention: LogRetention
     private let counters: LogStoreCounters
     private let log: Logger
     private var files: [LogDay: LogDayWriter] = [:]
@@ -46,6 +47,7 @@ final class LogStoreWriter {
     ) throws(StorageError) {
         self.catalog = catalog
         self.options = options
+        retention = LogRetention(options.retention)
         self.counters = counters
         self.log = log
         arrival = 0
@@ -115,21 +117,38 @@ final class LogStoreWriter {
     private func write(
         _ batches: [LogBatch], _ range: Range<Int>, _ day: LogDay
     ) throws(StorageError) {
-        guard let file = try writer(for: day) else {
+        let wanted = wanted(batches, range, day)
+        guard !wanted.isEmpty, let file = try writer(for: day) else {
             return counters.tooOld.add(range.count)
         }
         let highest = entries[range].reduce(0) { max($0, $1.arrival) }
         try file.write(arrival: highest) { () throws(StorageError) in
-            for entry in entries[range] {
-                let batch = batches[Int(entry.batch)]
-                let record = batch.records.record(at: Int(entry.offset))
+            for entry in wanted {
+                let record = record(entry, batches)
                 rows[Int(entry.arrival - first)] = try file.append(
                     record, millisecond: entry.time / 1_000_000 - day.start,
                     arrival: entry.arrival)
             }
         }
-        counters.stored.add(range.count)
+        counters.stored.add(wanted.count)
+        counters.tooOld.add(range.count - wanted.count)
         try file.checkpointIfDue()
+    }
+
+    private func record(_ entry: Entry, _ batches: [LogBatch]) -> LogRecord {
+        batches[Int(entry.batch)].records.record(at: Int(entry.offset))
+    }
+
+    /// The records of the day whose services' logs are still kept: all, but on days of the past.
+    private func wanted(
+        _ batches: [LogBatch], _ range: Range<Int>, _ day: LogDay
+    ) -> ArraySlice<Entry> {
+        let now = WallClock.nowMilliseconds()
+        guard retention.isOverForSome(day, now: now) else { return entries[range] }
+        return entries[range].filter { entry in
+            let service = String(decoding: record(entry, batches).service, as: UTF8.self)
+            return !retention.isOver(day, service: service, now: now)
+        }[...]
     }
 
     /// Nil for a day whose records are not kept.
@@ -202,8 +221,30 @@ final class LogStoreWriter {
     // MARK: Retention
 
     private func isExpired(_ day: LogDay) -> Bool {
-        guard let retention = options.retention else { return false }
-        return day.end + retention.wholeMilliseconds <= WallClock.nowMilliseconds()
+        retention.isOver(day, now: WallClock.nowMilliseconds())
+    }
+
+    /// Puts a copy without some services' records in the place of the day's file, with what has come
+    /// since it was made.
+    /// - Parameters:
+    ///   - lease: on the file that was copied.
+    ///   - arrival: the highest number in that file when it was copied.
+    /// - Returns: how many records the day has less; nil if its file is another one by now.
+    func adopt(
+        _ copy: LogDayCopy, _ lease: LogCatalog.Lease, upTo arrival: Int64
+    ) throws(StorageError) -> Int64? {
+        guard catalog.fileForWriting(copy.day) == lease.file else { return nil }
+        try close(copy.day)
+        let old = try LogDaySurvey(path: lease.path)
+        if old.arrival > arrival { _ = try copy.run(after: arrival) }
+        let records = try LogDaySurvey(path: copy.new).records
+        if records == 0 {
+            copy.discard()
+            try catalog.drop(copy.day, raisesFloor: false, leases: 1)
+        } else {
+            try catalog.replace(lease, with: copy.new)
+        }
+        return old.records - records
     }
 
     /// Drops the oldest days while one is too old, or all together are too large.

@@ -83,7 +83,7 @@ package struct Configuration: Sendable {
 
     package let logsStore: LogsStoreMode
     /// Nil: age drops nothing.
-    package let logsRetention: Duration?
+    package let logsRetention: RetentionPolicy
     package let logsMaxBytes: Int
     package let logsQueueBytes: Int
 

@@ -55,8 +55,8 @@ struct ConfigurationFile: Sendable {
                 sections.append((form, member.value))
                 continue
             }
-            if path.isEmpty, let text = try retention(member) {
-                try add(Value(key: member.name, line: member.line, tree: text))
+            if let text = try ages(member, key) {
+                try add(Value(key: key, line: member.line, tree: text))
                 continue
             }
             if case .mapping(let inner) = member.value.content {
@@ -69,20 +69,24 @@ struct ConfigurationFile: Sendable {
         }
     }
 
-    /// The ages of `retention`, written as a mapping by types, as the text that flags have; nil for
-    /// anything else.
-    private func retention(_ member: YAMLTree.Member) throws(ConfigurationError) -> YAMLTree? {
-        guard member.name == Settings.table.retention.row.name,
+    /// The ages of `retention` or `logs.retention`, written as a mapping by types or services, as the
+    /// text that flags have; nil for anything else.
+    private func ages(
+        _ member: YAMLTree.Member, _ key: String
+    ) throws(ConfigurationError) -> YAMLTree? {
+        let name = String(key.map { $0 == "." ? "-" : $0 })
+        let table = Settings.table
+        guard name == table.retention.row.name || name == table.logsRetention.row.name,
             case .mapping(let ages) = member.value.content
         else { return nil }
         guard !ages.isEmpty else { throw emptyMapping(member.line) }
         var parts: [String] = []
         for age in ages {
             guard case .text(let text) = age.value.content, !text.contains(",") else {
-                throw problem(age.line, "retention.\(age.name) is no age, such as 7d or off")
+                throw problem(age.line, "\(key).\(age.name) is no age, such as 7d or off")
             }
             guard !age.name.contains(",") else {
-                throw problem(age.line, "retention names a type with a comma, which it cannot")
+                throw problem(age.line, "\(key) has a name with a comma, which it cannot")
             }
             parts.append(age.name == RetentionText.standardName ? text : "\(age.name)=\(text)")
         }

@@ -1,17 +1,22 @@
 import Storage
 
-/// Ages of events as people write them: `90d`, `off`, or by type `90d,http.*=7d,order.*=off`.
+/// Ages of events or logs as people write them: `90d`, `off`, or by type or service
+/// `90d,http.*=7d,order.*=off`.
 ///
 /// In a file they may be a mapping: `retention: { default: 90d, "http.*": 7d }`.
 enum RetentionText {
     /// What a mapping calls the age of all other types.
     static let standardName = "default"
-    private static let age = ValueForm<Duration?>.durationOrOff(
-        .seconds(1)...(.seconds(86_400 * 36_500)))
     private static let ruleLimit = 100
 
+    /// - Parameter least: the shortest age.
+    static func age(_ least: Duration) -> ValueForm<Duration?> {
+        .durationOrOff(least...(.seconds(86_400 * 36_500)))
+    }
+
     /// Nil for anything that is no such text.
-    static func parse(_ text: String) -> RetentionPolicy? {
+    static func parse(_ text: String, least: Duration = .seconds(1)) -> RetentionPolicy? {
+        let age = age(least)
         var policy = RetentionPolicy()
         var hasStandard = false
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -46,13 +51,18 @@ enum RetentionText {
 }
 
 extension ValueForm where Value == RetentionPolicy {
-    /// An age, or ages by type.
-    static var retention: ValueForm {
-        let form = ValueForm<Duration?>.durationOrOff(.seconds(1)...(.seconds(86_400 * 36_500)))
+    /// An age, or ages by event type.
+    static var retention: ValueForm { ages(.seconds(1), by: "type", "90d,http.*=7d") }
+
+    /// An age, or ages by service.
+    static var logsRetention: ValueForm { ages(.seconds(3600), by: "service", "30d,noisy=2d") }
+
+    private static func ages(_ least: Duration, by name: String, _ example: String) -> ValueForm {
+        let form = RetentionText.age(least)
         return ValueForm(
             placeholder: form.placeholder,
-            expectation: "\(form.expectation), nor a comma list of one and of type=age, such as "
-                + "90d,http.*=7d",
-            parse: RetentionText.parse)
+            expectation: "\(form.expectation), nor a comma list of one and of \(name)=age, such as "
+                + example,
+            parse: { RetentionText.parse($0, least: least) })
     }
 }

@@ -181,8 +181,8 @@ final class Settings: Sendable {
         "What becomes of logs sent here: search keeps them searchable, files as lines of JSON; off "
             + "takes none")
     let logsRetention = Setting(
-        "logs-retention", .durationOrOff(.seconds(3600)...(.seconds(86_400 * 36_500))),
-        default: "off", "Age, by their own time, at which a day of logs is dropped")
+        "logs-retention", .logsRetention, default: "off",
+        "Age, by their own time, at which a day of logs is dropped; by service: 30d,noisy=2d")
     let logsMaxBytes = Setting(
         "logs-max-bytes", .size(16 << 20...1 << 50), default: "10GiB",
         "Size of all stored logs; the oldest days are dropped beyond it")

@@ -20,6 +20,7 @@ struct LogsSection: ReportSection {
             logs.add("queued_bytes", queued.bytes)
             logs.add("stored", stored.stored.count)
             logs.add("too_old", stored.tooOld.count)
+            logs.add("expired", stored.expired.count)
             logs.add("lost", stored.lost.count)
             logs.add("write_failures", stored.failures.count)
             logs.add("days", stored.days.value)
@@ -53,6 +54,10 @@ struct LogsSection: ReportSection {
         metrics.counter(
             "millrace_logs_days_dropped_total", "Days of logs that retention dropped.",
             stored.dropped.count)
+        metrics.counter(
+            "millrace_logs_expired_total",
+            "Log records that the age of their service took out of days that others stay in.",
+            stored.expired.count)
         metrics.gauge(
             "millrace_logs_queued", "Log records that wait to be written.", queued.records)
         metrics.gauge(

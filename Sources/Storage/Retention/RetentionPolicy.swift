@@ -1,10 +1,10 @@
 /// How long events are kept, by their own time: an age for each kind of type, and one for all
-/// others.
+/// others. Of logs, the same by service.
 ///
 ///     RetentionPolicy(standard: .seconds(90 * 86_400), rules: [.init(type: "http.*", age: …)])
 package struct RetentionPolicy: Sendable, Equatable {
     package struct Rule: Sendable, Equatable {
-        /// An event type, or with `*` at the end the beginning of types.
+        /// An event type or a service, or with `*` at the end the beginning of such names.
         package var type: String
         /// Nil: kept for ever.
         package var age: Duration?
