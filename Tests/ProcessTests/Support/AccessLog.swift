@@ -28,7 +28,7 @@ struct AccessLog: Sendable {
         let status = random.pick(AccessLog.statuses) ?? 200
         let bytes = status == 304 ? 0 : Int.random(in: 100...600_000, using: &random)
         let network = Int.random(in: 0..<40, using: &random)
-        let subject = "198.51.\(network).\(Int.random(in: 1...50, using: &random))"
+        let subject = "198.51.\(network).\(Int.random(in: 0...50, using: &random))"
         let path = AccessLog.paths.randomElement(using: &random) ?? "/"
         let (day, second) = secondOfSpan.quotientAndRemainder(dividingBy: 86_400)
         let clock = [second / 3600, second / 60 % 60, second % 60]
