@@ -6,30 +6,53 @@ struct GenerationChange: Equatable {
     /// Of `IdentityHash`: of a row that goes, its negative.
     var hash: UInt64 = 0
 
+    mutating func add(_ other: GenerationChange) {
+        changes += other.changes
+        hash &+= other.hash
+    }
+
     /// Adds to 64 bits with wrapping: SQLite's own addition turns into a real where it overflows, so
     /// the halves are added apart.
-    private static let upsert = """
-        INSERT INTO generations(type_id, minute, count, set_hash) VALUES(?1, ?2, ?3, ?4)
-        ON CONFLICT(type_id, minute) DO UPDATE SET count = count + excluded.count, set_hash =
+    private static func upsert(_ table: String, _ place: String) -> String {
+        """
+        INSERT INTO \(table)(type_id, \(place), count, set_hash) VALUES(?1, ?2, ?3, ?4)
+        ON CONFLICT(type_id, \(place)) DO UPDATE SET count = count + excluded.count, set_hash =
             ((set_hash >> 32) + (excluded.set_hash >> 32)
                 + ((set_hash & 4294967295) + (excluded.set_hash & 4294967295) >> 32) << 32)
             | ((set_hash & 4294967295) + (excluded.set_hash & 4294967295) & 4294967295)
         """
+    }
 
+    private static let minutes = upsert("generations", "minute")
+    private static let days = upsert("generation_days", "day")
+
+    /// Of a minute alone: minutes that are folded stay in their days.
     func write(_ connection: Connection, type: Int64, minute: Int64) throws(SQLiteError) {
-        let upsert = try connection.cached(GenerationChange.upsert)
+        try write(connection, GenerationChange.minutes, type, minute)
+    }
+
+    func write(_ connection: Connection, type: Int64, day: Int64) throws(SQLiteError) {
+        try write(connection, GenerationChange.days, type, day)
+    }
+
+    private func write(
+        _ connection: Connection, _ sql: String, _ type: Int64, _ place: Int64
+    ) throws(SQLiteError) {
+        let upsert = try connection.cached(sql)
         upsert.bind(1, type)
-        upsert.bind(2, minute)
+        upsert.bind(2, place)
         upsert.bind(3, changes)
         upsert.bind(4, Int64(bitPattern: hash))
         try upsert.run()
     }
 }
 
-/// The changes of one transaction, added up before they are written: one upsert a touched pair.
+/// The changes of one transaction, added up before they are written: one upsert a touched minute
+/// and one a touched day of each type.
 struct GenerationTally {
     private struct Pair: Hashable {
         var type: Int64
+        /// Or a day.
         var minute: Int64
     }
 
@@ -60,16 +83,21 @@ struct GenerationTally {
     /// Writes the sums and starts anew.
     mutating func write(_ connection: Connection) throws(SQLiteError) {
         settle()
+        var days: [Pair: GenerationChange] = [:]
         for (pair, sum) in sums {
             try sum.write(connection, type: pair.type, minute: pair.minute)
+            let day = Pair(type: pair.type, minute: Generations.day(ofMinute: pair.minute))
+            days[day, default: GenerationChange()].add(sum)
+        }
+        for (day, sum) in days {
+            try sum.write(connection, type: day.type, day: day.minute)
         }
         removeAll()
     }
 
     private mutating func settle() {
         guard currentSum != GenerationChange() else { return }
-        sums[current, default: GenerationChange()].changes += currentSum.changes
-        sums[current, default: GenerationChange()].hash &+= currentSum.hash
+        sums[current, default: GenerationChange()].add(currentSum)
         currentSum = GenerationChange()
     }
 }

@@ -29,11 +29,22 @@ package struct GenerationState: Sendable, Equatable {
 /// never makes a sum smaller, and ranges that begin above the horizon do not notice it.
 ///
 /// The rows are a sparse index too: they say in which minutes a rare type has events at all.
+///
+/// A long range has very many minutes. So `generation_days` holds the same sums for each type and
+/// day, changed together with them, and a range is summed from its whole days and the minutes at its
+/// ends. Days are not folded: a type has one row for each day on which it ever had events.
 package enum Generations {
     /// Where folded counts are kept: below every real minute.
     static let foldedMinute = Int64.min
     /// Before the first minute that a time can have.
     package static let firstMinute = Int64.min / 60_000 - 1
+
+    static let minutesPerDay: Int64 = 1440
+
+    /// The day since 1970 that a minute lies in.
+    static func day(ofMinute minute: Int64) -> Int64 {
+        minute / minutesPerDay - (minute % minutesPerDay < 0 ? 1 : 0)
+    }
 
     /// The minute that `time`, in milliseconds since 1970, lies in.
     package static func minute(of time: Int64) -> Int64 {
@@ -62,28 +73,53 @@ package enum Generations {
         let horizon =
             try connection.integer("SELECT value FROM meta WHERE key = 'generation_horizon'")
             ?? firstMinute
-        // SQL's sum fails where 64 bits overflow; halves of 32 bits cannot.
-        let statement = try connection.cached(
-            """
-            SELECT coalesce(sum(count), 0), coalesce(sum(set_hash >> 32), 0),
-                coalesce(sum(set_hash & 4294967295), 0)
-            FROM generations
-            WHERE type_id = ?1 AND (minute BETWEEN ?2 AND ?3 OR (?4 AND minute = ?5))
-            """)
         for type in try typeIDs(connection, types) {
-            statement.bind(1, type)
-            statement.bind(2, first)
-            statement.bind(3, last)
-            statement.bind(4, Int64(first < horizon ? 1 : 0))
-            statement.bind(5, foldedMinute)
-            if try statement.step() {
-                state.count &+= statement.integer(0)
-                let hash = (statement.integer(1) << 32) &+ statement.integer(2)
-                state.setHash = state.setHash.map { $0 &+ UInt64(bitPattern: hash) }
-            }
-            statement.rewind()
+            try add(type, first, last, to: &state, connection)
+            // With an OR in the statement SQLite would read all minutes of the type.
+            guard first > foldedMinute, first < horizon else { continue }
+            try add(type, foldedMinute...foldedMinute, minutes, to: &state, connection)
         }
         return state
+    }
+
+    /// Adds the sums of a type over the minutes from `first` to `last`.
+    private static func add(
+        _ type: Int64, _ first: Int64, _ last: Int64, to state: inout GenerationState,
+        _ connection: Connection
+    ) throws(SQLiteError) {
+        let firstDay = day(ofMinute: first &+ minutesPerDay &- 1)
+        let endDay = last == .max ? day(ofMinute: last) : day(ofMinute: last &+ 1)
+        guard firstDay < endDay else {
+            return try add(type, first...last, minutes, to: &state, connection)
+        }
+        let start = firstDay * minutesPerDay
+        if first < start { try add(type, first...(start - 1), minutes, to: &state, connection) }
+        try add(type, firstDay...(endDay - 1), days, to: &state, connection)
+        let end = endDay * minutesPerDay
+        if end <= last { try add(type, end...last, minutes, to: &state, connection) }
+    }
+
+    private static let minutes =
+        "SELECT count, set_hash FROM generations WHERE type_id = ?1 AND minute BETWEEN ?2 AND ?3"
+    private static let days =
+        "SELECT count, set_hash FROM generation_days WHERE type_id = ?1 AND day BETWEEN ?2 AND ?3"
+
+    /// Both sums wrap, which SQL's do not.
+    private static func add(
+        _ type: Int64, _ places: ClosedRange<Int64>, _ sql: String,
+        to state: inout GenerationState, _ connection: Connection
+    ) throws(SQLiteError) {
+        let statement = try connection.cached(sql)
+        defer { statement.reset() }
+        statement.bind(1, type)
+        statement.bind(2, places.lowerBound)
+        statement.bind(3, places.upperBound)
+        var hash: UInt64 = 0
+        while try statement.step() {
+            state.count &+= statement.integer(0)
+            hash &+= UInt64(bitPattern: statement.integer(1))
+        }
+        state.setHash = state.setHash.map { $0 &+ hash }
     }
 
     private static func areSetHashesKnown(_ connection: Connection) throws(SQLiteError) -> Bool {

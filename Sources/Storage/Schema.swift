@@ -12,7 +12,7 @@ package struct Schema: Sendable {
     package init(steps: [String]) { self.steps = steps }
 
     package static let current = Schema(steps: [
-        version1, version2, version3, version4, version5, version6,
+        version1, version2, version3, version4, version5, version6, generationDays,
     ])
 
     package var version: Int { steps.count }
@@ -174,5 +174,22 @@ package struct Schema: Sendable {
             flags INTEGER NOT NULL,
             PRIMARY KEY(rollup_id, bucket)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    /// Generations of whole days (`Generations`), added up from those of minutes. Halves of 32 bits
+    /// keep the sum of set hashes from overflowing.
+    package static let generationDays = """
+        CREATE TABLE generation_days(
+            type_id INTEGER NOT NULL,
+            day INTEGER NOT NULL,
+            count INTEGER NOT NULL,
+            set_hash INTEGER NOT NULL,
+            PRIMARY KEY(type_id, day)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO generation_days(type_id, day, count, set_hash)
+            SELECT type_id, (minute - (minute % 1440 + 1440) % 1440) / 1440, sum(count),
+                (sum(set_hash >> 32) + (sum(set_hash & 4294967295) >> 32) << 32)
+                    | (sum(set_hash & 4294967295) & 4294967295)
+            FROM generations WHERE minute > -9223372036854775808 GROUP BY 1, 2;
         """
 }

@@ -67,6 +67,12 @@ final class EventFile {
         count.bind(1, type)
         count.bind(2, Int64((Double(event.time) / 60_000).rounded(.down)))
         try count.run()
+        let day = try writer.cached(
+            "INSERT INTO generation_days(type_id, day, count, set_hash) VALUES (?, ?, 1, 0)"
+                + " ON CONFLICT DO UPDATE SET count = count + 1")
+        day.bind(1, type)
+        day.bind(2, Int64((Double(event.time) / 86_400_000).rounded(.down)))
+        try day.run()
     }
 
     private func identifier(_ name: String, in table: String) throws(SQLiteError) -> Int64 {

@@ -219,7 +219,8 @@ import Testing
         try old.execute("ALTER TABLE generations DROP COLUMN set_hash")
         try old.execute("DELETE FROM meta WHERE key LIKE 'set_hash%'")
         try old.execute(
-            "DROP TABLE rollup_names; DROP TABLE rollup_rows; DROP TABLE rollup_buckets")
+            "DROP TABLE rollup_names; DROP TABLE rollup_rows; DROP TABLE rollup_buckets;"
+                + "DROP TABLE generation_days")
         try old.execute("PRAGMA user_version = 3")
         FileSystem.remove(folder.file(folderName))
     }

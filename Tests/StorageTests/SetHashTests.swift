@@ -44,12 +44,15 @@ extension EventStore {
         try old.execute("ALTER TABLE generations DROP COLUMN set_hash")
         try old.execute("DELETE FROM meta WHERE key LIKE 'set_hash%'")
         try old.execute(
-            "DROP TABLE rollup_names; DROP TABLE rollup_rows; DROP TABLE rollup_buckets")
+            "DROP TABLE rollup_names; DROP TABLE rollup_rows; DROP TABLE rollup_buckets;"
+                + "DROP TABLE generation_days")
         try old.execute("PRAGMA user_version = 3")
     }
 
-    private func anyEvent(_ random: inout SeededGenerator) -> TestEvent {
-        let time = start + Int64.random(in: 0..<20, using: &random) * minute
+    private func anyEvent(
+        _ random: inout SeededGenerator, _ step: Int64 = 60_000
+    ) -> TestEvent {
+        let time = start + Int64.random(in: 0..<20, using: &random) * step
         let type = ["a", "b", "c"].randomElement(using: &random) ?? ""
         return Bool.random(using: &random)
             ? TestEvent(id: "\(Int.random(in: 0..<2000, using: &random))", type: type, time: time)
@@ -86,25 +89,29 @@ extension EventStore {
         #expect(try one.state().setHash != other.state().setHash)
     }
 
-    @Test func `is the sum over the rows that are there, through retention and folding`() throws {
+    /// Within some minutes, and over some days.
+    @Test(arguments: [60_000, 12_000_000] as [Int64])
+    func `is the sum over the rows that are there, through retention and folding`(
+        _ step: Int64
+    ) throws {
         var random = SeededGenerator.printingSeed("set hashes")
         let folder = try TemporaryDirectory()
         let store = try openStore(folder)
         for _ in 0..<60 {
             switch Int.random(in: 0..<4, using: &random) {
             case 0:
-                let cutoff = start + Int64.random(in: 0..<20, using: &random) * minute
+                let cutoff = start + Int64.random(in: 0..<20, using: &random) * step
                 _ = try store.retain(after: cutoff, limit: .random(in: 1...100, using: &random))
-            default: try store.writeTogether((0..<50).map { _ in anyEvent(&random) })
+            default: try store.writeTogether((0..<50).map { _ in anyEvent(&random, step) })
             }
-            let from = start + Int64.random(in: 0..<20, using: &random) * minute
+            let from = start + Int64.random(in: 0..<20, using: &random) * step
             let types = [[], ["a"], ["b", "c"]].randomElement(using: &random) ?? []
-            for (from, to) in [(nil, nil), (from, nil), (nil, from), (from, from + 5 * minute)] {
+            for (from, to) in [(nil, nil), (from, nil), (nil, from), (from, from + 5 * step)] {
                 let seen = try store.state(types, from: from, to: to).setHash
                 #expect(try seen == store.setHashOfRows(types, from: from, to: to))
             }
         }
-        while try !store.retain(after: start + 60 * minute).isDone {}
+        while try !store.retain(after: start + 60 * step).isDone {}
         #expect(try store.state().setHash == 0)
         #expect(try store.state().count > 0)
     }
@@ -140,6 +147,36 @@ extension EventStore {
         #expect(try store.state().setHash == store.setHashOfRows())
         for type in ["a", "b", "click"] {
             #expect(try store.state([type]).setHash == store.setHashOfRows([type]))
+        }
+    }
+
+    @Test func `sums over days are those over minutes, also of a store that had no days`() throws {
+        var random = SeededGenerator.printingSeed("days of generations")
+        let folder = try TemporaryDirectory()
+        var store = try openStore(folder)
+        let day: Int64 = 86_400_000
+        let times = (0..<600).map { _ in Int64.random(in: -4 * day..<4 * day, using: &random) }
+        try store.writeTogether(times.enumerated().map { TestEvent(id: "\($0)", time: $1) })
+        for isOld in [false, true] {
+            if isOld {
+                store.close(deadline: soon)
+                let old = try Connection(path: folder.database, role: .writer)
+                try old.execute("DROP TABLE generation_days")
+                try old.execute("PRAGMA user_version = \(Schema.current.version - 1)")
+                store = try openStore(folder)
+            }
+            for _ in 0..<200 {
+                let edges = (0..<2).map { _ in
+                    let edge = Int64.random(in: -5 * day...5 * day, using: &random)
+                    return edge - (edge % minute + minute) % minute
+                }
+                let from = Bool.random(using: &random) ? edges.min() : nil
+                let to = Bool.random(using: &random) ? edges.max() : nil
+                let seen = try store.state(from: from, to: to)
+                let count = times.count { $0 >= from ?? .min && $0 < to ?? .max }
+                #expect(seen.count == Int64(count), "\(String(describing: (from, to)))")
+                #expect(try seen.setHash == store.setHashOfRows(from: from, to: to))
+            }
         }
     }
 
