@@ -163,7 +163,7 @@ package final class CachedQueries: Sendable {
     static func failure(_ error: QueryError) -> CacheFailure {
         let code: CacheFailure.Code =
             switch error.kind {
-            case .badRequest, .unprocessable: .deterministic
+            case .badRequest, .forbidden, .unprocessable: .deterministic
             case .timeout: .timeout
             case .unavailable, .notCached: .transient
             }

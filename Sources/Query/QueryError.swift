@@ -7,6 +7,8 @@ package struct QueryError: Error, Sendable {
     package enum Kind: Sendable {
         /// The request is malformed.
         case badRequest
+        /// The caller lacks a scope.
+        case forbidden
         /// Well-formed, but it asks for what is not offered.
         case unprocessable
         /// The deadline passed before the answer was there.

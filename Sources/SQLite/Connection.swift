@@ -13,10 +13,16 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
     /// Frames in the write-ahead log after the last commit of this connection.
     package internal(set) var logFrames = 0
     private var statements: [String: Statement] = [:]
-    private var deadline = Deadline.never
+    /// Until when statements may run, see `limit`.
+    package private(set) var deadline = Deadline.never
     private var isCancelled: (() -> Bool)?
     /// What its statements may touch; nil for everything.
     var accessRules: AccessRules?
+    /// A statement of this program's own is compiled, which the rules do not bind.
+    var isTrusted = false
+    /// What `accessRules` refused in the statement compiled last, a table or a function, in lower
+    /// case; nil for nothing.
+    package internal(set) var refusedName: String?
 
     static let busyTimeoutMilliseconds: Int32 = 5000
 
@@ -83,7 +89,7 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
     /// The corresponding C function is `sqlite3_prepare_v3`.
     package func prepare(_ sql: String) throws(SQLiteError) -> Statement {
         var prepared: OpaquePointer?
-        var trailing = 0
+        var trailing: Int?
         var text = sql
         let code = text.withUTF8 { bytes -> Int32 in
             bytes.withMemoryRebound(to: CChar.self) { characters in
@@ -92,9 +98,9 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
                     handle, characters.baseAddress, Int32(characters.count),
                     UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, &tail)
                 if let tail, let start = characters.baseAddress {
-                    trailing = Connection.meaningfulBytes(
-                        UnsafeRawBufferPointer(
-                            start: tail, count: characters.count - (tail - start)))
+                    trailing = Connection.meaningful(
+                        UnsafeRawBufferPointer(start: start, count: characters.count),
+                        from: tail - start)
                 }
                 return code
             }
@@ -103,9 +109,10 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
         guard let prepared else {
             throw SQLiteError(code: SQLITE_MISUSE, message: "there is no statement", sql: sql)
         }
-        guard trailing == 0 else {
+        if let trailing {
             sqlite3_finalize(prepared)
-            throw SQLiteError(code: SQLITE_MISUSE, message: "only one statement", sql: sql)
+            throw SQLiteError(
+                code: SQLITE_MISUSE, message: "only one statement", sql: sql, offset: trailing)
         }
         return Statement(prepared, connection: self)
     }
@@ -154,6 +161,11 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
         isCancelled = nil
     }
 
+    /// Has statements of `other` end when those of this connection would.
+    package func shareLimit(with other: Connection) {
+        other.limit(until: deadline, isCancelled: isCancelled)
+    }
+
     /// The deadline has passed, or nobody waits any more.
     var shouldStop: Bool { deadline.hasPassed || isCancelled?() == true }
 
@@ -168,9 +180,11 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
             offset: offset >= 0 ? offset : nil)
     }
 
-    /// Bytes behind the first statement that are neither space nor `;`.
-    private static func meaningfulBytes(_ tail: UnsafeRawBufferPointer) -> Int {
-        tail.count { $0 != UInt8(ascii: ";") && !($0 == 0x20 || (0x09...0x0D).contains($0)) }
+    /// The first byte from `start` on that is neither space nor `;`.
+    private static func meaningful(_ text: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        text[start...].firstIndex {
+            $0 != UInt8(ascii: ";") && !($0 == 0x20 || (0x09...0x0D).contains($0))
+        }
     }
 }
 

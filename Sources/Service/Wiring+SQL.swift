@@ -1,5 +1,6 @@
 import Container
 import HTTPServer
+import Logs
 import Primitives
 import Query
 import Storage
@@ -18,8 +19,12 @@ extension Wiring {
         }
         container.register(SandboxPool.self, stop: { $0.close() }) { parts in
             let store: EventStore = try parts.resolve()
+            let logs: LogStore? =
+                configuration.logsStore == .search ? try parts.resolve() : nil
             return SandboxPool(
-                path: store.path, eventBytes: configuration.eventLimitBytes, readers: store.readers)
+                path: store.path, eventBytes: configuration.eventLimitBytes,
+                tables: SQLTables(rollups: configuration.rollups, logs: logs?.table),
+                readers: store.readers)
         }
         addNamedQueries(to: container, configuration, reports)
         container.register(SQLRoutes.self) { parts in
@@ -29,6 +34,7 @@ extension Wiring {
             let pool: SandboxPool = try parts.resolve()
             return SQLRoutes(
                 runner: configuration.enableSQL ? SQLRunner(pool) : nil, workers: workers,
+                hasKeys: configuration.keysFile != nil,
                 insights: try parts.resolve(), log: try parts.resolve())
         }
         container.register(InsightRoutes.self) { parts in

@@ -77,7 +77,9 @@ final class StoreWriter {
     }
 
     /// Runs `body` in one transaction; the counters it changes become true with the commit.
+    /// - Parameter changesDerived: SQL sees another state after it, although the events are the same.
     func transact<Result>(
+        changesDerived: Bool = false,
         _ body: (inout StoreCounters) throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
         guard !isSyncFailed else {
@@ -95,7 +97,9 @@ final class StoreWriter {
                         try next.save(connection, previous: counters)
                     }
                     // As in `SnapshotMark`: other transactions leave the events as they are.
-                    if next.lastSeq != counters.lastSeq || next.rows != counters.rows {
+                    let areOthers =
+                        next.lastSeq != counters.lastSeq || next.rows != counters.rows
+                    if areOthers || changesDerived {
                         isChanging = true
                         version.beginCommit()
                     }

@@ -12,8 +12,12 @@ final class RollupHistory {
     private(set) var rollups: [Rollup]
     private var set: RollupSet
     private let directory: TemporaryDirectory
-    private let start: Int64
+    let start: Int64
     private var nextID = 0
+    /// Events that were older than one before them, and events with an id that was there before.
+    private(set) var lateCount = 0
+    private(set) var sentTwiceCount = 0
+    private var newest = Int64.min
     private var clock = MonotonicTime.now()
 
     private struct Abort: Error {}
@@ -107,9 +111,24 @@ final class RollupHistory {
         }
     }
 
+    /// The rows of an answer to a statement.
+    func sql(_ statement: String) throws -> [[JSONTree]] {
+        let pool = SandboxPool(
+            path: store.path, eventBytes: 256 << 10, tables: SQLTables(rollups: rollups),
+            readers: store.readers)
+        defer { pool.close() }
+        let answer = try SQLRunner(pool).answer(
+            SQLQuestion(sql: statement), deadline: .after(.seconds(60) * slowness))
+        return try JSONTree.parse(answer.body.text)["rows"]?.elements.map(\.elements) ?? []
+    }
+
     private func event(_ random: inout SeededGenerator) -> HeldEvent {
         nextID += 1
         let id = random.chance(10) ? Int.random(in: 0...nextID, using: &random) : nextID
+        if id < nextID { sentTwiceCount += 1 }
+        let time = start + Int64.random(in: 0..<3 * 86_400_000, using: &random)
+        if time < newest { lateCount += 1 }
+        newest = max(newest, time)
         var members: [String] = []
         func add(_ name: String, _ values: [String]) {
             if random.chance(85) { members.append("\"\(name)\":" + random.pick(values)) }
@@ -122,7 +141,7 @@ final class RollupHistory {
         return HeldEvent(
             id: "e\(id)", type: random.pick(["a", "a", "b", "c"]),
             source: random.pick(["/x", "/y"]), subject: random.pick([nil, "ann", "bob", "eve"]),
-            time: start + Int64.random(in: 0..<3 * 86_400_000, using: &random),
+            time: time,
             data: random.chance(95) ? "{" + members.joined(separator: ",") + "}" : nil,
             extensions: random.chance(60)
                 ? "{\"tenant\":\"\(random.pick(["t1", "t2", "t3"]))\"}" : nil)

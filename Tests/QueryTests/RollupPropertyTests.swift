@@ -88,20 +88,41 @@ import Testing
         let seed = UInt64.random(in: .min ... .max)
         print("RollupPropertyTests seed \(seed)")
         var random = SeededGenerator(seed: seed)
-        var used = 0
+        var seen = Seen()
         for round in 0..<6 {
             let start = Self.starts[round % Self.starts.count]
             let history = try RollupHistory(try rollups(), start: start)
             for _ in 0..<14 {
                 try happen(history, start, &random)
-                for _ in 0..<12 { used += try compare(history, query(start, &random)) }
+                for _ in 0..<12 { try compare(history, query(start, &random), &seen) }
+                try compareSums(history)
             }
             try history.settle()
-            for _ in 0..<30 { used += try compare(history, query(start, &random)) }
+            for _ in 0..<30 { try compare(history, query(start, &random), &seen) }
+            seen.late += history.lateCount
+            seen.sentTwice += history.sentTwiceCount
         }
         // Otherwise nothing was compared.
-        #expect(used > 200, "rollups answered \(used) questions")
+        print("answered by rollups: \(seen)")
+        #expect(seen.fromRollups > 200)
+        #expect(seen.midnights > 20 && seen.clockChanges > 5)
+        #expect(seen.late > 1000 && seen.sentTwice > 20)
     }
+
+    /// What the questions that rollups answered were about, and what had happened before.
+    private struct Seen {
+        var fromRollups = 0
+        /// With days, weeks or months as buckets, over a midnight.
+        var midnights = 0
+        /// The same over a change of the zone's clocks.
+        var clockChanges = 0
+        /// Events that were older than one stored before them.
+        var late = 0
+        var sentTwice = 0
+    }
+
+    /// When Berlin's clocks change near the starts.
+    private static let clockChanges: [Int64] = [1_711_846_800_000, 1_729_990_800_000]
 
     private func happen(
         _ history: RollupHistory, _ start: Int64, _ random: inout SeededGenerator
@@ -125,6 +146,21 @@ import Testing
         }
     }
 
+    private func compare(
+        _ history: RollupHistory, _ query: [(String, String)], _ seen: inout Seen
+    ) throws {
+        guard try compare(history, query) == 1 else { return }
+        seen.fromRollups += 1
+        func value(_ name: String) -> String? { query.first { $0.0 == name }?.1 }
+        guard let from = value("from").flatMap(Timestamp.parse),
+            ["1d", "1w", "1mo"].contains(value("interval"))
+        else { return }
+        let to = value("to").flatMap(Timestamp.parse) ?? history.start + 3 * 86_400_000
+        if to - from > 86_400_000 { seen.midnights += 1 }
+        let isChanged = Self.clockChanges.contains { from < $0 && $0 < to }
+        if isChanged, value("tz") == "Europe/Berlin" { seen.clockChanges += 1 }
+    }
+
     /// - Returns: 1 if a rollup gave the answer.
     private func compare(_ history: RollupHistory, _ query: [(String, String)]) throws -> Int {
         let answer = try history.answer(query)
@@ -132,6 +168,17 @@ import Testing
         let plan = try JSONTree.parse(try history.answer(query + [("explain", "1")]).body.text)
         #expect(answer.body.text == events.body.text, "\(query) \(plan)")
         return plan["source"]?.string == "rollup" ? 1 : 0
+    }
+
+    /// The table of SQL, in one snapshot with the events.
+    private func compareSums(_ history: RollupHistory) throws {
+        let rows = try history.sql(
+            """
+            SELECT name, sum(count) = (SELECT count(*) FROM events
+                WHERE name = 'wide' OR type = 'a' OR name = 'tight' AND type = 'b')
+            FROM rollups GROUP BY name
+            """)
+        for row in rows { #expect(row[1] == .integer(1), "\(row)") }
     }
 
     @Test
@@ -155,6 +202,10 @@ import Testing
             return try JSONTree.parse(plan)["rollup"]?["left_out"]?.integer
         }
         #expect(try leftOut() == 1)
+        let seen =
+            "SELECT sum(stale), count(metrics ->> 'min:v'), sum(metrics ->> 'sum:v') FROM rollups"
+        let total = JSONTree.integer((3601...70_000).reduce(0, +))
+        #expect(try history.sql(seen) == [[.integer(5), .integer(0), total]])
         // Sums are right all the time.
         let sums = [("metric", "count,sum:v"), ("from", "2024-03-29"), ("to", "2024-03-30")]
         #expect(try compare(history, sums) == 1)
@@ -170,6 +221,10 @@ import Testing
         #expect(try compare(history, query) == 1)
         let least = try JSONTree.parse(history.answer(query).body.text)["rows"]?[0]?[2]
         #expect(least == .integer(3601))
+        #expect(
+            try history.sql(
+                "SELECT sum(stale), min(metrics ->> 'min:v'), sum(count) FROM rollups")
+                == [[.integer(0), .integer(3601), .integer(70_001 - 3600)]])
     }
 
     // MARK: Sketches

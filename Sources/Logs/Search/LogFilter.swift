@@ -19,6 +19,11 @@ package struct LogFilter: Sendable, Equatable {
         severity == 0 && services.isEmpty && traceID == nil && terms == nil
     }
 
+    /// Records of the day may be among those that are asked for.
+    func touches(_ day: LogDay) -> Bool {
+        (to.map { day.start < $0 } ?? true) && (from.map { $0 < day.end } ?? true)
+    }
+
     /// Counts by minute, service and severity answer it.
     var isCountable: Bool {
         traceID == nil && terms == nil && (from ?? 0) % 60_000 == 0 && (to ?? 0) % 60_000 == 0

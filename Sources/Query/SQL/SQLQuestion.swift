@@ -8,8 +8,18 @@ package struct SQLQuestion: Sendable {
     package var values: [String: SQLValue] = [:]
     package var format = QueryFormat.json
     package var shape = QueryShape.rows
+    package var logs = LogAccess.notOffered
     /// Rows of an answer; more are cut off.
     package var rowLimit = SQLQuestion.rowLimit
+
+    /// Whether the statement may read the table `logs`.
+    package enum LogAccess: Sendable {
+        case granted
+        /// The caller reads events and no logs.
+        case lacksScope
+        /// Its answer may be kept, and nothing says when logs have changed.
+        case notOffered
+    }
 
     package static let rowLimit = 10_000
     /// Of one value; `StatementLimits` would refuse more.

@@ -21,7 +21,7 @@ package struct SQLRunner: Sendable {
         guard !deadline.hasPassed else { throw .late() }
         return try pool.withSandbox(until: deadline, isCancelled: isCancelled) {
             sandbox throws(QueryError) in
-            let statement = try sandbox.prepare(question.sql)
+            let statement = try sandbox.prepare(question.sql, logs: question.logs)
             defer { statement.reset() }
             try SQLRunner.bind(question, now, to: statement)
             return try SQLRunner.rows(statement, question)

@@ -2,8 +2,25 @@ import Primitives
 import SQLite
 import Storage
 
-/// A connection on which SQL that others wrote may run: it reads the views of `SQLViews`, calls the
-/// functions of `SQLFunctions`, and nothing else.
+/// What SQL reads beside the events.
+package struct SQLTables: Sendable {
+    static let logs = "logs"
+    /// What SQLite says where logs cannot be searched.
+    static let absence = "no such table: logs"
+
+    /// Those that the store keeps, as they are declared.
+    let rollups: [Rollup]
+    /// Called `logs`; nil where logs cannot be searched.
+    let logs: VirtualTable?
+
+    package init(rollups: [Rollup] = [], logs: VirtualTable? = nil) {
+        self.rollups = rollups
+        self.logs = logs
+    }
+}
+
+/// A connection on which SQL that others wrote may run: it reads the views of `SQLViews` and the
+/// tables of `SQLTables`, calls the functions of `SQLFunctions`, and nothing else.
 ///
 ///     let sandbox = try SQLSandbox(path: path)
 ///     let statement = try sandbox.prepare("SELECT count(*) FROM events")
@@ -21,10 +38,11 @@ final class SQLSandbox {
     /// - Parameters:
     ///   - path: of the store.
     ///   - eventBytes: of the largest event.
-    init(path: String, eventBytes: Int) throws(SQLiteError) {
+    init(path: String, eventBytes: Int, tables: SQLTables) throws(SQLiteError) {
         connection = try Connection(path: path, role: .reader)
         try connection.execute("PRAGMA query_only = 0")
         rules = try SQLViews.make(on: connection)
+        try add(tables)
         try close(eventBytes: eventBytes)
     }
 
@@ -33,7 +51,14 @@ final class SQLSandbox {
         connection = try Connection(path: ":memory:", role: .writer)
         for step in Schema.current.steps { try connection.execute(step) }
         rules = try SQLViews.make(on: connection)
+        try add(SQLTables())
         try close(eventBytes: 256 << 10)
+    }
+
+    private func add(_ tables: SQLTables) throws(SQLiteError) {
+        try connection.add(RollupRowTable.table(tables.rollups))
+        rules.readable.insert(RollupRowTable.name)
+        if let logs = tables.logs { try connection.add(logs) }
     }
 
     private func close(eventBytes: Int) throws(SQLiteError) {
@@ -47,24 +72,56 @@ final class SQLSandbox {
     }
 
     /// Compiles the one statement in `sql`.
-    /// - Throws: `invalid_sql`, `sql_not_allowed`, and what keeps the store from being read.
-    func prepare(_ sql: String) throws(QueryError) -> Statement {
+    /// - Throws: `invalid_sql`, `sql_not_allowed`, `insufficient_scope`, and what keeps the store from
+    ///   being read.
+    func prepare(
+        _ sql: String, logs: SQLQuestion.LogAccess = .notOffered
+    ) throws(QueryError) -> Statement {
         guard SQLComplexity.isBounded(sql) else {
             throw .sql("its WITH unfolds too far", code: "sql_too_complex")
         }
         let statement: Statement
         do throws(SQLiteError) {
             connection.restrict(to: nil)
+            var rules = rules
             rules.schemaNames = try SQLViews.schemaNames(connection)
+            if logs == .granted {
+                rules.readable.insert(SQLTables.logs)
+            } else {
+                rules.schemaNames.insert(SQLTables.logs)
+            }
             connection.restrict(to: rules)
             statement = try connection.prepare(sql)
-        } catch { throw .sql(error) }
+        } catch {
+            let isRefused = error.isUnauthorized && connection.refusedName == SQLTables.logs
+            // Where files are tried there is no such table.
+            let isAbsent = logs == .notOffered && error.message == SQLTables.absence
+            if isRefused || isAbsent, let refusal = QueryError.logs(logs) { throw refusal }
+            let refused = error.isUnauthorized ? place(of: connection.refusedName, in: sql) : nil
+            throw .sql(error, offset: error.offset ?? refused)
+        }
         guard !statement.isExplain else {
-            throw .sql("EXPLAIN is not offered", code: "sql_not_allowed")
+            throw .sql(
+                "EXPLAIN is not offered", code: "sql_not_allowed", offset: place(of: nil, in: sql))
         }
         guard statement.isReadOnly, statement.columnCount > 0 else {
-            throw .sql("only a SELECT is offered", code: "sql_not_allowed")
+            throw .sql(
+                "only a SELECT is offered", code: "sql_not_allowed", offset: place(of: nil, in: sql)
+            )
         }
         return statement
+    }
+
+    /// The byte where a refused name stands first, which SQLite does not say; that of the statement
+    /// itself where it does not name it.
+    private func place(of name: String?, in sql: String) -> Int? {
+        var tokens = SQLTokens(sql)
+        var first: Int?
+        while let token = tokens.next() {
+            first = first ?? tokens.start
+            if let name, token == .name(name) { return tokens.start }
+            if name == nil { break }
+        }
+        return first
     }
 }

@@ -11,11 +11,14 @@ struct SQLTokens: Sequence, IteratorProtocol {
 
     private let bytes: [UInt8]
     private var index = 0
+    /// The byte at which the last token begins.
+    private(set) var start = 0
 
     init(_ sql: String) { bytes = Array(sql.utf8) }
 
     mutating func next() -> Token? {
         skipSpace()
+        start = index
         guard index < bytes.count else { return nil }
         let byte = bytes[index]
         switch byte {

@@ -12,6 +12,7 @@ package final class SandboxPool: Sendable {
 
     private let path: String
     private let eventBytes: Int
+    private let tables: SQLTables
     private let readers: ReaderPool
     private let state: Locked<State>
 
@@ -22,10 +23,12 @@ package final class SandboxPool: Sendable {
     /// - Parameters:
     ///   - path: of the store's file.
     ///   - eventBytes: of the largest event.
+    ///   - tables: what SQL reads beside the events.
     ///   - readers: whoever finds the file damaged tells them.
-    package init(path: String, eventBytes: Int, readers: ReaderPool) {
+    package init(path: String, eventBytes: Int, tables: SQLTables, readers: ReaderPool) {
         self.path = path
         self.eventBytes = eventBytes
+        self.tables = tables
         self.readers = readers
         state = Locked(State())
     }
@@ -68,7 +71,7 @@ package final class SandboxPool: Sendable {
             throw QueryError(.unavailable, code: "store_unavailable", "the store is closed")
         }
         do throws(SQLiteError) {
-            return try SQLSandbox(path: path, eventBytes: eventBytes)
+            return try SQLSandbox(path: path, eventBytes: eventBytes, tables: tables)
         } catch { throw .store(error) }
     }
 

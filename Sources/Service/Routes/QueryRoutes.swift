@@ -111,6 +111,7 @@ extension Problem {
         let status =
             switch error.kind {
             case .badRequest: 400
+            case .forbidden: 403
             case .unprocessable: 422
             case .timeout, .unavailable: 503
             case .notCached: 504

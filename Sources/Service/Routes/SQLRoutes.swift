@@ -10,6 +10,8 @@ struct SQLRoutes: Sendable {
     /// Nil where ad-hoc SQL is off.
     let runner: SQLRunner?
     let workers: WorkerRoute
+    /// Without keys everybody may read everything.
+    let hasKeys: Bool
     let insights: QueryInsights
     let log: Logger
 
@@ -41,7 +43,8 @@ struct SQLRoutes: Sendable {
         return { call throws(Problem) in
             let request = call.request
             let given = try read(request)
-            let question = try SQLRoutes.question(given, request)
+            var question = try SQLRoutes.question(given, request)
+            question.logs = mayReadLogs(request.principal) ? .granted : .lacksScope
             let answer: QueryAnswer
             let start = MonotonicTime.now()
             do throws(QueryError) {
@@ -57,6 +60,11 @@ struct SQLRoutes: Sendable {
             request.observe(insights, SQLRoutes.path, given.parameters, nil, &response)
             return response
         }
+    }
+
+    private func mayReadLogs(_ principal: Principal) -> Bool {
+        guard hasKeys, case .scope(let scope) = Access.logsRead else { return true }
+        return principal.scopes.contains(scope)
     }
 
     private static func question(

@@ -11,7 +11,7 @@ extension EventStore {
         _ body: (Connection) throws(SQLiteError) -> Result
     ) throws(StorageError) -> Result {
         let writer = try writer()
-        return try writer.transact { (_) throws(StorageError) in
+        return try writer.transact(changesDerived: true) { (_) throws(StorageError) in
             try attempt(path) { () throws(SQLiteError) in try body(writer.connection) }
         }
     }
