@@ -9,6 +9,8 @@
 
 typedef struct node {
     char *name;
+    /// The first bytes of the name, zeros after its end: most names differ in them.
+    uint64_t head;
     uint32_t name_bytes;
     int index;
     int first_child;
@@ -28,6 +30,17 @@ struct millrace_fields {
 };
 
 const char *millrace_number(const char *p, const char *end, millrace_field *field);
+
+/// Up to eight bytes of a name. Bytes up to `end` may be read.
+static inline uint64_t name_head(const char *name, size_t count, const char *end) {
+    uint64_t head = 0;
+    if (end - name >= 8) {
+        memcpy(&head, name, 8);
+        return count >= 8 ? head : head & (((uint64_t)1 << (count * 8)) - 1);
+    }
+    for (size_t i = 0; i < count && i < 8; i++) head |= (uint64_t)(unsigned char)name[i] << (i * 8);
+    return head;
+}
 
 millrace_fields *millrace_fields_create(void) {
     millrace_fields *fields = calloc(1, sizeof *fields);
@@ -70,7 +83,8 @@ int millrace_fields_child(
     memcpy(copy, name, name_bytes);
     int added = fields->node_count++;
     nodes[added] = (node){
-        .name = copy, .name_bytes = (uint32_t)name_bytes, .index = index, .first_child = -1,
+        .name = copy, .head = name_head(copy, name_bytes, copy + name_bytes),
+        .name_bytes = (uint32_t)name_bytes, .index = index, .first_child = -1,
         .next_sibling = nodes[parent].first_child, .slot = -1};
     nodes[parent].first_child = added;
     return added;
@@ -187,16 +201,23 @@ static const char *read_value(const char *p, const char *end, millrace_field *fi
 
 static const char *visit(millrace_fields *fields, int place, const char *p, const char *end);
 
-/// Visits the value at `p` for each node that `matches` says; skips it if there is none.
+static inline bool is_named(
+    const node *child, const char *name, size_t name_bytes, uint64_t head) {
+    return child->head == head && child->name_bytes == name_bytes
+        && (name_bytes <= 8 || memcmp(child->name + 8, name + 8, name_bytes - 8) == 0);
+}
+
+/// Visits the value at `p` for each child of `parent` with the name or, where there is none, the
+/// index; skips it if there is no such child.
 static const char *visit_children(
     millrace_fields *fields, int parent, const char *name, size_t name_bytes, int index,
     const char *p, const char *end) {
     const char *after = NULL;
+    uint64_t head = name == NULL ? 0 : name_head(name, name_bytes, end);
     for (int i = fields->nodes[parent].first_child; i >= 0; i = fields->nodes[i].next_sibling) {
         node *child = &fields->nodes[i];
-        bool matches = name == NULL
-            ? child->index == index
-            : child->name_bytes == name_bytes && memcmp(child->name, name, name_bytes) == 0;
+        bool matches =
+            name == NULL ? child->index == index : is_named(child, name, name_bytes, head);
         if (!matches || child->seen == fields->document) continue;
         child->seen = fields->document;
         after = visit(fields, i, p, end);

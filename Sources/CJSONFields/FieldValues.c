@@ -208,6 +208,18 @@ uint64_t millrace_table_hash(const void *bytes, size_t count, uint64_t seed) {
         rest -= 8;
     }
     word = 0;
-    if (rest > 0) memcpy(&word, p, rest);
+    if (rest > 0) {
+        // Some bytes are read twice, rather than a number of them that the compiler does not know.
+        if (count >= 8) {
+            memcpy(&word, p + rest - 8, 8);
+        } else if (rest >= 4) {
+            uint32_t low, high;
+            memcpy(&low, p, 4);
+            memcpy(&high, p + rest - 4, 4);
+            word = low | (uint64_t)high << 32;
+        } else {
+            word = p[0] | (uint64_t)p[rest / 2] << 8 | (uint64_t)p[rest - 1] << 16;
+        }
+    }
     return fold(hash ^ word, 0x8EBC6AF09C88C6E3ULL ^ seed);
 }

@@ -85,6 +85,17 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {  // One owner, by `~
         count &+= bytes.count
     }
 
+    /// Appends a byte, how many `bytes` there are in 32 bits, little-endian, and those.
+    package mutating func append(_ byte: UInt8, counted bytes: UnsafeRawBufferPointer) {
+        reserve(5 + bytes.count)
+        base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        base.storeBytes(
+            of: UInt32(truncatingIfNeeded: bytes.count).littleEndian, toByteOffset: count &+ 1,
+            as: UInt32.self)
+        if let source = bytes.baseAddress { memcpy(base + count + 5, source, bytes.count) }
+        count &+= 5 + bytes.count
+    }
+
     package mutating func append(_ literal: StaticString) {
         append(UnsafeRawBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
     }

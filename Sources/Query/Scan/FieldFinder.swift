@@ -102,7 +102,7 @@ enum TableHash {
     static let seed = UInt64.random(in: .min ... .max)
 
     @inline(__always)
-    static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    static func hash(_ bytes: UnsafeRawBufferPointer, _ seed: UInt64 = seed) -> UInt64 {
         millrace_table_hash(bytes.baseAddress, bytes.count, seed)
     }
 }

@@ -8,6 +8,8 @@ final class KeyTable {
     /// Number + 1 of the key in each slot; 0 is free. At most half are taken.
     private var slots: UnsafeMutablePointer<UInt32>
     private var mask: Int
+    /// Here, because a global is looked at behind a check whether it has been made.
+    private let seed = TableHash.seed
     private var hashes: GrowingArray<UInt64>
     /// Where each key starts in the arena; one more says where the last one ends.
     private var starts: GrowingArray<Int>
@@ -34,7 +36,7 @@ final class KeyTable {
 
     /// The number of `key`, which is added if it is new.
     func number(of key: UnsafeRawBufferPointer) -> Int {
-        let hash = TableHash.hash(key)
+        let hash = TableHash.hash(key, seed)
         var index = Int(truncatingIfNeeded: hash) & mask
         while slots[index] != 0 {
             let number = Int(slots[index]) - 1

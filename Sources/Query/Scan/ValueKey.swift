@@ -54,9 +54,7 @@ enum ValueKey {
     private static func append(
         _ bytes: UnsafeRawBufferPointer, _ tag: UInt8, to key: inout ByteBuffer
     ) {
-        key.append(tag)
-        key.append(littleEndian: UInt32(truncatingIfNeeded: bytes.count))
-        key.append(bytes)
+        key.append(tag, counted: bytes)
     }
 
     /// Reads the value at `offset` and moves behind it.
