@@ -9,9 +9,13 @@ struct Bench {
     let rows: Int
     /// Ids that one side of `identity` stores.
     let ids: Int
-    /// Where data may lie; goes away at the end.
     /// A file of events, one a line, that `dashboard` asks about; nil for made ones.
     let eventsPath: String?
+    /// A folder that keeps generated stores from one run to the next; nil keeps none.
+    let samplesPath: String?
+    /// A Python, which may have the module `duckdb`.
+    let python: String
+    /// Where data may lie; goes away at the end.
     let scratch: ScratchDirectory
     /// The release binary of the service.
     let serverPath: String

@@ -31,7 +31,7 @@ struct MeasureCommand: ParsableCommand {
     @Option(help: "How often each side is measured; the median counts.")
     var rounds = 3
 
-    @Option(help: "Rows of the store that scan steps over.")
+    @Option(help: "Rows of the store that `scan` and `rollup` ask; 10 million take 1.5 GB each.")
     var rows = 1_000_000
 
     @Option(help: "Ids that `identity` stores in each round.")
@@ -39,6 +39,12 @@ struct MeasureCommand: ParsableCommand {
 
     @Option(help: "Events of web requests, one a line, that `dashboard` asks about.")
     var events: String?
+
+    @Option(help: "Keep the stores of --rows rows in this folder, and use those that are there.")
+    var samples: String?
+
+    @Option(help: "A Python; `scan` asks DuckDB the same if this has the module duckdb.")
+    var python = "python3"
 
     @Option(help: "Write the figures to this file as well, as JSON.")
     var json: String?
@@ -74,7 +80,7 @@ struct MeasureCommand: ParsableCommand {
         defer { scratch.remove() }
         let bench = Bench(
             time: .seconds(seconds), rounds: rounds, rows: rows, ids: ids,
-            eventsPath: events, scratch: scratch,
+            eventsPath: events, samplesPath: samples, python: python, scratch: scratch,
             serverPath: server ?? BuildFolder.program("millrace"))
         let machine = MachineState()
         printConditions(machine, scratch)

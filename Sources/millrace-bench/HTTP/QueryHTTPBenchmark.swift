@@ -11,7 +11,7 @@ struct QueryHTTPBenchmark: Benchmark {
     init(_ bench: Bench) throws(BenchFailure) {
         scratch = bench.scratch
         server = try ServerProcess(
-            bench, dataDirectory: try SampleStore.directory(in: bench.scratch))
+            bench, dataDirectory: try SampleStore.directory(bench))
     }
 
     var sides: [Side] {

@@ -12,7 +12,7 @@ final class QueryBenchmark: Benchmark {
     private let service: QueryService
 
     init(_ bench: Bench) throws(BenchFailure) {
-        let directory = try SampleStore.directory(in: bench.scratch)
+        let directory = try SampleStore.directory(bench)
         store = try attempt("the sample store") { () throws(StorageError) in
             try EventStore(
                 path: directory + "/store.db", now: WallClock.nowMilliseconds(), log: .silent)

@@ -52,6 +52,13 @@ struct SampleQuery {
 
     /// - Throws: if the answer's counts do not add up to what is known.
     func check(_ body: UnsafeRawBufferPointer) throws(BenchFailure) {
+        try SampleQuery.check(name, body, count: count)
+    }
+
+    /// - Throws: if the last column of an answer does not add up to `count`.
+    static func check(
+        _ name: String, _ body: UnsafeRawBufferPointer, count: Int
+    ) throws(BenchFailure) {
         let answer = try attempt(name) { () throws(JSONError) in try JSONValue.parse(body) }
         let rows = answer["rows"]?.elements ?? []
         let counted = rows.reduce(Int64(0)) { sum, row in

@@ -1,6 +1,6 @@
 /// Results as lines of text.
 enum ResultTable {
-    private static let widths = (benchmark: 12, side: 25, median: 24, range: 25)
+    private static let widths = (benchmark: 12, side: 30, median: 24, range: 25)
 
     static var header: String {
         row("benchmark", "measured", "median", "min … max", "beside it (medians)")
