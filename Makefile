@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 # are what the package manager calls.
 BUILD_PACKAGES := ca-certificates g++ git libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev \
 	libre2-dev libsimdjson-dev libsqlite3-dev libssl-dev pkg-config tzdata zlib1g-dev
-TEST_PACKAGES := curl procps python3 python3-venv redis-server redis-tools strace
+TEST_PACKAGES := curl procps python3 python3-venv redis-server redis-tools sqlite3 strace
 BENCH_PACKAGES := redis-server wrk
 
 # A wrong import between rooms would go unseen until a clean build, so it is an error at once.
