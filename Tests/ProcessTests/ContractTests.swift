@@ -4,8 +4,20 @@ import TestSupport
 /// The served openapi.yaml against the server that serves it.
 @Suite(.long) struct ContractTests {
     @Test func `schemathesis finds nothing`() throws {
-        // With keys, so that what is said of them is tested too.
-        let keyed = try KeyedService([PlantedKey.everything])
+        // With keys, so that what is said of them is tested too, and with SQL of both kinds.
+        let folder = try TemporaryDirectory()
+        try folder.write(
+            "top_pages.sql",
+            """
+            -- param: days integer = 7 [1..90]
+            -- param: status integer optional
+            SELECT json_extract(data, '$.path') AS path, count(*) AS views FROM events
+            WHERE time >= :now - :days * 86400000
+                AND (:status IS NULL OR json_extract(data, '$.status') = :status)
+            GROUP BY path ORDER BY views DESC
+            """)
+        let keyed = try KeyedService(
+            [PlantedKey.everything], ["--enable-sql", "--queries-dir", folder.path])
         try expectNoFindings(keyed.service, key: PlantedKey.everything.text)
         #expect(try keyed.service.terminate() == .exited(0))
     }
