@@ -40,6 +40,7 @@ final class DuckDBPeer {
             sys.exit()
         base = duckdb.connect(path, read_only=True)
         base.execute("SET threads = 1")
+        base.execute("SET enable_progress_bar = false")
         each = ("SELECT data->>'$.path' AS path, count(*) AS n,"
             " avg(CAST(data->>'$.ms' AS DOUBLE)) AS mean FROM events GROUP BY path ORDER BY path")
         both = ("SELECT f[1] AS path, count(*) AS n, avg(CAST(f[2] AS DOUBLE)) AS mean FROM"
