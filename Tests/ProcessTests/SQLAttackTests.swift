@@ -145,7 +145,7 @@ import Testing
         ("SELECT 1; DROP TABLE event_rows", 10), ("SELECT id, load_extension('a') FROM events", 11),
         ("SELECT 1 FROM events, Meta", 22), ("  PRAGMA user_version", 9), ("ATTACH 'x.db' AS a", 7),
         ("SELECT id FROM event_rows", 15), (" EXPLAIN SELECT 1", 1), ("SELECT a FROM events", 7),
-        ("WITH c AS (SELECT 1) DELETE FROM events", 33),
+        ("WITH c AS (SELECT 1) DELETE FROM event_rows", 33),
     ])
     func `a refusal says at which byte`(_ statement: String, _ offset: Int) throws {
         let service = try SQLAttackTests.shared.get()

@@ -61,15 +61,17 @@ import Testing
         ).json()
         #expect(rows.count == 33 && rows.count == asked["row_count"]?.integer)
         for (row, answer) in zip(rows, asked["rows"]?.elements ?? []) {
-            let time = try #require(answer[0]?.string.flatMap(Timestamp.parse))
+            let time = try #require(answer[0]?.string.flatMap { Timestamp.parse($0) })
             #expect(row[0] == .integer(Int(time)))
-            #expect(Array(row[1...7]) == Array(answer.elements[1...7]))
+            for (mine, theirs) in zip(row[1...7], answer.elements[1...7]) {
+                #expect(isEqual(mine, theirs), "\(row) \(answer)")
+            }
             #expect(row[8] == .integer(0))
         }
         #expect(
             try service.sqlRows(
                 "SELECT count(*), sum(count) FROM rollups WHERE name = 'pages' AND time >= :t",
-                #","p.t":\#(Self.start + 5 * 3_600_000)"#) == [[.integer(18), .integer(305)]])
+                #","p.t":\#(Self.start + 5 * 3_600_000)"#) == [[.integer(18), .integer(304)]])
         #expect(
             try service.sqlRows("SELECT name, groups, count FROM rollups WHERE name = 'tight'")
                 == [
@@ -91,6 +93,12 @@ import Testing
         #expect(try service.terminate() == .exited(0))
     }
 
+    /// SQLite reads reals of JSON to within their last bit.
+    private func isEqual(_ a: JSONTree, _ b: JSONTree) -> Bool {
+        guard let a = a.number, let b = b.number else { return a == b }
+        return abs(a - b) <= abs(b) * 1e-15
+    }
+
     @Test func `logs of every day are read, newest first, and by time, service and trace`() throws {
         let service = try RunningService.start([
             "--enable-sql", "--logs-retention", "36500d",
@@ -105,6 +113,7 @@ import Testing
                 + #""order":\#(index)\#(more)}"#
         }
         #expect(try service.post("/logs", lines: lines).status == 202)
+        try service.waitUntilLogsAreStored()
         let columns = try service.sql("SELECT * FROM logs LIMIT 1").json()["columns"]
         #expect(
             columns?.elements.compactMap { $0["name"]?.string } == [
@@ -173,6 +182,9 @@ import Testing
             ["--enable-sql", "--queries-dir", folder.path])
         let sent = try keyed.post("/logs", json: #"{"message":"secret"}"#, .logsWrite)
         #expect(sent.status == 202)
+        try keyed.service.wait(until: "the record is stored") {
+            try keyed.get("/logs", .logsRead).text.contains("secret")
+        }
         for statement in [
             "SELECT message FROM logs", "SELECT count(*) FROM logs", "SELECT 1 FROM logs",
             "SELECT (SELECT max(time) FROM logs)", "SELECT 1 WHERE EXISTS (SELECT 1 FROM LOGS)",
@@ -199,7 +211,7 @@ import Testing
         #expect(try keyed.get("/query/named/logs", .query).status == 503)
         let problems = try keyed.status()["named_queries"]?["problems"]
         #expect(
-            problems?[0]?["problem"]?.string?.contains("is offered at /query/sql alone") == true,
+            problems?[0]?["error"]?.string?.contains("is offered at /query/sql alone") == true,
             "\(String(describing: problems))")
         #expect(try keyed.service.terminate() == .exited(0))
     }

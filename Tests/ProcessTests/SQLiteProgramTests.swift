@@ -57,8 +57,8 @@ import Testing
                 + "min(CASE WHEN k * 100 >= n * 90 THEN b END), "
                 + "min(CASE WHEN k * 100 >= n * 95 THEN b END), "
                 + "min(CASE WHEN k * 100 >= n * 99 THEN b END) FROM (SELECT s, b, "
-                + "row_number() OVER (PARTITION BY s ORDER BY b) AS k, "
-                + "count(*) OVER (PARTITION BY s) AS n FROM e WHERE b IS NOT NULL) "
+                + "row_number() OVER (PARTITION BY s ORDER BY b NULLS LAST) AS k, "
+                + "count(b) OVER (PARTITION BY s) AS n FROM e) "
                 + "GROUP BY s ORDER BY s"
         ),
         (
