@@ -1,5 +1,6 @@
 import ArgumentParser
 import Primitives
+import ProcessSupport
 import Service
 
 /// Plays a trace of what some cache was asked for, and tells how often the cache here would have had
@@ -28,6 +29,9 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "Size of the cache in bytes, for traces with sizes; may be repeated.")
     var bytes: [Int] = []
 
+    @Option(help: "Write the hits to this file as well, as JSON.")
+    var json: String?
+
     func validate() throws {
         guard (entries + bytes).allSatisfy({ $0 > 0 }) else {
             throw ValidationError("Sizes must be above 0.")
@@ -35,17 +39,31 @@ struct ReplayCommand: ParsableCommand {
     }
 
     func run() throws {
+        var report: [JSONValue] = []
         for file in files {
             let trace = try CacheTrace.read(file)
             StandardStream.output.write(
                 "\(file): \(trace.keys.count) questions, \(trace.keyCount) keys\n")
             let sizes: [ReplaySize] =
                 entries.map { .entries($0) } + bytes.map { .bytes($0) }
+            var results: [ReplayResult] = []
             for size in sizes.isEmpty ? ReplaySize.suggested(trace) : sizes {
                 let result = ReplayResult(trace, size)
                 StandardStream.output.write(result.line + "\n")
+                results.append(result)
             }
+            report.append(
+                .object([
+                    ("file", .string(file)), ("questions", .integer(Int64(trace.keys.count))),
+                    ("keys", .integer(Int64(trace.keyCount))),
+                    ("results", .array(results.map(\.json))),
+                ]))
         }
+        guard let json else { return }
+        var text = ByteBuffer(capacity: 4096)
+        text.append(json: .array(report))
+        text.append("\n")
+        try attempt("the report") { try FileSystem.write(text.span, to: json) }
     }
 }
 
@@ -63,6 +81,13 @@ enum ReplaySize: Sendable {
         switch self {
         case .entries(let count): "\(count) entries"
         case .bytes(let count): FigureText.format(Double(count), .bytes)
+        }
+    }
+
+    var unit: String {
+        switch self {
+        case .entries: "entries"
+        case .bytes: "bytes"
         }
     }
 

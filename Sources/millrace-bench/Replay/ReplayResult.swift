@@ -31,6 +31,13 @@ struct ReplayResult {
             + " optimum \(percent(optimum)) %"
     }
 
+    var json: JSONValue {
+        .object([
+            (size.unit, .integer(Int64(size.capacity))), ("lru_hits", .integer(Int64(lru))),
+            ("hits", .integer(Int64(ours))), ("optimum_hits", .integer(Int64(optimum))),
+        ])
+    }
+
     private func percent(_ hits: Int) -> String {
         FigureText.format(Double(hits) * 100 / Double(max(questions, 1)), .ratio)
     }

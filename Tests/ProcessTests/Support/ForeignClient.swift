@@ -1,6 +1,6 @@
 import TestSupport
 
-/// A program of `Tests/ForeignClient`: redis-py, which knows nothing of this service.
+/// A program of `Tests/ForeignClient`: others' libraries, which know nothing of this service.
 enum ForeignClient {
     /// Runs it to its end.
     /// - Returns: the JSON object that it prints.
