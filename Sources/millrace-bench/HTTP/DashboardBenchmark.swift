@@ -10,8 +10,6 @@ struct DashboardBenchmark: Benchmark {
     private static let connections = 50
     /// Of a client after a reply.
     private static let pause = Duration.milliseconds(100)
-    /// Between two posts of ten events.
-    private static let arrival = Duration.milliseconds(50)
 
     private let scratch: ScratchDirectory
     private let server: ServerProcess
@@ -48,29 +46,22 @@ struct DashboardBenchmark: Benchmark {
         [
             Side(name: "polled") { (time) throws(BenchFailure) in
                 let before = try CacheCounts(server)
-                let (port, isOver) = (server.port, Locked(false))
-                let posting = Thread(name: "arrivals") {
-                    var index = 0
-                    while !isOver.withLock({ $0 }) {
-                        _ = try? HTTPGet(
-                            port: port, target: "/events",
-                            lines: WebRequests.lines(index..<index + 10))
-                        index += 10
-                        sleep(until: .after(DashboardBenchmark.arrival))
-                    }
-                }
-                defer {
-                    isOver.withLock { $0 = true }
-                    posting.join()
-                }
+                let arrivals = Arrivals(port: server.port)
                 let wrk = Wrk(
-                    scratch: scratch, port: port, target: "/query",
+                    scratch: scratch, port: server.port, target: "/query",
                     body: .targets(DashboardBenchmark.questions),
                     connections: DashboardBenchmark.connections, pause: DashboardBenchmark.pause)
-                let figures = try wrk.run(for: time).figures("queries")
-                let after = try CacheCounts(server)
-                let (hits, misses) = (after.hits - before.hits, after.misses - before.misses)
-                return figures + [Figure("hit rate", .ratio, hits / max(hits + misses, 1))]
+                let outcome: Wrk.Outcome
+                do throws(BenchFailure) {
+                    outcome = try wrk.run(for: time)
+                } catch {
+                    _ = try? arrivals.stop()
+                    throw error
+                }
+                let arrived = Double(try arrivals.stop()) / outcome.seconds
+                let counts = try CacheCounts(server).since(before)
+                return outcome.figures("queries") + counts.figures
+                    + [Figure("events/s arriving", .perSecond, arrived)]
             }
         ]
     }
@@ -93,6 +84,57 @@ struct DashboardBenchmark: Benchmark {
                     Figure("bytes in all", .bytes, Double(plain)),
                 ])
         ]
+    }
+}
+
+/// Ten events every fifty milliseconds, until they are stopped.
+private final class Arrivals: Sendable {
+    private struct State {
+        var sent = 0
+        var failure: BenchFailure?
+        var isOver = false
+    }
+
+    private let state = Locked(State())
+    private let thread = ThreadSlot()
+
+    private static let count = 10
+    private static let interval = Duration.milliseconds(50)
+
+    init(port: UInt16) {
+        thread.start(name: "arrivals") { [self] in
+            while let first = next() {
+                do throws(BenchFailure) {
+                    let reply = try HTTPGet(
+                        port: port, target: "/events",
+                        lines: WebRequests.lines(first..<first + Arrivals.count))
+                    guard reply.status == 202 else {
+                        throw BenchFailure("not taken: \(reply.body.text)")
+                    }
+                } catch {
+                    return state.withLock { $0.failure = error }
+                }
+                sleep(until: .after(Arrivals.interval))
+            }
+        }
+    }
+
+    /// - Returns: how many arrived.
+    /// - Throws: if one of them was refused.
+    func stop() throws(BenchFailure) -> Int {
+        state.withLock { $0.isOver = true }
+        thread.join()
+        let (sent, failure) = state.withLock { ($0.sent, $0.failure) }
+        if let failure { throw failure }
+        return sent
+    }
+
+    private func next() -> Int? {
+        state.withLock { state in
+            guard !state.isOver else { return nil }
+            defer { state.sent += Arrivals.count }
+            return state.sent
+        }
     }
 }
 
