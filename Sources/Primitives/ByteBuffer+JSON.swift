@@ -28,6 +28,19 @@ extension ByteBuffer {
         if let text { append(jsonString: text) } else { append("null") }
     }
 
+    /// Makes one line of JSON text: a line break would end a line of a file, or an event of a tail.
+    /// Between the tokens of JSON a space is as good, and within its strings there are none.
+    package mutating func joinLines(from start: Int) {
+        guard UnsafeRawBufferPointer(rebasing: span[start...]).contains(where: { $0 < 0x20 })
+        else { return }
+        for offset in start..<count {
+            let byte = base.load(fromByteOffset: offset, as: UInt8.self)
+            if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
+                set(UInt8(ascii: " "), at: offset)
+            }
+        }
+    }
+
     /// Appends the shortest text that reads back as `value`; what JSON cannot say becomes `null`.
     package mutating func append(json value: Double) {
         guard value.isFinite else { return append("null") }

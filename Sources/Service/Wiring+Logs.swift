@@ -54,10 +54,12 @@ extension Wiring {
                 destination: { store.offer($0) }, isFull: { store.isFull },
                 followers: try logFollowers(parts))
         }
-        container.register(LogTailHub.self, start: { $0.start() }, stop: { $0.close() }) { parts in
+        container.register(
+            TailHub<LogTailSource>.self, start: { $0.start() }, stop: { $0.close() }
+        ) { parts in
             let authorizer = try keyAuthorizer(parts, configuration)
-            return LogTailHub(
-                store: try parts.resolve(), log: try parts.resolve(),
+            return TailHub(
+                LogTailSource(try parts.resolve(), log: try parts.resolve()),
                 isValid: { authorizer?.isValid($0) ?? true })
         }
         container.register(LogRoutes.self) { parts in
@@ -69,7 +71,7 @@ extension Wiring {
             let store: LogStore = try parts.resolve()
             return LogsSection(
                 intake: try parts.resolve(), store: store.counters, queued: { store.queued },
-                tail: try parts.resolve(LogTailHub.self))
+                tail: try parts.resolve(TailHub<LogTailSource>.self))
         }
     }
 

@@ -229,10 +229,12 @@ enum Wiring {
                 store: try parts.resolve(), readers: try parts.resolve(name: "query"),
                 log: try parts.resolve())
         }
-        container.register(TailHub.self, start: { $0.start() }, stop: { $0.close() }) { parts in
+        container.register(
+            TailHub<EventTailSource>.self, start: { $0.start() }, stop: { $0.close() }
+        ) { parts in
             let authorizer = try keyAuthorizer(parts, configuration)
             return TailHub(
-                store: try parts.resolve(), log: try parts.resolve(),
+                EventTailSource(try parts.resolve(), log: try parts.resolve()),
                 isValid: { authorizer?.isValid($0) ?? true })
         }
     }

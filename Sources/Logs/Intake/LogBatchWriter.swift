@@ -93,21 +93,6 @@ package final class LogBatchWriter {
     }
 }
 
-extension ByteBuffer {
-    /// Makes one line of JSON text: a line break would end a line of a file, or an event of a tail.
-    /// Between the tokens of JSON a space is as good, and within its strings there are none.
-    fileprivate mutating func joinLines(from start: Int) {
-        guard UnsafeRawBufferPointer(rebasing: span[start...]).contains(where: { $0 < 0x20 })
-        else { return }
-        for offset in start..<count {
-            let byte = base.load(fromByteOffset: offset, as: UInt8.self)
-            if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
-                set(UInt8(ascii: " "), at: offset)
-            }
-        }
-    }
-}
-
 /// A field that is the same for many records in a row: masked once, compared after that.
 private struct MaskedField: ~Copyable {
     private var raw = ByteBuffer(capacity: 64)

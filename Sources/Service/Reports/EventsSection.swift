@@ -6,7 +6,7 @@ import Telemetry
 struct EventsSection: ReportSection {
     let intake: EventIntake
     let writer: EventWriter
-    let tail: TailHub
+    let tail: TailHub<EventTailSource>
 
     func add(to status: inout JSONObjectWriter) {
         status.object("events") { events in

@@ -8,7 +8,7 @@ struct LogsSection: ReportSection {
     let store: LogStoreCounters
     let queued: @Sendable () -> (bytes: Int, records: Int)
     /// Nil where logs are not searched.
-    let tail: LogTailHub?
+    let tail: TailHub<LogTailSource>?
 
     func add(to status: inout JSONObjectWriter) {
         let (counters, stored, queued) = (intake.counters, store, queued())

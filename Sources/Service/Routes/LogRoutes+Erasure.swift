@@ -49,7 +49,7 @@ extension LogRoutes {
         let requestID = call.request.id.text
         let isQueued = store.erase(filter) { result in
             // What was erased is not sent to anybody any more.
-            tail.forget()
+            tail.source.forget()
             switch result {
             case .success(let erasure):
                 log.notice("audit: logs erased") {

@@ -20,7 +20,7 @@ struct LogRoutes: Sendable {
     private static let bucketsWanted: Int64 = 120
 
     let store: LogStore
-    let tail: LogTailHub
+    let tail: TailHub<LogTailSource>
     let readers: WorkerRoute
     let log: Logger
 

@@ -36,7 +36,7 @@ enum Routes {
     ) throws {
         let intake: EventIntake = try parts.resolve()
         let replay: QuarantineReplay = try parts.resolve()
-        let tail: TailHub = try parts.resolve()
+        let tail: TailHub<EventTailSource> = try parts.resolve()
         let replays: WorkerRoute = try parts.resolve(name: "replay")
         let queries: QueryRoutes = try parts.resolve()
         router.on(.post, "/events", access: .eventsWrite, bodyLimit: .standard) {
