@@ -85,7 +85,7 @@ let package = Package(
         room("HTTPServer", ["Masking", "Primitives", "Telemetry", "CMicroHTTPD"]),
         room("SQLite", ["Primitives", "CSQLite"]),
         library("CCurl", nil, apt: "libcurl4-openssl-dev"),
-        room("HTTPClient", ["Primitives", "CCurl"]),
+        room("HTTPClient", ["Resilience", "Primitives", "CCurl"]),
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
         room(
             "Events",

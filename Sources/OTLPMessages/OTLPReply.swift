@@ -11,6 +11,11 @@ package enum OTLPEncoding: Sendable {
         case .json: "application/json"
         }
     }
+
+    /// Of a request that exports a compressed message.
+    package static var exportHeaders: [(name: String, value: String)] {
+        [("Content-Type", "\(OTLPEncoding.protobuf.mediaType)"), ("Content-Encoding", "gzip")]
+    }
 }
 
 /// `ExportLogsServiceResponse`: how many records of a request were left out, and why. Without any it
@@ -50,9 +55,15 @@ package struct OTLPPartialSuccess: Equatable, Sendable {
         return body.freeze()
     }
 
-    /// What an answer in Protocol Buffers says; nil where all was taken, or where it is no such
-    /// answer: whoever says 200 has taken what was sent.
-    package init?(reply: UnsafeRawBufferPointer) {
+    /// Reads an answer in Protocol Buffers; nil if all records were accepted. A body that is no such
+    /// message counts as that, since its status was 2xx.
+    package init?(reply body: Bytes) {
+        let partial = withExtendedLifetime(body) { OTLPPartialSuccess(reply: body.span) }
+        guard let partial else { return nil }
+        self = partial
+    }
+
+    private init?(reply: UnsafeRawBufferPointer) {
         do {
             var fields = ProtobufReader(reply)
             var partial: UnsafeRawBufferPointer?

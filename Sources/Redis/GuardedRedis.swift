@@ -146,15 +146,9 @@ package final class GuardedRedis: Sendable {
     private static func log(
         _ change: BreakerChange, _ error: RedisError?, _ endpoint: String, _ logger: Logger
     ) {
-        logger.log(change.to == .open ? .warning : .notice, "redis breaker changed") {
+        logger.log(change, "redis breaker changed", lastError: error?.description ?? "") {
             $0.add("breaker", change.name)
             $0.add("endpoint", endpoint)
-            $0.add("from", change.from.rawValue)
-            $0.add("to", change.to.rawValue)
-            $0.add("reason", change.reason.rawValue)
-            $0.add("failure_rate", change.failureRate)
-            $0.add("slow_rate", change.slowRate)
-            $0.add("last_error", error?.description ?? "")
         }
     }
 }

@@ -29,7 +29,8 @@ final class Sink: Sendable {
     var status: SinkStatus {
         let counters = target.counters
         return SinkStatus(
-            name: options.name, origin: options.origin, types: options.filter.patterns,
+            name: options.name, origin: HTTPReceiver.origin(of: options.url),
+            types: options.filter.patterns,
             delivered: counters.delivered.count, batches: counters.batches.count,
             failedAttempts: counters.failed.count, refusals: counters.refused.count,
             deadLetters: counters.deadLetters.count, redelivered: source.redelivered,

@@ -1,3 +1,4 @@
+import HTTPClient
 import Primitives
 import Resilience
 import Storage
@@ -70,9 +71,9 @@ struct SinkDelivery {
             // Sending alone can go on for long without a failure to wait for.
             try pause(.zero, returnedCount)
             let answer = target.send(body)
-            if answer != .cancelled { returnedCount = max(returnedCount, range.upperBound) }
+            if !answer.isCancelled { returnedCount = max(returnedCount, range.upperBound) }
             switch answer {
-            case .delivered:
+            case .accepted:
                 return delivered(range.count)
             case .refused(let status):
                 refusals += 1

@@ -1,3 +1,4 @@
+import HTTPClient
 import Primitives
 import Storage
 
@@ -62,7 +63,7 @@ package struct SinkReplay: Sendable {
     ) -> [Int] {
         guard failure == nil, !deadline.hasPassed else { return [] }
         switch target.send(run.array(range)) {
-        case .delivered:
+        case .accepted:
             target.counters.delivered.add(range.count)
             target.counters.batches.add()
             delivered += range.count

@@ -27,13 +27,3 @@ package struct SinkStatus: Sendable {
     package let breaker: BreakerSnapshot
     package let durations: HistogramSnapshot
 }
-
-extension SinkOptions {
-    /// `https://hooks.example.com:8443`.
-    package var origin: String {
-        let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-        guard parts.count >= 3 else { return "" }
-        let authority = parts[2].prefix { $0 != "?" && $0 != "#" }
-        return "\(parts[0])//\(authority)"
-    }
-}

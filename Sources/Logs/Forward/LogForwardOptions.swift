@@ -27,11 +27,4 @@ package struct LogForwardOptions: Sendable, Equatable {
     static let gatherTime = Duration.milliseconds(200)
     /// A receiver may ask for more; it is asked again after this.
     static let longestRetryAfter = Duration.seconds(600)
-
-    /// `https://collector.example.com:4318`; the rest may be a secret.
-    package var origin: String {
-        let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-        guard parts.count >= 3 else { return "" }
-        return "\(parts[0])//\(parts[2].prefix { $0 != "?" && $0 != "#" })"
-    }
 }

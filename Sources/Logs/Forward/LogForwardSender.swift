@@ -1,3 +1,5 @@
+import HTTPClient
+import OTLPMessages
 import Primitives
 import Resilience
 import Telemetry
@@ -118,21 +120,23 @@ final class LogForwardSender: Sendable {
         while true {
             var wait = Duration.zero
             switch target.send(message) {
-            case .delivered(let rejected):
-                delivered(records, rejected: min(rejected, records))
+            case .accepted(let reply):
+                // The receiver may have left some of the records out.
+                let rejected = OTLPPartialSuccess(reply: reply.body)?.rejected ?? 0
+                delivered(records, rejected: min(Int(clamping: max(0, rejected)), records))
                 return .delivered
             case .refused(let status):
                 refusals += 1
                 failed("HTTP status \(status)")
                 guard refusals < attempts else { return .refused(status) }
                 wait = Backoff.background.delay(afterFailures: refusals)
-            case .failed(let reason, let retryAfter):
+            case .failed(let reason, let retryAfter, _):
                 failures += 1
                 failed(reason)
                 // On top of what is asked for: others were asked for the same.
                 wait =
                     (retryAfter ?? .zero) + Backoff.background.delay(afterFailures: failures)
-            case .notSent(let rest): wait = rest + .milliseconds(10)
+            case .notSent(let rest, _): wait = rest + .milliseconds(10)
             case .cancelled: return .stopped
             }
             guard pause(wait) else { return .stopped }

@@ -64,7 +64,8 @@ package final class LogForwards: Sendable {
         let now = MonotonicTime.now()
         return lanes.map { lane in
             LogForwardStatus(
-                name: lane.options.name, origin: lane.options.origin, counters: lane.counters,
+                name: lane.options.name, origin: HTTPReceiver.origin(of: lane.options.url),
+                counters: lane.counters,
                 spooledRecords: lane.spooled.records, spooledBytes: lane.spooled.bytes,
                 spoolLimitBytes: lane.options.spoolLimitBytes,
                 breaker: lane.sender.target.breaker.snapshot(at: now))

@@ -9,14 +9,11 @@ enum SinkDeclaration {
         name: "sinks", noun: "sink", example: "url, types and so on",
         // Each has threads and connections of its own.
         countLimit: 32,
-        isName: SinkForms.isName, nameRule: "1 to 63 of the characters a-z 0-9 - _",
+        isName: SinkForms.isName, nameRule: ReceiverDeclaration.nameRule,
         required: [("url", "there is nowhere to send events to")],
         fields: ["url", "types", "type", "batch-size", "timeout", "authorization", "headers"],
         row: row,
-        hint: { path in
-            path.count == 2 && path[0] == "headers"
-                ? "`\(path[1])` is no header that can be set" : nil
-        })
+        hint: ReceiverDeclaration.hint)
 
     /// What a declaration means.
     static func options(_ sink: SectionEntry) -> SinkOptions {
@@ -25,37 +22,17 @@ enum SinkDeclaration {
             filter: SinkFilter(sink.value("types", SinkForms.types) ?? []))
         if let size = sink.value("batch-size", SinkForms.batchSize) { options.batchSize = size }
         if let timeout = sink.value("timeout", SinkForms.timeout) { options.timeout = timeout }
-        if let authorization = sink.text("authorization") {
-            options.headers["Authorization"] = authorization
-        }
-        for field in sink.fields where field.key.hasPrefix("headers.") {
-            options.headers[String(field.key.dropFirst("headers.".count))] = field.entry.text
-        }
+        options.headers = ReceiverDeclaration.headers(of: sink)
         return options
     }
 
     @Sendable private static func row(_ sink: String, _ path: [String]) -> SettingRow? {
-        let name = (["sinks", sink] + path).joined(separator: "-")
-        switch path {
-        case ["url"]: return SectionForm.row(name, SinkForms.url, mask: maskURL)
-        case ["type"]: return SectionForm.row(name, SinkForms.kind)
-        case ["types"]: return SectionForm.row(name, SinkForms.types)
-        case ["batch-size"]: return SectionForm.row(name, SinkForms.batchSize)
-        case ["timeout"]: return SectionForm.row(name, SinkForms.timeout)
-        case ["authorization"]:
-            return SectionForm.row(name, SinkForms.headerValue, isSecret: true)
-        default:
-            guard path.count == 2, path[0] == "headers", SinkForms.isHeaderName(path[1]) else {
-                return nil
-            }
-            return SectionForm.row(name, SinkForms.headerValue, isSecret: true)
+        let name = ReceiverDeclaration.name("sinks", sink, path)
+        return switch path {
+        case ["type"]: SectionForm.row(name, SinkForms.kind)
+        case ["types"]: SectionForm.row(name, SinkForms.types)
+        case ["batch-size"]: SectionForm.row(name, SinkForms.batchSize)
+        default: ReceiverDeclaration.row("sinks", sink, path)
         }
-    }
-
-    /// Receivers like to put a token into the path.
-    @Sendable private static func maskURL(_ url: String) -> String {
-        guard SinkForms.url.parse(url) != nil else { return "********" }
-        let origin = SinkOptions(name: "", url: url).origin
-        return url.utf8.count > origin.utf8.count + 1 ? origin + "/********" : url
     }
 }

@@ -55,15 +55,10 @@ struct LogForwardsSection: ReportSection {
             }
         }
         addSpools(forwards, to: &text)
-        let breaker = "millrace_log_forward_breaker_state"
-        text.family(breaker, .gauge, "1 for the state that the forward's breaker is in.")
-        for forward in forwards {
-            for mode in BreakerMode.allCases {
-                text.sample(
-                    breaker, ["forward": forward.name, "state": mode.rawValue],
-                    UInt64(forward.breaker.mode == mode ? 1 : 0))
-            }
-        }
+        text.breakers(
+            "millrace_log_forward_breaker_state",
+            "1 for the state that the forward's breaker is in.", "forward",
+            forwards.map { ($0.name, $0.breaker.mode) })
         let duration = "millrace_log_forward_request_duration_seconds"
         text.family(duration, .histogram, "Duration of forwarding requests that got an answer.")
         for forward in forwards {

@@ -24,15 +24,9 @@ struct RedisMetrics: Sendable {
                 duration, ["db_system_name": "redis", "millrace_lane": lane.lane.rawValue],
                 lane.durations.snapshot)
         }
-        let state = "millrace_breaker_state"
-        text.family(state, .gauge, "1 for the state that a breaker is in.")
-        for lane in lanes {
-            for mode in BreakerMode.allCases {
-                text.sample(
-                    state, ["breaker": lane.lane.rawValue, "state": mode.rawValue],
-                    UInt64(lane.breaker.mode == mode ? 1 : 0))
-            }
-        }
+        text.breakers(
+            "millrace_breaker_state", "1 for the state that a breaker is in.", "breaker",
+            lanes.map { ($0.lane.rawValue, $0.breaker.mode) })
         each(lanes, "millrace_breaker_opened_total", "Times that a breaker opened.", &text) {
             $0.breaker.openedCount
         }

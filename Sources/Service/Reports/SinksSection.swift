@@ -46,22 +46,12 @@ struct SinksSection: ReportSection {
                 text.sample(lag, ["sink": sink.name], UInt64(clamping: value))
             }
         }
-        addBreakers(sinks, to: &text)
+        text.breakers(
+            "millrace_sink_breaker_state", "1 for the state that the sink's breaker is in.",
+            "sink", sinks.map { ($0.name, $0.breaker.mode) })
         let duration = "millrace_sink_request_duration_seconds"
         text.family(duration, .histogram, "Duration of requests to sinks that got an answer.")
         for sink in sinks { text.sample(duration, ["sink": sink.name], sink.durations) }
-    }
-
-    private func addBreakers(_ sinks: [SinkStatus], to text: inout MetricsText) {
-        let name = "millrace_sink_breaker_state"
-        text.family(name, .gauge, "1 for the state that the sink's breaker is in.")
-        for sink in sinks {
-            for mode in BreakerMode.allCases {
-                let isIn = sink.breaker.mode == mode
-                text.sample(
-                    name, ["sink": sink.name, "state": mode.rawValue], UInt64(isIn ? 1 : 0))
-            }
-        }
     }
 
     private static let counters:
