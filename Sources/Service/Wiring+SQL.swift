@@ -65,7 +65,8 @@ extension Wiring {
                 duration: try parts.resolve(name: "query"))
             return NamedQueryRoutes(
                 keeper: try namedQueryKeeper(parts, configuration), queries: queries,
-                workers: workers, insights: try parts.resolve(), log: try parts.resolve())
+                insights: try parts.resolve(),
+                route: QuestionRoute(workers: workers, log: try parts.resolve()))
         }
         reports.add { parts in
             NamedQueriesSection(keeper: try namedQueryKeeper(parts, configuration))

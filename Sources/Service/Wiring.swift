@@ -221,8 +221,8 @@ enum Wiring {
                 duration: try parts.resolve(name: "query"), buckets: try parts.resolve(),
                 costs: try parts.resolve())
             return QueryRoutes(
-                queries: queries, workers: workers, insights: try parts.resolve(),
-                log: try parts.resolve())
+                queries: queries, insights: try parts.resolve(),
+                route: QuestionRoute(workers: workers, log: try parts.resolve()))
         }
         container.register(EventRoutes.self) { parts in
             EventRoutes(

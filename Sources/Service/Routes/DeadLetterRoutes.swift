@@ -32,10 +32,8 @@ struct DeadLetterRoutes: Sendable {
             let value = parameter.value
             switch parameter.name {
             case "sink": sink = try DeadLetterRoutes.sink(value)
-            case "limit": limit = try EventRoutes.limit(value)
-            default:
-                guard let seq = Int64(value), seq > 0 else { throw .badCursor }
-                before = seq
+            case "limit": limit = try parameter.limit()
+            default: before = try parameter.seqCursor()
             }
         }
         let (wanted, start, count, store) = (sink, before, limit, store)

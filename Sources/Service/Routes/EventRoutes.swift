@@ -7,7 +7,6 @@ import Telemetry
 
 /// `GET /events` and `GET /events/quarantine`.
 struct EventRoutes: Sendable {
-    private static let limitRange = 1...1000
     private static let defaultLimit = 100
 
     let store: EventStore
@@ -29,21 +28,10 @@ struct EventRoutes: Sendable {
             readers.handler { (request) throws(Problem) in try listQuarantine(request) })
     }
 
-    /// Asks the store, and logs what it failed with.
     private func job(
         _ ask: @escaping @Sendable (Deadline) throws(StorageError) -> Response
     ) -> WorkerRoute.Job {
-        { call throws(Problem) in
-            do throws(StorageError) {
-                return try ask(call.deadline)
-            } catch {
-                let problem = Problem(error)
-                if problem.code == "store_unavailable", let cause = error.cause {
-                    call.request.log("events cannot be read", cause, to: log)
-                }
-                throw problem
-            }
-        }
+        WorkerRoute.job("events cannot be read", to: log, ask)
     }
 
     // MARK: GET /events
@@ -61,9 +49,9 @@ struct EventRoutes: Sendable {
             case "type": filter.types = try EventRoutes.types(parameter)
             case "subject": filter.subjects = [value]
             case "source": filter.sources = [value]
-            case "from": filter.from = try EventRoutes.time("from", value, now)
-            case "to": filter.to = try EventRoutes.time("to", value, now)
-            case "limit": limit = try EventRoutes.limit(value)
+            case "from": filter.from = try parameter.moment(now: now)
+            case "to": filter.to = try parameter.moment(now: now)
+            case "limit": limit = try parameter.limit()
             default:
                 guard let parsed = EventCursor(text: value) else { throw .badCursor }
                 cursor = parsed
@@ -93,10 +81,9 @@ struct EventRoutes: Sendable {
         var before: Int64?
         for parameter in try request.checkedParameters(["limit", "cursor"]) {
             if parameter.name == "limit" {
-                limit = try EventRoutes.limit(parameter.value)
+                limit = try parameter.limit()
             } else {
-                guard let seq = Int64(parameter.value), seq > 0 else { throw .badCursor }
-                before = seq
+                before = try parameter.seqCursor()
             }
         }
         let (start, count, store) = (before, limit, store)
@@ -141,22 +128,6 @@ struct EventRoutes: Sendable {
                 "type", "type is a comma list of at most \(EventStore.typeLimit) event types.")
         }
         return types
-    }
-
-    private static func time(
-        _ name: String, _ value: String, _ now: Int64
-    ) throws(Problem) -> Int64 {
-        guard let time = QueryMoment.milliseconds(value, now: now) else {
-            throw .parameter(name, "\(name) \(QueryMoment.rule).")
-        }
-        return time
-    }
-
-    static func limit(_ value: String) throws(Problem) -> Int {
-        guard let limit = Int(value), limitRange.contains(limit) else {
-            throw .parameter("limit", "limit is a whole number from 1 to \(limitRange.upperBound).")
-        }
-        return limit
     }
 }
 

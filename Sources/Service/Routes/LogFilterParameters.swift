@@ -37,8 +37,8 @@ struct LogFilterParameters {
                 throw .parameter("trace_id", "trace_id is 32 hexadecimal digits, not all zero.")
             }
             filter.traceID = id
-        case "from": filter.from = try time(parameter.name, value)
-        case "to": filter.to = try time(parameter.name, value)
+        case "from": filter.from = try parameter.moment(now: now)
+        case "to": filter.to = try parameter.moment(now: now)
         case "q": filter.terms = try LogFilterParameters.terms(value)
         default: return false
         }
@@ -52,13 +52,6 @@ struct LogFilterParameters {
             throw .parameter("from", "from must be before to.")
         }
         return filter
-    }
-
-    private func time(_ name: String, _ value: String) throws(Problem) -> Int64 {
-        guard let time = QueryMoment.milliseconds(value, now: now) else {
-            throw .parameter(name, "\(name) \(QueryMoment.rule).")
-        }
-        return time
     }
 
     private static func severity(_ value: String) throws(Problem) -> UInt8 {

@@ -7,7 +7,6 @@ import Telemetry
 
 /// Logs of others that are searched, counted, followed and erased.
 struct LogRoutes: Sendable {
-    private static let limitRange = 1...1000
     private static let defaultLimit = 100
     private static let defaultFacets = 20
     /// What a histogram covers that names no beginning.
@@ -42,21 +41,10 @@ struct LogRoutes: Sendable {
             readers.handler { (request) throws(Problem) in try erase(request) })
     }
 
-    /// Asks the store, and logs what it failed with.
     private func job(
         _ ask: @escaping @Sendable (Deadline) throws(StorageError) -> Response
     ) -> WorkerRoute.Job {
-        { call throws(Problem) in
-            do throws(StorageError) {
-                return try ask(call.deadline)
-            } catch {
-                let problem = Problem(error)
-                if problem.code == "store_unavailable", let cause = error.cause {
-                    call.request.log("logs cannot be read", cause, to: log)
-                }
-                throw problem
-            }
-        }
+        WorkerRoute.job("logs cannot be read", to: log, ask)
     }
 
     // MARK: GET /logs
@@ -70,7 +58,7 @@ struct LogRoutes: Sendable {
         {
             if try filters.take(parameter) { continue }
             if parameter.name == "limit" {
-                limit = try LogRoutes.limit(parameter.value)
+                limit = try parameter.limit()
             } else {
                 guard let parsed = LogCursor(text: parameter.value) else { throw .badCursor }
                 cursor = parsed
@@ -87,13 +75,6 @@ struct LogRoutes: Sendable {
             body.append("}\n")
             return .json(200, body)
         }
-    }
-
-    private static func limit(_ value: String) throws(Problem) -> Int {
-        guard let limit = Int(value), limitRange.contains(limit) else {
-            throw .parameter("limit", "limit is a whole number from 1 to \(limitRange.upperBound).")
-        }
-        return limit
     }
 
     // MARK: GET /logs/histogram
@@ -153,7 +134,7 @@ struct LogRoutes: Sendable {
         {
             if try filters.take(parameter) { continue }
             if parameter.name == "limit" {
-                limit = try LogRoutes.limit(parameter.value)
+                limit = try parameter.limit()
             } else if let field = LogField(parameter.value) {
                 wanted = (parameter.value, field)
             }

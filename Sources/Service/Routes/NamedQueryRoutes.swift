@@ -9,13 +9,8 @@ struct NamedQueryRoutes: Sendable {
     /// Nil where no folder of queries is configured.
     let keeper: NamedQueryKeeper?
     let queries: NamedQueries
-    /// For bodies that take a moment to read.
-    let workers: WorkerPool
     let insights: QueryInsights
-    let log: Logger
-
-    /// Bodies up to this size that are not compressed are read on the event loop.
-    private static let smallBodyBytes = 4 << 10
+    let route: QuestionRoute
 
     func register(on router: inout Router) {
         router.on(.get, "/query/named", access: .query, bodyLimit: .none) { request, responder in
@@ -26,59 +21,30 @@ struct NamedQueryRoutes: Sendable {
                 responder.respond(error, request)
             }
         }
-        let template = "/query/named/{name}"
-        router.on(.get, template, access: .query, bodyLimit: .none) { request, responder in
-            answer(request, responder) { () throws(Problem) in try request.queryParameters() }
-        }
-        router.on(.post, template, access: .query, bodyLimit: .bytes(QueryBody.limitBytes)) {
-            request, responder in
-            let ask: @Sendable () -> Void = {
-                answer(request, responder) { () throws(Problem) in
-                    try QueryBody.parameters(request)
-                }
-            }
-            let isSmall =
-                request.body.count <= NamedQueryRoutes.smallBodyBytes
-                && request.headers.first("content-encoding") == nil
-            if isSmall { return ask() }
-            let isQueued = workers.submit(for: request.principal.name) {
-                request.correlated { ask() }
-            }
-            if !isQueued { responder.respond(Problem.overloaded, request) }
+        route.register("/query/named/{name}", on: &router) {
+            (request, responder, parameters) throws(Problem) in
+            try ask(request, responder, parameters)
         }
     }
 
     // MARK: Asking
 
-    private func answer(
-        _ request: Request, _ responder: Responder,
-        _ parameters: () throws(Problem) -> [Parameter]
-    ) {
-        let call: NamedCall
-        let given: [Parameter]
-        do throws(Problem) {
-            let query = try query(request)
-            given = try parameters()
-            call = try NamedQueryRoutes.call(query, given, request)
-        } catch {
-            return responder.respond(error, request)
-        }
+    private func ask(
+        _ request: Request, _ responder: Responder, _ parameters: QuestionRoute.Parameters
+    ) throws(Problem) {
+        let query = try query(request)
+        let given = try parameters()
+        let call = try NamedQueryRoutes.call(query, given, request)
         let wish = QueryWish(maxStaleSeconds: call.maxStaleSeconds, request)
         queries.answer(
             call, wish.mode, wish.conditions, owner: request.principal.name,
             isAbandoned: { responder.isAbandoned }
         ) { result in
-            switch result {
-            case .success(let answer):
+            route.respond(request, responder, result) { answer in
                 var response = QueryReply(answer, wish, to: call.query).response(to: request)
                 request.observe(
                     insights, "/query/named/" + call.query.name, given, answer.reply, &response)
-                responder.respond(response)
-            case .failure(let error):
-                if let cause = error.cause, error.kind == .unavailable {
-                    request.log("query failed", cause, to: log)
-                }
-                responder.respond(Problem(error), request)
+                return response
             }
         }
     }
@@ -120,9 +86,7 @@ struct NamedQueryRoutes: Sendable {
     private static func call(
         _ query: NamedQuery, _ parameters: [Parameter], _ request: Request
     ) throws(Problem) -> NamedCall {
-        // The parameter comes before the header.
-        let format: QueryFormat =
-            parameters.contains { $0.name == "format" } ? .json : try QueryAccept.format(request)
+        let format = try QueryAccept.format(request, parameters)
         do throws(QueryError) {
             return try NamedCall(query, parameters, format: format)
         } catch {

@@ -4,10 +4,17 @@ import Query
 
 /// Which form of the answer a client prefers, by its `Accept` header (RFC 9110, section 12.5.1).
 enum QueryAccept {
+    /// The parameter `format` takes precedence over the header; the parser of parameters reads it.
+    static func format(
+        _ request: Request, _ parameters: [Parameter]
+    ) throws(Problem) -> QueryFormat {
+        parameters.contains { $0.name == "format" } ? .json : try format(request)
+    }
+
     /// - Returns: the form of the greatest weight, the first of them in the order of `offers`; JSON
     ///   without a header.
     /// - Throws: a 406 when the header leaves nothing that is offered.
-    static func format(_ request: Request) throws(Problem) -> QueryFormat {
+    private static func format(_ request: Request) throws(Problem) -> QueryFormat {
         let ranges = request.headers.texts("accept").flatMap { $0.split(separator: ",") }
             .compactMap(Range.init)
         guard !ranges.isEmpty else { return .json }

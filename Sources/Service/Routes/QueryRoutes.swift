@@ -11,79 +11,44 @@ import Telemetry
 /// so the event loop does both.
 struct QueryRoutes: Sendable {
     let queries: CachedQueries
-    /// For bodies that take a moment to read.
-    let workers: WorkerPool
     let insights: QueryInsights
-    let log: Logger
-
-    /// Bodies up to this size that are not compressed are read on the event loop.
-    private static let smallBodyBytes = 4 << 10
+    let route: QuestionRoute
 
     func register(on router: inout Router) {
-        router.on(.get, "/query", access: .query, bodyLimit: .none) { request, responder in
-            answer(request, responder) { () throws(Problem) in try request.queryParameters() }
-        }
-        router.on(.post, "/query", access: .query, bodyLimit: .bytes(QueryBody.limitBytes)) {
-            request, responder in
-            let ask: @Sendable () -> Void = {
-                answer(request, responder) { () throws(Problem) in
-                    try QueryBody.parameters(request)
-                }
-            }
-            let isSmall =
-                request.body.count <= QueryRoutes.smallBodyBytes
-                && request.headers.first("content-encoding") == nil
-            if isSmall { return ask() }
-            let isQueued = workers.submit(for: request.principal.name) {
-                request.correlated { ask() }
-            }
-            if !isQueued { responder.respond(Problem.overloaded, request) }
+        route.register("/query", on: &router) { (request, responder, parameters) throws(Problem) in
+            try ask(request, responder, parameters)
         }
     }
 
-    private func answer(
-        _ request: Request, _ responder: Responder,
-        _ parameters: () throws(Problem) -> [Parameter]
-    ) {
-        let query: QueryRequest
-        let given: [Parameter]
-        do throws(Problem) {
-            given = try parameters()
-            query = try parse(given, request)
-        } catch {
-            return responder.respond(error, request)
-        }
+    private func ask(
+        _ request: Request, _ responder: Responder, _ parameters: QuestionRoute.Parameters
+    ) throws(Problem) {
+        let given = try parameters()
+        let query = try parse(given, request)
         let wish = QueryWish(query, request)
         let now = WallClock.nowMilliseconds()
         queries.answer(
             query, wish.mode, wish.conditions, now: now, owner: request.principal.name,
             isAbandoned: { responder.isAbandoned }
         ) { result in
-            switch result {
-            case .success(let answer):
+            route.respond(request, responder, result) { answer in
                 let reply = QueryReply(answer, wish, query)
                 var response = reply.response(to: request)
                 let isAdvised = request.observe(
                     insights, "/query", given, answer.reply, &response)
                 // A POST has a body, which is not among the bytes that are compared; advice is for
                 // this one request.
-                if request.method != .post, !isAdvised {
-                    response.repetition = queries.again(
-                        answer, query, wish.conditions, now: now, told: reply.now
-                    ).map { again in
-                        ReplyRepetition {
-                            guard again.holds(at: $0) else { return false }
-                            insights.countHit()
-                            return true
-                        }
+                guard request.method != .post, !isAdvised else { return response }
+                response.repetition = queries.again(
+                    answer, query, wish.conditions, now: now, told: reply.now
+                ).map { again in
+                    ReplyRepetition {
+                        guard again.holds(at: $0) else { return false }
+                        insights.countHit()
+                        return true
                     }
                 }
-                responder.respond(response)
-            case .failure(let error):
-                if let cause = error.cause, error.kind == .unavailable {
-                    request.log("query failed", cause, to: log)
-                }
-                responder.respond(Problem(error), request)
+                return response
             }
         }
     }
@@ -92,9 +57,7 @@ struct QueryRoutes: Sendable {
         _ parameters: [Parameter], _ request: Request
     ) throws(Problem) -> QueryRequest {
         let parameters = try request.restrictedToTypes(parameters)
-        // The parameter comes before the header.
-        let format: QueryFormat =
-            parameters.contains { $0.name == "format" } ? .json : try QueryAccept.format(request)
+        let format = try QueryAccept.format(request, parameters)
         let query: QueryRequest
         do throws(QueryError) {
             query = try QueryRequest.parse(parameters, format: format)

@@ -51,10 +51,7 @@ struct SQLRoutes: Sendable {
                 answer = try runner.answer(
                     question, deadline: call.deadline, isCancelled: { call.isAbandoned })
             } catch {
-                if let cause = error.cause, error.kind == .unavailable {
-                    request.log("query failed", cause, to: log)
-                }
-                throw Problem(error)
+                throw request.problem(error, to: log)
             }
             var response = SQLRoutes.response(answer, took: MonotonicTime.now().since(start))
             request.observe(insights, SQLRoutes.path, given.parameters, nil, &response)
@@ -70,9 +67,7 @@ struct SQLRoutes: Sendable {
     private static func question(
         _ given: Given, _ request: Request
     ) throws(Problem) -> SQLQuestion {
-        let format: QueryFormat =
-            given.parameters.contains { $0.name == "format" }
-            ? .json : try QueryAccept.format(request)
+        let format = try QueryAccept.format(request, given.parameters)
         do throws(QueryError) {
             return try SQLQuestion.parse(given.parameters, typed: given.typed, format: format)
         } catch {

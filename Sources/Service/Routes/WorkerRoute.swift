@@ -1,5 +1,7 @@
 import HTTPServer
 import Primitives
+import Storage
+import Telemetry
 
 /// What a job on a worker is given.
 struct WorkerCall: Sendable {
@@ -47,6 +49,24 @@ struct WorkerRoute: Sendable {
                 try submit(try prepare(request), request, responder)
             } catch {
                 responder.respond(error, request)
+            }
+        }
+    }
+
+    /// A job that asks a store. What the store fails with is logged with `message`.
+    static func job(
+        _ message: StaticString, to log: Logger,
+        _ ask: @escaping @Sendable (Deadline) throws(StorageError) -> Response
+    ) -> Job {
+        { call throws(Problem) in
+            do throws(StorageError) {
+                return try ask(call.deadline)
+            } catch {
+                let problem = Problem(error)
+                if problem.code == "store_unavailable", let cause = error.cause {
+                    call.request.log(message, cause, to: log)
+                }
+                throw problem
             }
         }
     }
