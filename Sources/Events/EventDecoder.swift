@@ -7,7 +7,7 @@ import Storage
 /// `EventLimits.eventBytes`. An accepted event makes no heap object.
 package final class EventDecoder {
     /// One body on its way into a batch.
-    struct Body {
+    private struct Body {
         let bytes: UnsafeRawBufferPointer
         let isCloudEvent: Bool
         let defaults: EventDefaults
@@ -68,41 +68,37 @@ package final class EventDecoder {
             decodeBinary(&body, attributes, contentType, onRejected)
             return body.accepted
         }
-        let mark = bytes.count - JSONScan.withoutByteOrderMark(bytes).count
-        let start = JSONScan.skipSpace(bytes, from: mark)
-        guard start < bytes.count else { throw BodyError(.emptyBody) }
+        var items = JSONItems<EventFault>(bytes, limit: limits.eventsPerBatch)
+        let start = try items.start()
         let isArray = bytes[start] == UInt8(ascii: "[")
+        func read(_ text: UnsafeRawBufferPointer, _ line: Int?) -> EventFault? {
+            body.line = line
+            guard let fault = take(text, &body) else { return nil }
+            reject(text, fault, &body, onRejected)
+            return fault
+        }
         switch format {
-        case .ndjson: try decodeLines(&body, from: start, onRejected)
+        case .ndjson: try items.readLines(from: start, read)
         case .json where isArray, .cloudEventBatch where isArray:
-            try decodeArray(&body, from: start, onRejected)
+            try items.readArray(from: start, read)
         case .cloudEventBatch:
-            try checkJSON(bytes, from: start)
-            throw BodyError(.notAnArray, offset: start)
+            try checkJSON(items, bytes, from: start)
+            throw BodyError(.notAnArray, of: .event, offset: start)
         case .cloudEvent where isArray:
-            try checkJSON(bytes, from: start)
-            throw BodyError(.notAnObject, offset: start)
-        case .json, .cloudEvent, .binary: try decodeSingle(&body, from: start, onRejected)
+            try checkJSON(items, bytes, from: start)
+            throw BodyError(.notAnObject, of: .event, offset: start)
+        case .json, .cloudEvent, .binary: try items.readOne(from: start, read)
         }
         return body.accepted
     }
 
-    private func decodeSingle(
-        _ body: inout Body, from start: Int, _ onRejected: (RejectedEvent) -> Void
-    ) throws(BodyError) {
-        let text = JSONScan.trim(body.bytes, start..<body.bytes.count)
-        guard let fault = take(text, &body) else { return }
-        if fault.isNotJSON { throw error(fault, text, at: start) }
-        reject(text, fault, &body, onRejected)
-    }
-
     private func checkJSON(
-        _ bytes: UnsafeRawBufferPointer, from start: Int
+        _ items: JSONItems<EventFault>, _ bytes: UnsafeRawBufferPointer, from start: Int
     ) throws(BodyError) {
         let text = JSONScan.trim(bytes, start..<bytes.count)
         guard text.count <= limits.eventBytes else { return }
         do throws(EventFault) { try reader.checkJSON(text, allowsLoneSurrogates: true) } catch {
-            if error.isNotJSON { throw self.error(error, text, at: start) }
+            if error.isNotJSON { throw items.error(error, text) }
         }
     }
 
@@ -110,7 +106,7 @@ package final class EventDecoder {
 
     /// Reads one event into the batch.
     /// - Returns: nil if it was taken; else why not, and nothing has been counted.
-    func take(_ text: UnsafeRawBufferPointer, _ body: inout Body) -> EventFault? {
+    private func take(_ text: UnsafeRawBufferPointer, _ body: inout Body) -> EventFault? {
         guard text.count <= limits.eventBytes else { return .eventTooLarge }
         do throws(EventFault) {
             let row = try reader.read(
@@ -125,7 +121,7 @@ package final class EventDecoder {
         return nil
     }
 
-    func reject(
+    private func reject(
         _ text: UnsafeRawBufferPointer, _ fault: EventFault, _ body: inout Body,
         _ onRejected: (RejectedEvent) -> Void
     ) {
@@ -133,27 +129,6 @@ package final class EventDecoder {
             RejectedEvent(
                 index: body.count, fault: fault, line: body.line, limits: limits, raw: text))
         body.count += 1
-    }
-
-    /// Call before each event of a body that can hold several.
-    func checkCount(_ body: Body) throws(BodyError) {
-        guard body.count < limits.eventsPerBatch else {
-            throw BodyError(.tooManyEvents, limit: limits.eventsPerBatch)
-        }
-    }
-
-    /// A body's error for a text at `start` that is no JSON: with the offset of the fault in it.
-    func error(
-        _ fault: EventFault, _ text: UnsafeRawBufferPointer, at start: Int, isLines: Bool = false
-    ) -> BodyError {
-        guard fault != .invalidUTF8 else {
-            return BodyError(
-                .invalidUTF8, offset: start + (JSONSyntax.utf8ErrorOffset(in: text) ?? 0))
-        }
-        let syntax = JSONSyntax.fault(in: text, allowsLoneSurrogates: true)
-        return BodyError(
-            fault == .trailingContent ? .trailingContent : .invalidJSON,
-            offset: start + (syntax?.offset ?? 0), isLines: isLines)
     }
 
     private func decodeBinary(

@@ -2,7 +2,7 @@ import Primitives
 
 /// Why one event was refused. Codes are part of the contract; details say what would be right and
 /// carry nothing of the input.
-package enum EventFault: String, Error, CaseIterable, Sendable {
+package enum EventFault: String, ItemFault, CaseIterable {
     case invalidJSON = "invalid_json"
     case invalidUTF8 = "invalid_utf8"
     case trailingContent = "trailing_content"
@@ -26,19 +26,13 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
     case invalidExtension = "invalid_extension"
     case invalidData = "invalid_data"
 
-    package var code: String { rawValue }
+    package static let item = BodyItem.event
+    package static var tooLarge: EventFault { .eventTooLarge }
 
     /// One sentence for people.
     package var detail: String {
         switch self {
-        case .invalidJSON: "The event is not valid JSON."
         case .invalidUTF8: "The event, or a header that is part of it, is not valid UTF-8."
-        case .trailingContent: BodyError.missingNewline
-        case .numberOutOfRange: "A number is beyond what a double holds."
-        case .tooDeep: "The event is nested deeper than the limit."
-        case .eventTooLarge: "The event is larger than the limit."
-        case .notAnObject: "An event is a JSON object; an array of events is a body of its own."
-        case .duplicateKey: "A member name occurs twice."
         case .duplicateHeader: "A ce- header occurs twice."
         case .missingType: "The event has no type."
         case .missingID: "A CloudEvent needs an id."
@@ -58,6 +52,9 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
                 + "control characters, true, false, or an integer of 32 bits. Others go into data."
         case .invalidData:
             "data is JSON of its content type; data_base64 is base64 and stands without data."
+        case .invalidJSON, .trailingContent, .numberOutOfRange, .tooDeep, .eventTooLarge,
+            .notAnObject, .duplicateKey:
+            commonDetail
         }
     }
 
@@ -76,26 +73,6 @@ package enum EventFault: String, Error, CaseIterable, Sendable {
         case .tooDeep: "The event is nested deeper than \(limits.jsonDepth) levels."
         case .eventTooLarge: "The event is larger than \(limits.eventBytes) bytes."
         default: detail
-        }
-    }
-
-    /// The bytes are no JSON text at all, so a body that has nothing else is refused as a whole.
-    var isNotJSON: Bool {
-        switch self {
-        case .invalidJSON, .invalidUTF8, .trailingContent: true
-        default: false
-        }
-    }
-
-    init(_ error: JSONError) {
-        switch error {
-        case .empty, .invalid: self = .invalidJSON
-        case .notUTF8: self = .invalidUTF8
-        case .tooDeep: self = .tooDeep
-        case .numberOutOfRange: self = .numberOutOfRange
-        case .tooLarge: self = .eventTooLarge
-        case .notObject: self = .notAnObject
-        case .trailingContent: self = .trailingContent
         }
     }
 }

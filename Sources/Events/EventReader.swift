@@ -5,17 +5,12 @@ import Storage
 ///
 /// What a row borrows is valid until the next text is read. One thread at a time owns it.
 struct EventReader: ~Copyable {
-    private let parser: JSONParser
+    private var parser: LenientJSONParser
     private var ids = UUIDv7Generator()
     /// Members that are no attribute, joined to an object as they were sent.
     var others = ByteBuffer(capacity: 1024)
     /// Data whose members' names had escapes.
     private var plain = ByteBuffer(capacity: 1024)
-    /// A text whose lone surrogates are replaced, and where in it they were.
-    private var repaired = ByteBuffer(capacity: 16)
-    private var replaced: [Int] = []
-    /// Few texts need it, so it does not keep the memory of large ones.
-    private static let repairedKeptBytes = 16 << 10
 
     /// What has been read of an event.
     struct Draft {
@@ -29,13 +24,13 @@ struct EventReader: ~Copyable {
         var hasBase64 = false
     }
 
-    init(maxDepth: Int) { parser = JSONParser(maxDepth: maxDepth) }
+    init(maxDepth: Int) { parser = LenientJSONParser(maxDepth: maxDepth) }
 
     /// - Parameter text: one event, with the parser's padding behind it.
     mutating func read(
         _ text: UnsafeRawBufferPointer, isCloudEvent: Bool, _ defaults: EventDefaults
     ) throws(EventFault) -> EventRow {
-        let members = try repairedMembers(of: text)
+        let members = try lenientMembers(of: text)
         if members.hasDuplicateKey { throw .duplicateKey }
         others.removeAll()
         var draft = Draft()
@@ -68,41 +63,18 @@ struct EventReader: ~Copyable {
     }
 
     func members(of text: UnsafeRawBufferPointer) throws(EventFault) -> JSONMembers {
-        do throws(JSONError) { return try parser.members(of: text) } catch {
+        do throws(JSONError) { return try parser.strictMembers(of: text) } catch {
             throw EventFault(error)
         }
     }
 
-    /// The members of `text`, in which a lone surrogate is U+FFFD; `isReplaced` tells where. Costs
-    /// a second look only if the first one finds no JSON.
-    mutating func repairedMembers(
+    /// The members of `text`, in which a lone surrogate is U+FFFD.
+    mutating func lenientMembers(
         of text: UnsafeRawBufferPointer
     ) throws(EventFault) -> JSONMembers {
-        if !replaced.isEmpty {
-            replaced.removeAll()
-            repaired.removeAll()
-            repaired.shrink(above: EventReader.repairedKeptBytes)
+        do throws(JSONError) { return try parser.members(of: text) } catch {
+            throw EventFault(error)
         }
-        do throws(EventFault) { return try members(of: text) } catch {
-            guard error == .invalidJSON else { throw error }
-            replaced = LoneSurrogates.appendReplaced(text, to: &repaired)
-            guard !replaced.isEmpty else { throw error }
-            return try members(of: repaired.span)
-        }
-    }
-
-    /// Whether something in `raw`, a part of the text at hand, was a lone surrogate.
-    private func isReplaced(_ raw: UnsafeRawBufferPointer) -> Bool {
-        guard !replaced.isEmpty, let base = repaired.span.baseAddress, let start = raw.baseAddress
-        else { return false }
-        let range = (start - base)..<(start - base + raw.count)
-        // The first offset at or after the start, found by halves.
-        var (low, high) = (0, replaced.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if replaced[middle] < range.lowerBound { low = middle + 1 } else { high = middle }
-        }
-        return low < replaced.count && range.contains(replaced[low])
     }
 
     private mutating func row(
@@ -214,7 +186,7 @@ struct EventReader: ~Copyable {
         switch member.kind {
         case .null: return nil
         case .string where bytes.contains(member.text.count):
-            guard EventAttribute.isPrintable(member.text), !isReplaced(member.raw) else {
+            guard EventAttribute.isPrintable(member.text), !parser.isReplaced(member.raw) else {
                 throw fault
             }
             return member.text
@@ -233,7 +205,8 @@ struct EventReader: ~Copyable {
         switch member.kind {
         case .true, .false: return
         case .integer where Int32(String(decoding: member.raw, as: UTF8.self)) != nil: return
-        case .string where EventAttribute.isPrintable(member.text) && !isReplaced(member.raw):
+        case .string
+        where EventAttribute.isPrintable(member.text) && !parser.isReplaced(member.raw):
             return
         default: throw .invalidExtension
         }

@@ -7,7 +7,7 @@ struct BodyTests {
     @Test(arguments: ["", " ", "\r\n\n", "\u{FEFF}", "\u{FEFF} "])
     func `refuses a body without anything`(text: String) throws {
         for format in [EventFormat.json, .ndjson, .cloudEvent, .cloudEventBatch] {
-            #expect(try decode(text, as: format).error == BodyError(.emptyBody))
+            #expect(try decode(text, as: format).error == BodyError(.emptyBody, of: .event))
         }
     }
 
@@ -117,7 +117,7 @@ struct BodyTests {
     @Test func `refuses lines of which none is JSON as a body`() throws {
         #expect(
             try decode("\n time,ip\n1,2 x\n", as: .ndjson).error
-                == BodyError(.invalidJSON, offset: 2 + 1, isLines: true))
+                == BodyError(.invalidJSON, of: .event, offset: 2 + 1, isLines: true))
         #expect(try decode("1\nx\n", as: .ndjson).codes == ["not_an_object", "invalid_json"])
     }
 
@@ -127,7 +127,7 @@ struct BodyTests {
         let decoder = EventDecoder(limits: limits)
         let three = ["{\"type\":\"t\"}", "{}", "{\"type\":\"t\"}"]
         let four = three + ["{\"type\":\"t\"}"]
-        let error = BodyError(.tooManyEvents, limit: 3)
+        let error = BodyError(.tooManyItems, of: .event, limit: 3)
         let asArray = { (events: [String]) in "[" + events.joined(separator: ",") + "]" }
         #expect(try decode(asArray(three), by: decoder).events.count == 2)
         #expect(try decode(asArray(four), by: decoder).error == error)

@@ -87,8 +87,10 @@ struct CloudEventTests {
 
     @Test func `wants an array for a batch`() throws {
         let error = try decode(CloudEventTests.good + "}", as: .cloudEventBatch).error
-        #expect(error == BodyError(.notAnArray, offset: 0))
-        #expect(try decode("{", as: .cloudEventBatch).error == BodyError(.invalidJSON, offset: 1))
+        #expect(error == BodyError(.notAnArray, of: .event, offset: 0))
+        #expect(
+            try decode("{", as: .cloudEventBatch).error
+                == BodyError(.invalidJSON, of: .event, offset: 1))
         #expect(try decode("[]", as: .cloudEventBatch).codes.isEmpty)
     }
 }

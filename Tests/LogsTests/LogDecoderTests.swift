@@ -113,7 +113,7 @@ import Testing
             _ = try decode(body, as: .json)
             Issue.record("it was taken")
         } catch {
-            #expect((error as? LogBodyError)?.code == code)
+            #expect((error as? BodyError)?.code == code)
         }
     }
 
@@ -127,7 +127,7 @@ import Testing
     @Test func `a body has at most as many records as it may`() {
         var limits = LogLimits()
         limits.recordsPerBatch = 2
-        #expect(throws: LogBodyError.self) {
+        #expect(throws: BodyError.self) {
             try decode("{\"message\":1}\n{\"message\":2}\n{\"message\":3}", limits: limits)
         }
     }

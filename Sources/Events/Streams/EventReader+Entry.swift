@@ -11,7 +11,7 @@ extension EventReader {
     mutating func readEntry(
         _ text: UnsafeRawBufferPointer, hasGeneratedID: Bool, now: Int64
     ) throws(EventFault) -> EventRow {
-        let members = try repairedMembers(of: text)
+        let members = try lenientMembers(of: text)
         others.removeAll()
         var draft = Draft()
         for index in 0..<members.count {

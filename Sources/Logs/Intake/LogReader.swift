@@ -4,17 +4,13 @@ import Primitives
 ///
 /// Not thread-safe: each thread has its own, which keeps its parser's memory.
 struct LogReader: ~Copyable {
-    /// Kept of what lone surrogates were replaced in.
-    private static let repairedKeptBytes = 1 << 20
-
-    private let parser: JSONParser
+    private var parser: LenientJSONParser
     /// Members beside those that a record has, with commas between.
     private var others = ByteBuffer(capacity: 512)
     private var attributes = ByteBuffer(capacity: 512)
     private var plain = ByteBuffer(capacity: 512)
-    private var repaired = ByteBuffer(capacity: 16)
 
-    init(maxDepth: Int) { parser = JSONParser(maxDepth: maxDepth) }
+    init(maxDepth: Int) { parser = LenientJSONParser(maxDepth: maxDepth) }
 
     /// The record that `text` says, borrowed from it and from this.
     /// - Parameters:
@@ -59,14 +55,6 @@ struct LogReader: ~Copyable {
         of text: UnsafeRawBufferPointer
     ) throws(LogFault) -> JSONMembers {
         do throws(JSONError) { return try parser.members(of: text) } catch {
-            guard error == .invalid else { throw LogFault(error) }
-            repaired.removeAll()
-            repaired.shrink(above: LogReader.repairedKeptBytes)
-            guard !LoneSurrogates.appendReplaced(text, to: &repaired).isEmpty else {
-                throw LogFault(error)
-            }
-        }
-        do throws(JSONError) { return try parser.members(of: repaired.span) } catch {
             throw LogFault(error)
         }
     }

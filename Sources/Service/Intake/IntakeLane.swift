@@ -12,7 +12,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
     private let rejected: Counter
     private var ids = UUIDv7Generator()
     /// Of the body at hand; kept for its memory.
-    private var rejections = IntakeRejections()
+    private var errors = ItemErrors()
     private var free: [IntakeBatch] = []
     private(set) var current = IntakeBatch()
 
@@ -41,7 +41,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
     ) throws(Problem) -> IntakeReceipt {
         let now = WallClock.nowMilliseconds()
         let mark = current.records.mark
-        rejections.removeAll()
+        errors.removeAll()
         var refused: [QuarantineEntry] = []
         // A replay asks no key, so what a bound key may not send must not wait for one.
         let isKept = request.principal.types.isEmpty
@@ -52,7 +52,9 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
                 defaults: defaults(request.principal, now),
                 into: current.records
             ) { event in
-                rejections.add(event)
+                errors.add(
+                    index: event.index, line: event.line, code: event.code,
+                    detail: event.detail, limit: event.limit)
                 if !parameters.isStrict, isKept, refused.count < IntakeLane.quarantineLimit {
                     let entry = entry(event, format, request, now)
                     if quarantine.hold(entry) { refused.append(entry) }
@@ -62,17 +64,17 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
             quarantine.letGo(refused)
             throw Problem(error)
         }
-        let count = rejections.count
+        let count = errors.count
         rejected.add(count)
         if count > 0, parameters.isStrict || accepted == 0 {
             current.records.rollback(to: mark)
             quarantine.add(held: refused)
-            throw IntakeLane.nothingTaken(rejections.json, isStrict: parameters.isStrict)
+            throw IntakeLane.nothingTaken(errors.json, isStrict: parameters.isStrict)
         }
         if accepted > 0 { current.records.traces.add(request.trace) }
         return IntakeReceipt(
             batchID: ids.next(milliseconds: now), accepted: accepted, rejected: count,
-            errors: rejections.json, refused: refused, parameters: parameters,
+            errors: errors.json, refused: refused, parameters: parameters,
             received: request.received)
     }
 
@@ -120,7 +122,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
 extension Problem {
     init(_ error: BodyError) {
         self.init(
-            error.reason == .tooManyEvents ? 413 : 400, error.code, error.detail,
+            error.reason == .tooManyItems ? 413 : 400, error.code, error.detail,
             limit: error.limit, offset: error.offset)
     }
 }

@@ -5,8 +5,6 @@ import Storage
 
 /// What the decoder made of one body: enough to answer it once it is journaled.
 struct IntakeReceipt: Sendable {
-    /// Errors in one reply, as `openapi.yaml` has it.
-    static let errorLimit = 100
     /// The store's turn comes within milliseconds; where it is far behind or cannot write, the answer
     /// says how it stands.
     private static let quarantinePatience = Duration.seconds(1)
@@ -51,53 +49,7 @@ struct IntakeReceipt: Sendable {
             body.append(#","quarantined":"#)
             body.append(decimal: quarantined)
         }
-        body.append(#","errors":"#)
-        if let errors { body.append(errors.span) } else { body.append("[]") }
-        body.append(#","errors_truncated":"#)
-        body.append(rejected > IntakeReceipt.errorLimit ? "true}\n" : "false}\n")
+        ItemErrors.end(&body, errors, count: rejected)
         return .json(level == .stored ? 200 : 202, body)
-    }
-}
-
-/// The refused events of one body, as the answer lists them.
-struct IntakeRejections: ~Copyable {
-    private(set) var count = 0
-    private var list = ByteBuffer(capacity: 256)
-
-    init() {}
-
-    mutating func removeAll() {
-        count = 0
-        list.removeAll()
-    }
-
-    mutating func add(_ event: RejectedEvent) {
-        count += 1
-        guard count <= IntakeReceipt.errorLimit else { return }
-        list.append(list.isEmpty ? "[" : ",")
-        list.append(#"{"index":"#)
-        list.append(decimal: event.index)
-        if let line = event.line {
-            list.append(#","line":"#)
-            list.append(decimal: line)
-        }
-        list.append(#","code":"#)
-        list.append(jsonString: event.code)
-        list.append(#","detail":"#)
-        list.append(jsonString: event.detail)
-        if let limit = event.limit {
-            list.append(#","limit":"#)
-            list.append(decimal: limit)
-        }
-        list.append("}")
-    }
-
-    /// The list so far; nil without any.
-    var json: Bytes? {
-        guard count > 0 else { return nil }
-        var whole = ByteBuffer(capacity: list.count + 1)
-        whole.append(list.span)
-        whole.append("]")
-        return whole.freeze()
     }
 }

@@ -74,12 +74,15 @@ final class LogIntakeRoute: Sendable {
     private func take(
         _ request: Request, _ format: LogDecoder.Format, _ lane: Lane
     ) throws(Problem) -> Response {
-        var errors = LogErrors()
+        var errors = ItemErrors()
         let batch: LogBatch
-        do throws(LogBodyError) {
+        do throws(BodyError) {
             batch = try lane.decoder.decode(
                 request.body.span, as: format, now: WallClock.nowMilliseconds()
-            ) { errors.add($0) }
+            ) {
+                errors.add(
+                    index: $0.index, line: $0.line, code: $0.fault.code, detail: $0.fault.detail)
+            }
         } catch {
             throw Problem(error)
         }
@@ -93,54 +96,12 @@ final class LogIntakeRoute: Sendable {
             throw problem
         }
         guard intake.submit(batch) else { throw .logsOverloaded }
-        return errors.response(accepted: batch.count)
-    }
-}
-
-/// The refused records of one body, as the answer lists them.
-private struct LogErrors: ~Copyable {
-    /// Errors in one reply, as `openapi.yaml` has it.
-    private static let limit = 100
-
-    private(set) var count = 0
-    private var list = ByteBuffer(capacity: 16)
-
-    mutating func add(_ record: RejectedLog) {
-        count += 1
-        guard count <= LogErrors.limit else { return }
-        list.append(list.isEmpty ? #"[{"index":"# : #",{"index":"#)
-        list.append(decimal: record.index)
-        if let line = record.line {
-            list.append(#","line":"#)
-            list.append(decimal: line)
-        }
-        list.append(#","code":"#)
-        list.append(jsonString: record.fault.code)
-        list.append(#","detail":"#)
-        list.append(jsonString: record.fault.detail)
-        list.append("}")
-    }
-
-    /// A JSON array.
-    var json: Bytes {
-        var whole = ByteBuffer(capacity: list.count + 2)
-        if list.isEmpty { whole.append("[") } else { whole.append(list.span) }
-        whole.append("]")
-        return whole.freeze()
-    }
-
-    func response(accepted: Int) -> Response {
-        var body = ByteBuffer(capacity: list.count + 128)
+        var body = ByteBuffer(capacity: 256)
         body.append(#"{"accepted":"#)
-        body.append(decimal: accepted)
+        body.append(decimal: batch.count)
         body.append(#","rejected":"#)
-        body.append(decimal: count)
-        body.append(#","errors":"#)
-        let json = json
-        body.append(json.span)
-        withExtendedLifetime(json) {}
-        body.append(#","errors_truncated":"#)
-        body.append(count > LogErrors.limit ? "true}\n" : "false}\n")
+        body.append(decimal: errors.count)
+        ItemErrors.end(&body, errors.json, count: errors.count)
         return .json(202, body)
     }
 }
@@ -150,10 +111,4 @@ extension Problem {
     static let logsOverloaded = Problem(
         503, "logs_overloaded", "Too many logs wait to be written; nothing was taken.",
         retryAfterSeconds: 1)
-
-    init(_ error: LogBodyError) {
-        self.init(
-            error.reason == .tooManyRecords ? 413 : 400, error.code, error.detail,
-            limit: error.limit, offset: error.offset)
-    }
 }

@@ -78,7 +78,7 @@ struct LogsBenchmark: Benchmark {
     ) throws(BenchFailure) -> LogBatch {
         let body = SampleLogs.bodies[number % SampleLogs.bodies.count]
         var refused = 0
-        let batch = try attempt("reading") { () throws(LogBodyError) in
+        let batch = try attempt("reading") { () throws(BodyError) in
             try decoder.decode(body.span, as: .ndjson, now: WallClock.nowMilliseconds()) { _ in
                 refused += 1
             }
