@@ -14,8 +14,10 @@ extension ByteBuffer {
         }
         append(#","type":"#)
         append(jsonString: event.type)
-        append(#","source":"#)
-        append(jsonString: event.source)
+        // A URI reference has no character that JSON would escape.
+        append(#","source":""#)
+        URIReference.append(event.source, to: &self)
+        append(UInt8(ascii: "\""))
         if let subject = event.subject {
             append(#","subject":"#)
             append(jsonString: subject)

@@ -48,7 +48,7 @@ struct EventRoutes: Sendable {
             switch parameter.name {
             case "type": filter.types = try EventRoutes.types(parameter)
             case "subject": filter.subjects = [value]
-            case "source": filter.sources = [value]
+            case "source": filter.sources = URIReference.origins(of: value)
             case "from": filter.from = try parameter.moment(now: now)
             case "to": filter.to = try parameter.moment(now: now)
             case "limit": limit = try parameter.limit()
