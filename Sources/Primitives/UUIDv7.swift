@@ -6,9 +6,10 @@
 package struct UUIDv7Generator: Sendable {
     private var lastMilliseconds: UInt64 = 0
     private var counter: UInt64 = 0
-    private var state: UInt64
+    /// Seeded by the system's generator.
+    private var random = SeededRandom(seed: .random(in: .min ... .max))
 
-    package init() { state = UInt64.random(in: .min ... .max) | 1 }
+    package init() {}
 
     /// The next id. `milliseconds` since 1970; a clock that went back is not followed.
     package mutating func next(milliseconds: Int64) -> Key128 {
@@ -17,7 +18,7 @@ package struct UUIDv7Generator: Sendable {
             counter += 1
         } else {
             lastMilliseconds = now
-            counter = random() & 0x7FF
+            counter = random.next() & 0x7FF
         }
         if counter > 0xFFF {  // More than 2,048 in one millisecond: borrow from the next.
             lastMilliseconds += 1
@@ -25,16 +26,7 @@ package struct UUIDv7Generator: Sendable {
         }
         return Key128(
             high: lastMilliseconds << 16 | 0x7000 | counter,
-            low: random() >> 2 | 0x8000_0000_0000_0000)
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood 2014), seeded by the system's generator.
-    private mutating func random() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
+            low: random.next() >> 2 | 0x8000_0000_0000_0000)
     }
 }
 

@@ -1,10 +1,11 @@
 internal import Glibc
+import Primitives
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same test again.
+/// The same seed gives the same test again.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    private var random: SeededRandom
 
-    package init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
     /// A generator whose seed is in the test's output, so that a failure can be run again with
     /// `MILLRACE_SEED`.
@@ -15,11 +16,5 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
         return SeededGenerator(seed: seed)
     }
 
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    package mutating func next() -> UInt64 { random.next() }
 }

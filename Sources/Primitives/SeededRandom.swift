@@ -1,4 +1,5 @@
-/// SplitMix64 (Steele, Lea, Flood 2014): random enough for jitter, and repeatable from its seed.
+/// SplitMix64 (Steele, Lea, Flood 2014): random enough for jitter and tests,
+/// and repeatable from its seed.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
