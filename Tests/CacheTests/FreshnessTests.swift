@@ -7,18 +7,26 @@ import Testing
 @Suite(.blocking) struct FreshnessTests {
     let start = MonotonicTime(nanoseconds: 1 << 50)
 
+    /// An entry that was computed at `start`.
+    private func entry(
+        _ stamp: GenerationStamp?, version: UInt64 = 0, lifetime: CacheLifetime = .hundredSeconds
+    ) -> CacheEntry {
+        var content = CacheContent(body: Bytes("1"))
+        content.stamp = stamp
+        content.version = version
+        return CacheEntry(
+            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
+            content, computedAt: start, lifetime: lifetime)
+    }
+
     private func judge(
         after time: Duration, lifetime: CacheLifetime = .hundredSeconds, stamp: Int64? = nil,
         present: Int64? = nil, _ change: (inout CacheConditions) -> Void = { _ in }
     ) -> Freshness {
         var conditions = CacheConditions()
         change(&conditions)
-        var content = CacheContent(body: Bytes("1"))
-        content.stamp = stamp.map { GenerationStamp(count: $0, setHash: 9) }
-        let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
-            content,
-            computedAt: start, lifetime: lifetime)
+        let entry = entry(
+            stamp.map { GenerationStamp(count: $0, setHash: 9) }, lifetime: lifetime)
         let now = present.map { count in
             PresentStamp { GenerationStamp(count: count, setHash: 9) }
         }
@@ -44,12 +52,7 @@ import Testing
     }
 
     @Test func `staleness counts from when the answer was last seen to be right`() {
-        var content = CacheContent(body: Bytes("1"))
-        content.stamp = GenerationStamp(count: 3, setHash: 9)
-        let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
-            content,
-            computedAt: start, lifetime: .hundredSeconds)
+        let entry = entry(GenerationStamp(count: 3, setHash: 9))
         let conditions = CacheConditions()
         let same = PresentStamp { GenerationStamp(count: 3, setHash: 9) }
         let other = PresentStamp { GenerationStamp(count: 4, setHash: 8) }
@@ -59,12 +62,7 @@ import Testing
     }
 
     @Test func `equal counts with other sets are not the same data`() {
-        var content = CacheContent(body: Bytes("1"))
-        content.stamp = GenerationStamp(count: 3, setHash: 1)
-        let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
-            content,
-            computedAt: start, lifetime: .hundredSeconds)
+        let entry = entry(GenerationStamp(count: 3, setHash: 1))
         var conditions = CacheConditions()
         conditions.maxStale = .zero
         let other = PresentStamp { GenerationStamp(count: 3, setHash: 2) }
@@ -73,12 +71,7 @@ import Testing
 
     @Test func `where the present data is not known, strict questions are computed`() {
         let unknown = PresentStamp { nil }
-        var content = CacheContent(body: Bytes("1"))
-        content.stamp = GenerationStamp(count: 3, setHash: 1)
-        let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
-            content,
-            computedAt: start, lifetime: .hundredSeconds)
+        let entry = entry(GenerationStamp(count: 3, setHash: 1))
         var conditions = CacheConditions()
         #expect(Freshness.judge(entry, conditions, unknown, at: start + .seconds(0.5)) == .fresh)
         #expect(Freshness.judge(entry, conditions, unknown, at: start + .seconds(2)) == .unusable)
@@ -87,13 +80,7 @@ import Testing
     }
 
     @Test func `while the data's version stays, an answer is strictly fresh without a look`() {
-        var content = CacheContent(body: Bytes("1"))
-        content.stamp = GenerationStamp(count: 3, setHash: 1)
-        content.version = 7
-        let entry = CacheEntry(
-            key: UnsafeRawBufferPointer(start: nil, count: 0), hash: Key128(high: 0, low: 0),
-            content,
-            computedAt: start, lifetime: .hundredSeconds)
+        let entry = entry(GenerationStamp(count: 3, setHash: 1), version: 7)
         var strict = CacheConditions()
         strict.maxStale = .zero
         let later = start + .seconds(50)

@@ -5,11 +5,6 @@ import Testing
 
 /// The service's own log, seen from outside.
 @Suite(.processes) struct LogProcessTests {
-    /// Every request is a record, so that the number of records is known.
-    private func start(_ arguments: [String] = []) throws -> RunningService {
-        try RunningService.start(["--access-log", "all"] + arguments)
-    }
-
     private func put(_ service: RunningService, _ json: String) throws -> ClientReply {
         try service.request(
             "PUT", "/log-level", headers: ["Content-Type": "application/json"],
@@ -24,7 +19,7 @@ import Testing
     @Test func `SIGTERM loses no record, neither on stdout nor in the file`() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("millrace.log")
-        let service = try start(["--log-file", path])
+        let service = try RunningService.loggingAll(["--log-file", path])
         for _ in 0..<200 { _ = try service.get("/nowhere") }
         #expect(try service.terminate() == .exited(0))
         let file = FileSystem.text(path)
@@ -42,7 +37,7 @@ import Testing
     @Test func `kill -9 leaves whole lines of JSON, but for the last`() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("millrace.log")
-        let service = try start(["--log-file", path])
+        let service = try RunningService.loggingAll(["--log-file", path])
         for _ in 0..<300 { _ = try service.get("/nowhere") }
         service.kill()
         let text = FileSystem.text(path)
@@ -52,7 +47,7 @@ import Testing
     }
 
     @Test func `a fault lets what the rings hold be written`() throws {
-        let service = try start()
+        let service = try RunningService.loggingAll()
         // A request is logged once its reply has left: that of the last has when the next is answered.
         let client = try service.connect()
         for _ in 0..<20 { #expect(try client.ask("GET", "/nowhere").status == 404) }
@@ -64,7 +59,7 @@ import Testing
     }
 
     @Test func `the level changes while it runs: by request and by signal`() throws {
-        let service = try start(["--log-level", "info"])
+        let service = try RunningService.loggingAll(["--log-level", "info"])
         #expect(try service.get("/log-level").json()["level"] == .string("info"))
         let reply = try put(service, #"{"level":"warn"}"#)
         #expect(reply.status == 200)
@@ -90,7 +85,7 @@ import Testing
     @Test func `SIGHUP goes on with a new file after the old one was renamed`() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("millrace.log")
-        let service = try start(["--log-file", path])
+        let service = try RunningService.loggingAll(["--log-file", path])
         try service.wait(until: "it has begun") {
             FileSystem.text(path).contains("listening")
         }
@@ -119,32 +114,7 @@ import Testing
 
     @Test func `a stdout that nobody reads slows no request`() throws {
         let directory = try TemporaryDirectory()
-        // `sleep` holds the reading end and reads nothing.
-        let fifo = directory.file("fifo")
-        #expect(mkfifo(fifo, 0o600) == 0)
-        let holder = open(fifo, O_RDWR)
-        defer { close(holder) }
-        let listener = try Loopback.listen()
-        let port = listener.port
-        close(listener.descriptor)
-        let process = try ChildProcess(
-            [
-                try MillraceBinary.path(), "serve", "--port", "\(port)", "--data-dir",
-                directory.file("data"), "--access-log", "all",
-            ], output: fifo, errors: directory.file("err"))
-        defer { process.kill() }
-        let deadline = Deadline.after(.seconds(30) * slowness)
-        while (try? ClientConnection(port: port)) == nil, !deadline.hasPassed { usleep(10_000) }
-        let wire = try ClientConnection(port: port)
-        var slowest = Duration.zero
-        // It listens before it knows its routes.
-        repeat { try wire.send("GET", "/nowhere") } while try wire.receive().status == 503
-        for _ in 0..<3000 {
-            let start = MonotonicTime.now()
-            try wire.send("GET", "/nowhere")
-            #expect(try wire.receive().status == 404)
-            slowest = max(slowest, MonotonicTime.now().since(start))
-        }
+        let slowest = try PipedService(directory).ask(3000)
         print("3,000 requests with a blocked stdout: the slowest took \(slowest)")
         #expect(slowest < .seconds(1) * slowness)
     }

@@ -6,23 +6,11 @@ import Testing
 
 /// What becomes of log records under load, on a full disk and over time, seen from outside.
 @Suite(.processes) struct LogSinkProcessTests {
-    private func start(_ arguments: [String]) throws -> RunningService {
-        try RunningService.start(["--access-log", "all"] + arguments)
-    }
-
     /// Requests that are records, on one connection.
     /// - Returns: what the slowest took.
     @discardableResult
     private func ask(_ service: RunningService, _ count: Int) throws -> Duration {
-        let wire = try service.connect()
-        var slowest = Duration.zero
-        for _ in 0..<count {
-            let start = MonotonicTime.now()
-            try wire.send("GET", "/nowhere")
-            #expect(try wire.receive().status == 404)
-            slowest = max(slowest, MonotonicTime.now().since(start))
-        }
-        return slowest
+        try service.connect().ask(count)
     }
 
     private func numberOfRequests(_ text: String) throws -> Int {
@@ -43,7 +31,7 @@ import Testing
         let arguments = [
             "--log-file", directory.file("m.log"), "--log-file-max-bytes", "64KiB",
         ]
-        let service = try start(arguments + ["--log-file-keep", "1000"])
+        let service = try RunningService.loggingAll(arguments + ["--log-file-keep", "1000"])
         for _ in 0..<4 { try ask(service, 500) }
         #expect(try service.terminate() == .exited(0))
         let aside = directory.names.filter { $0.hasPrefix("m.log.2") }.sorted()
@@ -75,7 +63,9 @@ import Testing
     }
 
     @Test func `many alike are sampled, and the next one says how many were not kept`() throws {
-        let service = try start(["--log-sample-first", "5", "--log-sample-every", "100"])
+        let service = try RunningService.loggingAll([
+            "--log-sample-first", "5", "--log-sample-every", "100",
+        ])
         try ask(service, 1000)
         func kept() -> Int { service.records.count { $0["status"]?.integer == 404 } }
         try service.wait(until: "all are written or counted") {
@@ -91,7 +81,7 @@ import Testing
         throws
     {
         let directory = try TemporaryDirectory()
-        let service = try start(["--log-file", directory.file("m.log")])
+        let service = try RunningService.loggingAll(["--log-file", directory.file("m.log")])
         try ask(service, 200)
         usleep(300_000)
         let isOver = Locked(false)
@@ -115,7 +105,7 @@ import Testing
     func `a full disk slows no request, and every record is written or counted`() throws {
         let disk = try SmallDisk(bytes: 2 << 20)
         let path = disk.path + "/m.log"
-        let service = try start(["--log-file", path])
+        let service = try RunningService.loggingAll(["--log-file", path])
         try disk.fill()
         let slowest = try ask(service, 2000)
         print("2,000 requests with a full log disk: the slowest took \(slowest)")
@@ -138,66 +128,36 @@ import Testing
 
     @Test func `what finds no room is dropped, counted, and told in the log itself`() throws {
         let directory = try TemporaryDirectory()
-        let fifo = directory.file("fifo")
-        #expect(mkfifo(fifo, 0o600) == 0)
-        let reader = open(fifo, O_RDWR | O_NONBLOCK)
-        defer { close(reader) }
-        let listener = try Loopback.listen()
-        let port = listener.port
-        close(listener.descriptor)
-        let process = try ChildProcess(
-            [
-                try MillraceBinary.path(), "serve", "--port", "\(port)", "--data-dir",
-                directory.file("data"), "--access-log", "all",
-            ], output: fifo, errors: directory.file("err"))
-        defer { process.kill() }
+        let service = try PipedService(directory)
         let deadline = Deadline.after(.seconds(120) * slowness)
-        while (try? ClientConnection(port: port)) == nil, !deadline.hasPassed { usleep(10_000) }
-        let wire = try ClientConnection(port: port)
-        repeat { try wire.send("GET", "/nowhere") } while try wire.receive().status == 503
         // 4 MiB wait for the pipe at most, with a ring of 640 KiB before them: some 25,000 records.
         var asked = 1
         var dropped = 0
         while dropped == 0, !deadline.hasPassed {
-            for _ in 0..<2000 {
-                try wire.send("GET", "/nowhere")
-                #expect(try wire.receive().status == 404)
-            }
+            try service.ask(2000)
             asked += 2000
-            try wire.send("GET", "/status")
-            let status = try wire.receive().json()
-            dropped = status["logger"]?["dropped"]?["queue_full"]?.integer ?? 0
+            dropped = try service.status()["logger"]?["dropped"]?["queue_full"]?.integer ?? 0
         }
         #expect(dropped > 0)
-        var text: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        func drain() {
-            while true {
-                let count = read(reader, &chunk, chunk.count)
-                guard count > 0 else { return }
-                text += chunk[..<count]
-            }
-        }
-        while !String(decoding: text, as: UTF8.self).contains("log records were dropped"),
+        while !String(decoding: service.output, as: UTF8.self).contains("log records were dropped"),
             !deadline.hasPassed
         {
-            drain()
+            service.drain()
             usleep(10_000)
         }
         var waiting = Int.max
         while waiting > 16 << 10, !deadline.hasPassed {
-            drain()
-            try wire.send("GET", "/status")
-            waiting = try wire.receive().json()["logger"]?["queued_bytes"]?.integer ?? 0
+            service.drain()
+            waiting = try service.status()["logger"]?["queued_bytes"]?.integer ?? 0
         }
-        process.send(SIGTERM)
+        service.process.send(SIGTERM)
         var ending: ProcessEnding?
         while ending == nil, !deadline.hasPassed {
-            drain()
-            ending = process.exit(within: .milliseconds(20))
+            service.drain()
+            ending = service.process.exit(within: .milliseconds(20))
         }
-        drain()
-        let records = try String(decoding: text, as: UTF8.self).split(separator: "\n")
+        service.drain()
+        let records = try String(decoding: service.output, as: UTF8.self).split(separator: "\n")
             .map { try JSONTree.parse($0) }
         let lost = records.filter { $0["message"]?.string == "log records were dropped" }
             .reduce(0) { $0 + ($1["queue_full"]?.integer ?? 0) }

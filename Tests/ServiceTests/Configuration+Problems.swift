@@ -11,6 +11,13 @@ extension Configuration {
         } catch { return error.problems }
     }
 
+    /// What is wrong with a file of this text, its path written as `FILE`.
+    static func problems(yaml: String) throws -> [String] {
+        try TemporaryFile(yaml).use { path in
+            problems(flags: ["config": path]).map { $0.replacing(path, with: "FILE") }
+        }
+    }
+
     /// What a file with this text sets.
     static func load(environment: [String: String] = [:], yaml: String) throws -> Configuration {
         try TemporaryFile(yaml).use {

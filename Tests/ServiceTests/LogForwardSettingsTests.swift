@@ -3,15 +3,6 @@ import Testing
 @testable import Service
 
 @Suite struct LogForwardSettingsTests {
-    private func problems(_ yaml: String) throws -> [String] {
-        let file = try TemporaryFile(yaml)
-        return file.use { path in
-            Configuration.problems(flags: ["config": path]).map {
-                $0.replacing(path, with: "FILE")
-            }
-        }
-    }
-
     @Test func `a forward is a name and its settings`() throws {
         #expect(try Configuration.load(yaml: "log-forwards: {}\n").logForwards.isEmpty)
         let forwards = try Configuration.load(
@@ -50,7 +41,7 @@ import Testing
         ),
     ])
     func `what is wrong with one is told`(yaml: String, problem: String) throws {
-        let found = try problems(yaml)
+        let found = try Configuration.problems(yaml: yaml)
         #expect(found.count == 1 && found[0].contains(problem), "\(found)")
     }
 

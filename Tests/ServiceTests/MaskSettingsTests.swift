@@ -4,16 +4,6 @@ import Testing
 @testable import Service
 
 @Suite struct MaskSettingsTests {
-    /// What is wrong with a file, its path written as `FILE`.
-    private func problems(_ yaml: String) throws -> [String] {
-        let file = try TemporaryFile(yaml)
-        return file.use { path in
-            Configuration.problems(flags: ["config": path]).map {
-                $0.replacing(path, with: "FILE")
-            }
-        }
-    }
-
     @Test func `without a word about it masking is balanced, and data of events stays`() throws {
         let masking = try Configuration.load().masking
         #expect(masking.mode == "balanced" && masking.masker.policy.rules.isEmpty)
@@ -60,23 +50,24 @@ import Testing
     }
 
     @Test func `what is wrong with a rule or a form is told with its line`() throws {
-        let found = try problems(
-            #"""
-            mask:
-              mode: lax
-              forms:
-                email: partial
-                jwt: partial
-                shoe: redact
-              rules:
-                a: { pattern: '(x' }
-                email: { pattern: x }
-                b: { form: redact }
-                c:
-                  pattern: 'x*'
-                  validator: sum
-                  from: partial
-            """#)
+        let found = try Configuration.problems(
+            yaml:
+                #"""
+                mask:
+                  mode: lax
+                  forms:
+                    email: partial
+                    jwt: partial
+                    shoe: redact
+                  rules:
+                    a: { pattern: '(x' }
+                    email: { pattern: x }
+                    b: { form: redact }
+                    c:
+                      pattern: 'x*'
+                      validator: sum
+                      from: partial
+                """#)
         let start =
             "mask-rules-a-pattern: `(x` (file FILE:8) is not a pattern of RE2 that matches some "
             + "text; what is wrong: the pattern is not understood: "
@@ -98,8 +89,9 @@ import Testing
     }
 
     @Test func `a hash without a key is refused where it is wanted`() throws {
-        let found = try problems(
-            "mask:\n  forms: { email: hash }\n  rules:\n    a: { pattern: x, form: hash }\n")
+        let found = try Configuration.problems(
+            yaml:
+                "mask:\n  forms: { email: hash }\n  rules:\n    a: { pattern: x, form: hash }\n")
         #expect(found.map { String($0.prefix(40)) }.count == 2)
         #expect(found[0].hasPrefix("mask-forms-email (file FILE:2): the form hash needs a key"))
         #expect(found[1].hasPrefix("mask-rules-a-form (file FILE:4): the form hash needs a key"))
@@ -129,11 +121,12 @@ import Testing
 
     @Test func `classes for events are known ones, and some type is masked`() throws {
         #expect(
-            try problems("mask: { events: { types: ['*'], classes: [email, crad] } }") == [
-                "mask-events-classes (file FILE:1): there is no class or rule `crad`; "
-                    + "did you mean card?"
-            ])
-        let found = try problems("mask: { events: { classes: [email] } }")
+            try Configuration.problems(
+                yaml: "mask: { events: { types: ['*'], classes: [email, crad] } }") == [
+                    "mask-events-classes (file FILE:1): there is no class or rule `crad`; "
+                        + "did you mean card?"
+                ])
+        let found = try Configuration.problems(yaml: "mask: { events: { classes: [email] } }")
         #expect(found.count == 1 && found[0].contains("no event type is masked"))
     }
 

@@ -4,15 +4,6 @@ import Testing
 @testable import Service
 
 @Suite struct RollupSettingsTests {
-    private func problems(_ yaml: String) throws -> [String] {
-        let file = try TemporaryFile(yaml)
-        return file.use { path in
-            Configuration.problems(flags: ["config": path]).map {
-                $0.replacing(path, with: "FILE")
-            }
-        }
-    }
-
     @Test func `a rollup is a name and what it keeps`() throws {
         let rollups = try Configuration.load(
             yaml:
@@ -39,23 +30,24 @@ import Testing
     }
 
     @Test func `what is wrong with a rollup is told with its line`() throws {
-        let found = try problems(
-            """
-            rollups:
-              - name: a
-                interval: 1w
-                metrics: [count]
-              - name: b
-                interval: 1h
-                metrics: [p95]
-                group_by: [id]
-              - name: c
-                interval: 1h
-              - name: d
-                interval: 1h
-                metrics: [uniq:type]
-                max_group: 5
-            """)
+        let found = try Configuration.problems(
+            yaml:
+                """
+                rollups:
+                  - name: a
+                    interval: 1w
+                    metrics: [count]
+                  - name: b
+                    interval: 1h
+                    metrics: [p95]
+                    group_by: [id]
+                  - name: c
+                    interval: 1h
+                  - name: d
+                    interval: 1h
+                    metrics: [uniq:type]
+                    max_group: 5
+                """)
         #expect(found.count == 6, "\(found)")
         #expect(found[0].contains("rollups-a-interval: `1w` (file FILE:3) is not one of 1m, 5m"))
         #expect(found[1].contains("FILE:7") && found[1].contains("sum:F"))

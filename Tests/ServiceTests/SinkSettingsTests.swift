@@ -3,16 +3,6 @@ import Testing
 @testable import Service
 
 @Suite struct SinkSettingsTests {
-    /// What is wrong with a file, its path written as `FILE`.
-    private func problems(_ yaml: String) throws -> [String] {
-        let file = try TemporaryFile(yaml)
-        return file.use { path in
-            Configuration.problems(flags: ["config": path]).map {
-                $0.replacing(path, with: "FILE")
-            }
-        }
-    }
-
     @Test func `without a word about sinks there are none`() throws {
         #expect(try Configuration.load(yaml: "port: 1\n").sinks.isEmpty)
         #expect(try Configuration.load(yaml: "sinks: {}\n").sinks.isEmpty)
@@ -55,8 +45,9 @@ import Testing
 
     @Test func `what is wrong with an element of a list is told with its line`() throws {
         #expect(
-            try problems(
-                "sinks:\n- name: a\n  url: http://h\n- url: http://h\n- name: a\n  url: http://g\n- b\n"
+            try Configuration.problems(
+                yaml:
+                    "sinks:\n- name: a\n  url: http://h\n- url: http://h\n- name: a\n  url: http://g\n- b\n"
                     + "- name: c\n  url: http://h\n  shape: round\n"
             ) == [
                 "sinks.2 (file FILE:4): the sink has no name",
@@ -65,13 +56,14 @@ import Testing
                 "sinks.c.shape (file FILE:10): there is no such setting",
             ])
         #expect(
-            try problems("sinks: many") == [
+            try Configuration.problems(yaml: "sinks: many") == [
                 "sinks (file FILE:1): is neither a mapping by name nor a list of sinks"
             ])
         #expect(
-            try problems("sinks:\n  a:\n    url: http://h\n  a:\n    url: http://g\n") == [
-                "file FILE:2: is not a YAML mapping of settings: a is there twice"
-            ])
+            try Configuration.problems(
+                yaml: "sinks:\n  a:\n    url: http://h\n  a:\n    url: http://g\n") == [
+                    "file FILE:2: is not a YAML mapping of settings: a is there twice"
+                ])
     }
 
     @Test func `types may be a comma list`() throws {
@@ -86,7 +78,7 @@ import Testing
     ])
     func `a URL that cannot be sent to is refused, and not shown`(url: String) throws {
         #expect(
-            try problems("sinks:\n  a:\n    url: \"\(url)\"\n") == [
+            try Configuration.problems(yaml: "sinks:\n  a:\n    url: \"\(url)\"\n") == [
                 "sinks-a-url: `********` (file FILE:3) is not an http:// or https:// URL with a "
                     + "host and without user and password"
             ])
@@ -101,8 +93,9 @@ import Testing
 
     @Test func `each wrong value is refused with its place and what would be right`() throws {
         #expect(
-            try problems(
-                "sinks:\n  a:\n    url: http://h\n    batch-size: 0\n    timeout: 1m\n"
+            try Configuration.problems(
+                yaml:
+                    "sinks:\n  a:\n    url: http://h\n    batch-size: 0\n    timeout: 1m\n"
                     + "    type: kafka\n    authorization: \"\"\n"
             ) == [
                 "sinks-a-batch-size: `0` (file FILE:4) is not a whole number from 1 to 10000",
@@ -116,30 +109,32 @@ import Testing
 
     @Test func `an unknown key is refused and the nearest offered`() throws {
         #expect(
-            try problems("sinks:\n  a:\n    url: http://h\n    batchsize: 5\n    shape: round\n")
+            try Configuration.problems(
+                yaml: "sinks:\n  a:\n    url: http://h\n    batchsize: 5\n    shape: round\n")
                 == [
                     "sinks.a.batchsize (file FILE:4): there is no such setting; "
                         + "did you mean batch-size?",
                     "sinks.a.shape (file FILE:5): there is no such setting",
                 ])
         #expect(
-            try problems("sinks: { a: { url: http://h, headers: { Host: x } } }") == [
-                "sinks.a.headers.Host (file FILE:1): there is no such setting; "
-                    + "`Host` is no header that can be set"
-            ])
+            try Configuration.problems(
+                yaml: "sinks: { a: { url: http://h, headers: { Host: x } } }") == [
+                    "sinks.a.headers.Host (file FILE:1): there is no such setting; "
+                        + "`Host` is no header that can be set"
+                ])
     }
 
     @Test func `a sink needs a url and a sane name`() throws {
         #expect(
-            try problems("sinks:\n  a:\n    batch-size: 5\n")
+            try Configuration.problems(yaml: "sinks:\n  a:\n    batch-size: 5\n")
                 == ["sinks.a (file FILE:2): has no url, so there is nowhere to send events to"])
         #expect(
-            try problems("sinks:\n  Audit Log:\n    url: http://h\n") == [
+            try Configuration.problems(yaml: "sinks:\n  Audit Log:\n    url: http://h\n") == [
                 "sinks.Audit Log (file FILE:2): the name of a sink is 1 to 63 of the "
                     + "characters a-z 0-9 - _"
             ])
         #expect(
-            try problems("sinks:\n  url: http://h\n") == [
+            try Configuration.problems(yaml: "sinks:\n  url: http://h\n") == [
                 "sinks.url (file FILE:2): a sink is a name and, below it, url, types and so on"
             ])
     }
@@ -151,7 +146,7 @@ import Testing
         ])
     func `a name without any value does not vanish`(text: String, line: Int) throws {
         #expect(
-            try problems(text) == [
+            try Configuration.problems(yaml: text) == [
                 "file FILE:\(line): `{}` sets nothing; give the name before it a value, or leave "
                     + "both out"
             ])
@@ -164,12 +159,14 @@ import Testing
             "sinks: { a: { url: http://h, authorization: 'it is {}' } } # {}",
         ])
     func `braces that are no mapping are let be`(text: String) throws {
-        #expect(try problems(text) == [])
+        #expect(try Configuration.problems(yaml: text) == [])
     }
 
     @Test(arguments: ["or*er.paid", "*.paid", "a**"])
     func `a type has its asterisk at the end alone`(type: String) throws {
-        let problem = try problems("sinks: { a: { url: http://h, types: [\"\(type)\"] } }").first
+        let problem = try Configuration.problems(
+            yaml: "sinks: { a: { url: http://h, types: [\"\(type)\"] } }"
+        ).first
         #expect(problem?.hasSuffix("with the * at the end alone") == true)
     }
 

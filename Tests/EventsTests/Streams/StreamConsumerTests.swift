@@ -22,6 +22,18 @@ import Testing
         (self.directory, self.server) = (directory, server)
     }
 
+    private func startConsumer() -> StreamConsumer {
+        let consumer = StreamConsumer(parts)
+        consumer.start()
+        return consumer
+    }
+
+    private func stop(_ consumer: StreamConsumer) {
+        consumer.stop()
+        parts.redis.close()
+        parts.journal.close()
+    }
+
     /// As another node would.
     private func addEntry(_ number: Int) throws -> StreamEntryID {
         var pipeline = RedisPipeline()
@@ -51,13 +63,8 @@ import Testing
     }
 
     @Test func `what is read before Redis was looked at settles nothing`() throws {
-        let consumer = StreamConsumer(parts)
-        consumer.start()
-        defer {
-            consumer.stop()
-            parts.redis.close()
-            parts.journal.close()
-        }
+        let consumer = startConsumer()
+        defer { stop(consumer) }
         // Making the group begins an era.
         #expect(eventually { parts.ledger.era == 2 })
         // Another node's, later than what this one's records were given by a Redis that is older
@@ -78,13 +85,8 @@ import Testing
     }
 
     @Test func `a cut is noticed although the read behind it got no answer`() throws {
-        let consumer = StreamConsumer(parts)
-        consumer.start()
-        defer {
-            consumer.stop()
-            parts.redis.close()
-            parts.journal.close()
-        }
+        let consumer = startConsumer()
+        defer { stop(consumer) }
         #expect(eventually { parts.ledger.era == 2 })
         _ = try addEntry(1)
         let first = store(until: { _, count in count > 0 })
