@@ -169,9 +169,6 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
     /// The deadline has passed, or nobody waits any more.
     var shouldStop: Bool { deadline.hasPassed || isCancelled?() == true }
 
-    /// The library's version, as `sqlite3_libversion` says it.
-    package static var libraryVersion: String { String(cString: sqlite3_libversion()) }
-
     func error(_ sql: String?) -> SQLiteError {
         let offset = Int(sqlite3_error_offset(handle))
         return SQLiteError(

@@ -20,8 +20,6 @@ final class RollupHistory {
     private var newest = Int64.min
     private var clock = MonotonicTime.now()
 
-    private struct Abort: Error {}
-
     init(_ rollups: [Rollup], start: Int64) throws {
         directory = try TemporaryDirectory()
         self.rollups = rollups

@@ -103,7 +103,4 @@ struct ByteCursor {
         next = length.next + count
         put("\r\n")
     }
-
-    /// The most that an argument of `count` bytes takes.
-    static func argumentBytes(_ count: Int) -> Int { count + 1 + 20 + 4 }
 }

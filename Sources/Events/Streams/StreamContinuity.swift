@@ -77,8 +77,6 @@ final class StreamContinuity: Sendable {
     /// All that was asked of Redis so far goes to servers that were looked at. Asked within a call,
     /// it holds for what the call then sends.
     var isTrusted: Bool { doubts == answered.load(ordering: .acquiring) }
-    /// There was a look since the start.
-    var hasBeenSeen: Bool { answered.load(ordering: .relaxed) != 0 }
     /// What a look that begins now can answer.
     var doubts: UInt64 { suspicions.load(ordering: .acquiring) &+ connectionsMade() }
     /// A look is over, and what it found has been acted upon.

@@ -3,8 +3,6 @@ import Primitives
 
 /// The parameters of `POST /events`.
 struct IntakeParameters: Sendable {
-    /// How long a stronger acknowledgement is waited for unless the client says otherwise.
-    static let defaultTimeoutMilliseconds = 5000
     static let timeoutRange = 1...60_000
 
     var ack = AckLevel.journaled

@@ -13,7 +13,6 @@ struct IdentityRunHeader: Equatable {
     static let pageBytes = 4096
     static let entryBytes = 16
     static let entriesPerBlock = 255
-    static let trailerBytes = 16
     private static let magic: UInt64 = 0x314E_5552_4449_524D  // "MRIDRUN1"
     private static let fieldBytes = 72
 
