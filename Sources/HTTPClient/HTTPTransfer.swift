@@ -101,7 +101,7 @@ final class HTTPTransfer {
 
     // MARK: The end
 
-    /// Tells whoever asked how it went.
+    /// Calls the completion with the result.
     func complete(_ result: CURLcode) {
         request.completion(outcome(result))
     }

@@ -1,9 +1,9 @@
 import Primitives
 
-// Requests that are the same as one before, and get its reply without being parsed.
+// Requests with the same bytes as an earlier one get its reply without being parsed.
 
 extension EventLoop {
-    /// The reply to the same request, if it may still be given to whoever sent that.
+    /// The valid reply to the same request, if its sender is still authorized.
     func repeated(_ request: RequestBytes, at now: MonotonicTime) -> RepeatedReply? {
         guard sendsPlainReplies, let reply = repeats.find(request),
             application.readmit(reply.principal, reply.access, index), reply.holds(at: now)
@@ -11,7 +11,7 @@ extension EventLoop {
         return reply
     }
 
-    /// Makes a reply that may be sent again, and keeps it for that.
+    /// Makes a reply that may be sent again, and keeps it in the table.
     /// - Returns: nil if it cannot be sent again.
     func keep(
         _ response: Response, to request: Request, _ bytes: RequestBytes, _ endpoint: Endpoint
@@ -23,8 +23,8 @@ extension EventLoop {
         return reply
     }
 
-    /// Gives `request` what parsing it would have given it, as far as its reply and the records
-    /// about it need that.
+    /// Sets the fields of `request` that parsing would have set, as far as the reply and the log need
+    /// them.
     func identify(_ request: Request, by reply: RepeatedReply) {
         request.method = reply.method
         request.route = reply.route
@@ -36,7 +36,7 @@ extension EventLoop {
         } else {
             request.id.append(hex: spanID, digits: 16)
         }
-        // Only records name the trace, and of a reply that is no error there may be none.
+        // Only log records name the trace, and a reply without an error may have none.
         guard options.accessLog == .all else { return }
         trace(request, reply.givenTrace, spanID: spanID)
     }

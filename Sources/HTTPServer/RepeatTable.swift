@@ -1,9 +1,10 @@
 import Primitives
 
-/// The replies that one event loop may send again, found by the bytes of a request. On its thread.
+/// The replies that one event loop may send again, found by the bytes of a request. Belongs to the
+/// loop's thread.
 ///
-/// Each request has four places. A reply that is no longer to be given makes way first, then one after
-/// the other.
+/// A four-way set-associative table: a reply that has expired is replaced first, and without one the
+/// four of a set are replaced in turn.
 final class RepeatTable {
     private static let setCount = 256
     private static let ways = 4
@@ -23,7 +24,7 @@ final class RepeatTable {
 
     deinit { hashes.deallocate() }
 
-    /// The reply to the same request, whether it still holds or not.
+    /// The reply to the same request, valid or expired.
     func find(_ request: RequestBytes) -> RepeatedReply? {
         let hash = request.hash(seed: seed)
         let first = RepeatTable.first(hash)
@@ -47,7 +48,7 @@ final class RepeatTable {
         replies[place] = reply
     }
 
-    /// Lets go of replies whose second is over, and of the bodies that they hold.
+    /// Frees expired replies and the bodies that they hold.
     func dropOld(at now: MonotonicTime) {
         if isEmpty { return }
         isEmpty = true

@@ -3,17 +3,16 @@ internal import Glibc
 import Primitives
 import Telemetry
 
-/// A reply that an event loop sends to every request that is the same as one before, in the form of
-/// libmicrohttpd's, made once.
+/// One libmicrohttpd response that an event loop sends to every request with the same bytes.
 ///
-/// - It holds for as long as its `ReplyRepetition` says so, and a second at most.
-/// - `X-Request-Id` is written over for each request, unless the request names its own; so are the
+/// - It is valid while its `ReplyRepetition` says so, and for a second at most.
+/// - `X-Request-Id` is overwritten for each request, unless the request names its own; so are the
 ///   digits of a `Server-Timing` that ends in `dur=0.000`. libmicrohttpd copies the header into the
 ///   connection's buffer when the callback that queued the reply returns, so all connections of a loop
 ///   can share one reply. Loops share nothing.
-/// - The body is lent.
+/// - libmicrohttpd borrows the body and does not copy it.
 ///
-/// On the loop's thread.
+/// Belongs to the loop's thread.
 final class RepeatedReply {
     let handle: OpaquePointer
     let status: Int
@@ -35,7 +34,7 @@ final class RepeatedReply {
     /// Five digits of milliseconds; nil if the reply has none.
     private let duration: UnsafeMutablePointer<CChar>?
 
-    /// Larger bodies cost more to send than all else, and what is kept here is not counted elsewhere.
+    /// For a larger body sending costs more than parsing, and this memory is in no other budget.
     static let bodyLimitBytes = 32 << 10
     private static let longest = Duration.seconds(1)
 

@@ -1,19 +1,18 @@
 import Primitives
 
-/// Says whether a reply is still the right one, so that the server may send it to whoever sends the
-/// same request again, byte for byte, without asking the handler.
+/// Says whether a reply is still valid, so that the server may answer the same request, byte for byte,
+/// without calling the handler.
 ///
 ///     response.repetition = ReplyRepetition { now in answer.isCurrent(at: now) }
 ///
-/// Everything in a request that the handler looks at is in its bytes, and who sends it is asked about
-/// anew. So only what changes beside the request is asked of this: called on an event loop for each
-/// repeated request, it must be cheap and must not block. The server asks for at most a second; then
-/// the handler gets the request again.
+/// A handler's inputs are the request's bytes, the caller and other state. The server compares the
+/// bytes and authorizes the caller again; this answers for the other state. It is called on an event
+/// loop for each repeated request, so it must be cheap and must not block. After a second the handler
+/// is called again in any case.
 package final class ReplyRepetition: Sendable {
     private let isCurrent: @Sendable (MonotonicTime) -> Bool
 
-    /// - Parameter isCurrent: whether the handler would give the same reply at this moment; it is
-    ///   given if so.
+    /// - Parameter isCurrent: whether the handler would give the same reply at this moment.
     package init(_ isCurrent: @escaping @Sendable (MonotonicTime) -> Bool) {
         self.isCurrent = isCurrent
     }

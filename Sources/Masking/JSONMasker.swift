@@ -277,7 +277,7 @@ struct JSONMasker {
         guard let isInnerChanged = walker.run(&run, into: &masked) else {
             run.forget(after: mark)
             // With its matches replaced it may be JSON.
-            run.doubt()
+            run.requestAnotherPass()
             return false
         }
         guard isInnerChanged else { return true }

@@ -1,6 +1,6 @@
 import Primitives
 
-/// Masking one text: what a pass over it carries along.
+/// The state of one pass that masks a text.
 struct MaskRun {
     struct ReportEntry {
         var finding: Finding
@@ -10,12 +10,12 @@ struct MaskRun {
     let masker: Masker
     let keepsReport: Bool
     private(set) var report: [ReportEntry] = []
-    /// The text may hold a match once those that were found are replaced: one had a neighbour that
-    /// could be part of a match, or a shape was left alone for what stood before it.
+    /// Replacing the matches may produce another match: the neighbour of a match could be part of one,
+    /// or a shape was passed over because of the text before it.
     private(set) var wantsAnotherPass = false
-    /// False in a pass over what is masked already.
+    /// False in a pass over text that is masked already, so that no match is counted twice.
     var counts = true
-    /// The way to the value at hand, in JSON; told only if `wantsPath`.
+    /// The path of the current value in JSON; set only if `wantsPath`.
     var path = ""
     let wantsPath: Bool
 
@@ -43,18 +43,18 @@ struct MaskRun {
             if isChanged == false { return false }
             forget(after: 0)
             path = outer
-            // With its matches replaced it may be JSON, whose names say more.
-            doubt()
+            // With its matches replaced the text may be JSON, and then names decide as well.
+            requestAnotherPass()
         }
         let place = Place(
             source: bytes, offset: 0, pending: UnsafeRawBufferPointer(start: nil, count: 0))
         return replaceMatches(bytes, origins: nil, place, into: &output)
     }
 
-    /// What was found may be less than what a look at the masked text finds.
-    mutating func doubt() { wantsAnotherPass = true }
+    /// Has the masked text scanned once more: it may hold matches that this pass cannot see.
+    mutating func requestAnotherPass() { wantsAnotherPass = true }
 
-    /// Takes back what was reported since there were `count` entries.
+    /// Removes all entries of the report after the first `count`.
     mutating func forget(after count: Int) {
         report.removeLast(report.count - count)
         path = ""

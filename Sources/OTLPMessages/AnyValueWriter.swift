@@ -1,7 +1,7 @@
 import Primitives
 
-/// JSON as OTLP's `AnyValue` and `KeyValue`: `AnyValueReader` the other way round. What had become a
-/// string there stays one.
+/// Writes JSON as OTLP's `AnyValue` and `KeyValue`, the inverse of `AnyValueReader`. Values that became
+/// strings there (bytes, `NaN`) stay strings.
 ///
 /// The JSON is what this program wrote or has checked, so this minds brackets and quotes and little
 /// else: of other bytes it makes some value or throws, and never reads beyond them.

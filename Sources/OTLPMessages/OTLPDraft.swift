@@ -13,7 +13,7 @@ struct OTLPDraft: ~Copyable {
 
     var bytes = ByteBuffer(capacity: 4096)
     var parts = Parts()
-    /// What is no bytes.
+    /// An empty part.
     var values = OTLPLogRecord()
     /// A JSON object, or nothing.
     var resource = ByteBuffer(capacity: 512)

@@ -5,8 +5,8 @@ import Primitives
 ///     var reader = OTLPLogsReader()
 ///     let rejections = try reader.read(body) { record in … }
 ///
-/// Unknown fields are stepped over, and with that they are gone: nothing that nobody looked at goes
-/// anywhere. Not thread-safe: each thread has its own, which keeps its memory.
+/// Unknown fields are dropped, so nothing leaves here that was not masked. Not thread-safe: each thread
+/// has its own, which keeps its memory.
 package struct OTLPLogsReader: ~Copyable {
     private let limits: OTLPLimits
     private var draft = OTLPDraft()

@@ -192,7 +192,7 @@ package struct ByteBuffer: ~Copyable, @unchecked Sendable {  // One owner, by `~
         return bytes
     }
 
-    /// Gives the memory up; whoever takes it frees it.
+    /// Gives up the memory; the caller frees it.
     consuming func release() -> (base: UnsafeMutableRawPointer, count: Int) {
         let parts = (base, count)
         discard self

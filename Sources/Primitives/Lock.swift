@@ -93,7 +93,7 @@ package final class Monitor<Value>: @unchecked Sendable {  // `mutex` guards `va
         _ body: (inout Value) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         pthread_mutex_lock(mutex)
-        // Unlocked first: whoever wakes would have to wait for the lock at once.
+        // Unlocked first: a thread that wakes would otherwise wait for the lock at once.
         defer {
             pthread_mutex_unlock(mutex)
             pthread_cond_broadcast(condition)

@@ -113,7 +113,7 @@ final class GuardedLane: Sendable {
             }
         let isUsable =
             !connection.isBroken && connection.serverFailure?.code.asksForNewConnection != true
-        // Whoever looks at replies one by one throws nothing.
+        // A caller that reads replies one by one has not thrown this error.
         if let failure = connection.serverFailure { note(failure) }
         // From here on another thread may be using it.
         pool.giveBack(isUsable ? connection : nil)

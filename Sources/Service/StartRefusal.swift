@@ -26,7 +26,7 @@ package struct StartRefusal: Sendable {
             }
     }
 
-    /// A sentence for whoever sits at a terminal, and a record for whatever takes the log.
+    /// Writes a sentence for people to the terminal, and a record to the log.
     /// - Parameters:
     ///   - output: where the log goes.
     ///   - errors: where the sentence goes.

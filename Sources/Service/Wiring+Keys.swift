@@ -28,8 +28,8 @@ extension Wiring {
         configuration.keysFile == nil ? nil : try parts.resolve(KeyAuthorizer.self)
     }
 
-    /// Who gets a repeated reply: whoever still would be let in. Without keys the header alone
-    /// decides, and that is the same.
+    /// Whether a repeated reply may be sent: the key must still be valid. Without keys the header
+    /// alone decides, and it is the same.
     static func readmission(
         _ parts: Container, _ configuration: Configuration
     ) throws -> @Sendable (Principal, Access, Int) -> Bool {

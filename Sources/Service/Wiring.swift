@@ -269,7 +269,7 @@ enum Wiring {
         container.register(ReadinessRoutes.self) { parts in
             ReadinessRoutes(readiness: try parts.resolve())
         }
-        // Made and started before everything else, so that whoever asks is told to wait; `Serving`
+        // Made and started before everything else, so that early clients are told to wait; `Serving`
         // gives it its routes and stops it.
         container.register(HTTPServer.self) { parts in
             // Two services on one directory are told apart by that, and not by their port.

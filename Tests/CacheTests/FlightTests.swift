@@ -175,7 +175,7 @@ import Testing
         #expect(refreshed == .forced && hit == "a 2")
     }
 
-    @Test func `whoever waits while the cache is closed is told so`() throws {
+    @Test func `a caller that waits while the cache closes is told so`() throws {
         let failure = {
             let bench = CacheBench()
             let call = bench.ask("a")

@@ -3,8 +3,8 @@ import Primitives
 import ProcessSupport
 import Testing
 
-/// What holds for any bytes, tried on seeds and on what comes of them by cutting, joining and changing
-/// bytes. The seed of a failure is in its message.
+/// The properties of masking (`MaskProperties`) on a corpus of seeds and on mutations of it: cut,
+/// joined and changed bytes. The seed of a failure is in its message.
 @Suite struct FuzzTests {
     private static var corpus: [[UInt8]] {
         let folder = #filePath.replacing("MaskingTests/FuzzTests.swift", with: "Fuzz/Corpus")
@@ -15,7 +15,7 @@ import Testing
         bytes.withUnsafeBytes { properties.fault(of: $0) }
     }
 
-    @Test func `masking keeps its promises on every seed, by every masker and reading`() throws {
+    @Test func `every property of masking holds for each seed, masker and reading`() throws {
         let properties = try MaskProperties()
         let corpus = Self.corpus
         #expect(corpus.count >= 10)
@@ -28,10 +28,10 @@ import Testing
         }
     }
 
-    /// The same texts each time: a fuzzer looks for new ones, and what it finds is mended before it is
-    /// added here.
+    /// The same mutations each time. A fuzzer looks for new ones, and an input that it finds becomes a
+    /// seed once its fault is fixed.
     @Test(arguments: [UInt64(1), 2, 3])
-    func `masking keeps its promises on what comes of the seeds`(_ seed: UInt64) throws {
+    func `every property of masking holds for mutations of the seeds`(_ seed: UInt64) throws {
         let properties = try MaskProperties()
         let corpus = Self.corpus
         var random = SeededGenerator(seed: seed)

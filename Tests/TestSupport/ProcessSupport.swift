@@ -1,4 +1,4 @@
-// Whoever imports TestSupport has the processes, files and sockets of the benchmarks too.
+// With TestSupport comes ProcessSupport: processes, files and sockets, as in the benchmarks.
 @_exported public import ProcessSupport
 
 extension ChildProcess {

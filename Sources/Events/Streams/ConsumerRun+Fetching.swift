@@ -63,7 +63,7 @@ extension ConsumerRun {
         else { return }
         // What lies behind it is going to be stored before it. If it is a record of this node, that
         // comes from the journal, which could be released otherwise.
-        if isFirst { consumer.doubt() }
+        if isFirst { consumer.beginEra() }
         guard late.isStuck(failures), now >= nextLateWarning else { return }
         nextLateWarning = now + ConsumerRun.warningInterval
         consumer.log.warning("an entry of a stream does not arrive and stays pending") {

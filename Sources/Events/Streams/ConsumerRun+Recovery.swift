@@ -70,7 +70,7 @@ extension ConsumerRun {
         }
         // What the group had not read may have been trimmed while it was missing. What follows
         // belongs to the era that this begins, and need not be done again.
-        era = consumer.doubt()
+        era = consumer.beginEra()
         return isTrusted
     }
 

@@ -56,7 +56,7 @@ extension ForwarderRun {
             $0.add("from_sequence", from + 1)
             $0.add("to_sequence", note.position)
         }
-        forwarder.ledger.doubt(
+        forwarder.ledger.beginEra(
             storeDirectlyUpTo: journal.committedSequence, ends: forwarder.continuity.lastIDs)
         note.position = from
         // What lies before the journal is not sent again. Where it is not known which rows do, none

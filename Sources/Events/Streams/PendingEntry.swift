@@ -7,9 +7,9 @@
 /// about to be decoded and stored. An answer that was lost or late is no try. A process that ends
 /// in an orderly way takes back what it counted and did not get stored.
 ///
-/// Whoever ends the process ends it for all that are tried with it, so what stands out is tried in
-/// groups that halve with each further try, until each is alone: the innocent are stored long before
-/// anything is given up.
+/// A poison entry crashes the process with its whole batch, so suspects are retried in batches that
+/// halve with each further try, until each is alone: healthy entries are stored long before any entry
+/// is given up.
 struct PendingEntry: Equatable, Sendable {
     var id: StreamEntryID
     /// The first delivery, and each try since.

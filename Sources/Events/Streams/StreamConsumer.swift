@@ -73,10 +73,10 @@ package final class StreamConsumer: Sendable {
     /// This node's own records may be among what is gone; its journal has them.
     /// - Returns: the ledger's era that begins.
     @discardableResult
-    func doubt() -> UInt64 {
+    func beginEra() -> UInt64 {
         // Before the journal's end: what is sent in between lies behind both.
         let ends = continuity.lastIDs
-        let era = ledger.doubt(storeDirectlyUpTo: journal.committedSequence, ends: ends)
+        let era = ledger.beginEra(storeDirectlyUpTo: journal.committedSequence, ends: ends)
         queue.ring()
         return era
     }
@@ -88,7 +88,7 @@ package final class StreamConsumer: Sendable {
             $0.add("read_up_to", "\(delivered)")
             $0.add("begins_now_at", "\(start)")
         }
-        doubt()
+        beginEra()
     }
 
     /// Entries that Redis gave and no longer has: this node's own come from its journal.
@@ -98,6 +98,6 @@ package final class StreamConsumer: Sendable {
             $0.add("count", count)
             $0.add("reason", reason)
         }
-        doubt()
+        beginEra()
     }
 }

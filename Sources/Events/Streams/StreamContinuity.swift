@@ -15,10 +15,10 @@ import Synchronization
 /// has lost what was sent after it. And the reply to HSET says if the mark was there: a FLUSHALL
 /// between two pipelines is noticed with the second.
 ///
-/// Whoever loses a connection, makes a new one or finds something odd raises suspicion; the
-/// forwarder looks, and until it has acted on what it saw nothing that Redis says is trusted: a
-/// Redis that came back older gives ids beyond those that it has forgotten, which would settle what
-/// is lost. Any thread.
+/// A lost connection, a new one or an odd reply raises suspicion. The forwarder then looks at the
+/// server, and until it has acted on what it saw no reply of Redis is trusted: a Redis that came back
+/// with older data gives ids beyond those that it has forgotten, which would settle lost records.
+/// Any thread.
 final class StreamContinuity: Sendable {
     /// What a look at the server tells.
     struct Look: Equatable, Sendable {

@@ -52,7 +52,7 @@ struct StreamEncoder: ~Copyable {
         var count = 0
     }
 
-    /// No frame of several events is larger: 2 MiB decompressed for whoever reads it.
+    /// No frame of several events is larger: 2 MiB decompressed for its readers.
     private static let frameBytes = 2 << 20
 
     init(_ options: StreamOptions, keys: StreamKeys) {

@@ -112,7 +112,7 @@ final class StreamLedger: Sendable {
     ///     new, or whose stream was emptied, would never get there.
     /// - Returns: the era that begins.
     @discardableResult
-    func doubt(storeDirectlyUpTo target: UInt64, ends: [StreamEntryID]) -> UInt64 {
+    func beginEra(storeDirectlyUpTo target: UInt64, ends: [StreamEntryID]) -> UInt64 {
         state.withLock { state in
             state.era += 1
             state.checkpoints.removeAll()

@@ -13,8 +13,8 @@ extension WatchRun {
     ///
     /// A script, because between a look and a removal of their own an entry could be delivered to
     /// a node that was only quiet: the removal would take it away, and for a sink nothing else
-    /// brings it back. Before 7.2 Redis counts as idle whoever found nothing to read, so such a
-    /// node is removed here as well; its next read makes it anew.
+    /// brings it back. Before 7.2 Redis counts a consumer that found nothing to read as idle,
+    /// so such a node is removed here as well; its next read makes it anew.
     private static let script = """
         local removed = {}
         for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do

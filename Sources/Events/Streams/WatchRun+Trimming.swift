@@ -159,7 +159,7 @@ extension WatchRun {
             if count < 0 { tellThatCapsFail("other nodes cannot be told of what was cut") }
             // The consumer sees it as well, unless it may not ask. Another group's loss is none of
             // this node's.
-            if ownGroupHasMore(in: partition) { doubt() }
+            if ownGroupHasMore(in: partition) { beginEra() }
         }
     }
 

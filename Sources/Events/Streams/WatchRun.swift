@@ -83,7 +83,7 @@ final class WatchRun {
             look.lastIDs[index] = partition.stream.lastID
             look.added[index] = partition.stream.added
         }
-        // Whoever sends next finds out what it means.
+        // The forwarder finds out what it means when it sends next.
         let verdict = StreamContinuity.verdict(look, after: before)
         if verdict != .same { watch.continuity.suspect() }
         if verdict == .lost { watch.continuity.noteLoss() }
@@ -230,13 +230,13 @@ final class WatchRun {
         watch.log.notice("records did not come back from redis; they are stored from the journal") {
             $0.add("after_sequence", position)
         }
-        doubt()
+        beginEra()
     }
 
     /// This node's own records may be among what is gone; its journal has them.
-    func doubt() {
+    func beginEra() {
         let ends = watch.continuity.lastIDs
-        watch.ledger.doubt(storeDirectlyUpTo: watch.journal.committedSequence, ends: ends)
+        watch.ledger.beginEra(storeDirectlyUpTo: watch.journal.committedSequence, ends: ends)
         watch.queue.ring()
     }
 }

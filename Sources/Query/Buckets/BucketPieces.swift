@@ -3,7 +3,7 @@ import Primitives
 import SQLite
 import Storage
 
-/// The buckets that a plan's range touches, and what the events of each are now.
+/// The buckets that a plan's range touches, with the present generations of each.
 struct BucketPieces {
     /// One bucket, as far as the range covers it.
     struct Piece {
@@ -18,13 +18,13 @@ struct BucketPieces {
     }
 
     let pieces: [Piece]
-    /// Where an open range goes on behind the last piece, and whether there were ever events.
+    /// Where an open range goes on after the last piece, and whether there were ever events.
     let tail: (from: Int64, isEmpty: Bool)?
 
-    /// Above this the single buckets hold little, and finding them costs as much as counting.
+    /// With more buckets than this, looking them up costs as much as computing them.
     static let limit = 20_000
 
-    /// - Returns: nil if the plan has no buckets to speak of.
+    /// - Returns: nil if the plan has too few buckets, or too many, to keep single ones.
     init?(_ plan: QueryPlan, _ connection: Connection) throws(SQLiteError) {
         guard let buckets = plan.buckets, plan.request.cursor == nil else { return nil }
         var end = plan.to

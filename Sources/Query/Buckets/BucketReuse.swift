@@ -3,13 +3,12 @@ import Primitives
 import Storage
 import Telemetry
 
-/// Keeps the rows of single buckets in memory, for questions whose window rolls on: how they are
-/// found, stored and counted (decision 52).
+/// Caches the rows of single buckets in memory, for questions with a rolling window (decision 52).
 ///
-/// A bucket is kept under what its rows depend on: metrics, types, groups, conditions, interval, zone
-/// and the part of the bucket that the range covers. Order, limit, fill and format are applied
-/// afterwards, so questions that differ in those share it. It is right for as long as the generations
-/// of its minutes stay. Only this node uses it: its rows name types and sources by number.
+/// A bucket's key is what its rows depend on: metrics, types, groups, conditions, interval, zone and
+/// the part of the bucket that the range covers. Order, limit, fill and format are applied afterwards,
+/// so questions that differ in those share it. It is valid until the generations of its minutes
+/// change. Only this node uses it: its rows name types and sources by number.
 package struct BucketReuse: Sendable {
     let memory: MemoryTier
     let counters: BucketCounters
@@ -18,7 +17,7 @@ package struct BucketReuse: Sendable {
 
     /// As for whole answers: generations say whether they are right.
     private static let lifetime = CacheLifetime(fresh: .seconds(3600))
-    /// What an entry takes beside the bytes, where that is much more than the rows.
+    /// Memory of an entry beside its rows, which are often smaller.
     private static let longestBytes = 1 << 20
 
     package init(_ memory: MemoryTier, _ counters: BucketCounters, reads: Bool = true) {
@@ -27,7 +26,7 @@ package struct BucketReuse: Sendable {
         self.reads = reads
     }
 
-    /// The rows of a bucket, if they are there and of the same events.
+    /// The rows of a bucket, if they are cached with the same generations.
     func rows(
         _ key: UnsafeRawBufferPointer, _ stamp: GenerationStamp, at now: MonotonicTime
     ) -> Bytes? {
@@ -35,7 +34,7 @@ package struct BucketReuse: Sendable {
         return entry.body
     }
 
-    /// Whether `rows` would find something; leaves no trace.
+    /// Whether `rows` would find something; counts as no use of the entry.
     func has(_ key: UnsafeRawBufferPointer, _ stamp: GenerationStamp) -> Bool {
         memory.peek(key)?.stamp == stamp
     }
@@ -58,7 +57,7 @@ package struct BucketReuse: Sendable {
     }
 }
 
-/// Buckets that answers were put together from.
+/// Counts of the buckets that answers were assembled from.
 package struct BucketCounters: Sendable {
     /// Taken from memory, or known to be empty.
     package let kept = Counter()

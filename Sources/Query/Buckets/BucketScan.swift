@@ -17,7 +17,7 @@ struct BucketScan {
 
     private static let runLimit = 8
 
-    /// - Returns: nil if the plan has no buckets to speak of, and is to be scanned as a whole.
+    /// - Returns: nil if the plan is to be scanned as a whole; see `BucketPieces`.
     func run() throws(ScanFailure) -> ScanRows? {
         let pieces: BucketPieces
         do throws(SQLiteError) {
@@ -67,7 +67,7 @@ struct BucketScan {
     }
 }
 
-/// Which buckets of a plan are there, and which are to be computed.
+/// Which buckets of a plan are cached, and which are to be computed.
 struct BucketWork {
     private let pieces: [BucketPieces.Piece]
     private let reuse: BucketReuse
@@ -97,7 +97,7 @@ struct BucketWork {
         keptCount = isMissing.count - computedCount
     }
 
-    /// How many buckets a question would find, of how many; leaves no trace.
+    /// How many buckets a question would find, of how many; counts as no use of them.
     static func count(
         _ plan: QueryPlan, _ pieces: BucketPieces, _ reuse: BucketReuse
     ) -> (kept: Int, all: Int) {
@@ -131,7 +131,7 @@ struct BucketWork {
         return [all]
     }
 
-    /// Takes the rows of a bucket that was computed, and has them kept.
+    /// Adds the rows of a bucket that was computed, and caches them.
     mutating func take(_ index: Int, _ computed: [Int64: Bytes], cost: Duration, epoch: UInt64) {
         let piece = pieces[index]
         let found = computed[piece.start] ?? BucketRows.empty

@@ -1,12 +1,12 @@
 import Primitives
 
-/// What is wrong with a streak of questions.
+/// The kind of a pattern of questions.
 package enum InsightKind: String, Sendable, CaseIterable {
-    /// One after the other, each about somebody else.
+    /// One after the other, each with another value of the same parameter.
     case nPlusOne = "n_plus_one"
-    /// The same at the same time.
+    /// As `nPlusOne`, but at the same time.
     case fanOut = "fan_out"
-    /// One after the other, all the same.
+    /// The same question again and again.
     case duplicates
 }
 
@@ -19,12 +19,12 @@ package struct Insight: Sendable {
     package let path: String
     /// Which parameter varies; nil for duplicates.
     package let parameter: String?
-    /// Times that it was seen to begin.
+    /// How many streaks showed this pattern.
     package internal(set) var occurrences = 1
     /// Questions in all.
     package internal(set) var count: Int
     package internal(set) var total: Duration
-    /// The last of them; empty without `traceparent`.
+    /// Ids of the last traces with this pattern; empty without `traceparent`.
     package internal(set) var traces: [Key128] = []
     /// Values of the parameter.
     package internal(set) var samples: [String] = []
@@ -39,7 +39,7 @@ package struct Insight: Sendable {
     static let traceLimit = 5
     static let sampleLimit = 5
 
-    /// As it is written in reports and in `--insights-ignore`: 16 hexadecimal digits.
+    /// 16 hexadecimal digits, as in reports and in `--insights-ignore`.
     package var fingerprintText: String {
         var digits = ByteBuffer(capacity: 16)
         digits.append(hex: fingerprint, digits: 16)
@@ -60,7 +60,7 @@ package struct Insight: Sendable {
     }
 }
 
-/// What the response that completes a pattern is told.
+/// The advice in the response to the question that completes a pattern.
 package struct InsightAdvice: Sendable {
     package let kind: InsightKind
     package let parameter: String?

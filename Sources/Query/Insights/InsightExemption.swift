@@ -1,6 +1,6 @@
 import Primitives
 
-/// Patterns that an operator knows of and does not want to hear about.
+/// Patterns that an operator has excluded from reports (`--insights-ignore`).
 package enum InsightExemption: Hashable, Sendable {
     /// A fingerprint as reports have it.
     case fingerprint(UInt64)

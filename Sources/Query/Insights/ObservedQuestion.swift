@@ -1,8 +1,8 @@
 import Primitives
 
-/// A question that was answered by more than a look into memory: what `QueryInsights` sees of it.
+/// A question that was not answered from memory, as `QueryInsights` sees it.
 package struct ObservedQuestion: Sendable {
-    /// What belongs together: the requests of one trace, or where there is none those of one caller.
+    /// Questions of one context are compared: those of a trace, or without one those of a caller.
     package enum Context: Hashable, Sendable {
         case trace(Key128)
         case caller

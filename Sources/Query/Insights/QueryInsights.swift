@@ -1,15 +1,15 @@
 import Primitives
 import Telemetry
 
-/// Finds callers that ask one at a time what one question could ask: the N+1 pattern and its kin.
+/// Finds callers that ask many questions where one would do: N+1, fan-out and duplicates.
 ///
 ///     let advice = insights.observe(question)     // where a question was computed; any thread
 ///     insights.countHit()                         // where memory answered
 ///
-/// The questions of a trace (`traceparent`), or of a caller within 10 s, are told apart by their
-/// fingerprint, which leaves out whom they are about. Of one fingerprint five or more that took 50 ms
-/// together are reported: as N+1 if one parameter alone varies and mostly has new values, as fan-out
-/// if they overlap, as duplicates if nothing varies. Answers from memory cost too little to be
+/// The questions of a trace (`traceparent`), or of a caller within 10 s, are grouped by fingerprint,
+/// which leaves out the values that may vary. Five or more of one fingerprint that took 50 ms together
+/// are reported: as N+1 if exactly one parameter varies and mostly has new values, as fan-out if they
+/// overlap as well, as duplicates if nothing varies. Answers from memory cost too little to be
 /// reported and are only counted.
 ///
 /// Bounded: 1,024 traces and callers, 8 MiB of their questions, 256 insights.
@@ -36,7 +36,7 @@ package final class QueryInsights: Sendable {
     private static let sessionLimit = 1024
     private static let sessionBytes = 8 << 20
     private static let insightLimit = 256
-    /// A question that is longer is not followed.
+    /// Longer questions are ignored.
     private static let questionLimitBytes = 4 << 10
 
     private let ignored: [InsightExemption]
@@ -52,26 +52,26 @@ package final class QueryInsights: Sendable {
         self.log = log
     }
 
-    /// Memory answered a question.
+    /// Counts a question that memory answered.
     package func countHit() { hits.add() }
 
     /// Questions that memory answered.
     package var hitCount: UInt64 { hits.count }
-    /// Questions that were looked at.
+    /// Questions that were examined.
     package var observedCount: UInt64 { observed.count }
-    /// Patterns that were found, each as often as it began.
+    /// Streaks that were reported as this kind.
     package func reportedCount(_ kind: InsightKind) -> UInt64 { reported[kind]?.count ?? 0 }
 
-    /// What was found, the last seen first.
-    /// - Parameter caller: whose questions; nil for everybody's.
+    /// The insights, the last seen first.
+    /// - Parameter caller: only those of this caller; nil for all callers.
     package func insights(kind: InsightKind? = nil, caller: String? = nil) -> [Insight] {
         state.withLock { Array($0.insights.values) }
             .filter { (kind == nil || $0.kind == kind) && (caller == nil || $0.caller == caller) }
             .sorted { ($0.lastSeen, $0.fingerprint) > ($1.lastSeen, $1.fingerprint) }
     }
 
-    /// Looks at a question that was computed, before it is answered.
-    /// - Returns: what its response should be told, if it is the one that completes a pattern.
+    /// Examines a question that was computed, before its response is sent.
+    /// - Returns: the advice for the response, if this question completes a pattern.
     package func observe(_ question: ObservedQuestion) -> InsightAdvice? {
         guard question.byteCount <= QueryInsights.questionLimitBytes,
             let shape = QuestionShape(question)

@@ -5,19 +5,19 @@ struct QuestionSession {
     private(set) var streaks: [QuestionStreak] = []
     private var last: (fingerprint: UInt64, question: ObservedQuestion)?
     private var began: MonotonicTime
-    /// What it takes in memory, roughly.
+    /// Its memory, estimated.
     private(set) var byteCount = 256
 
-    /// Shapes that are followed at the same time.
+    /// Shapes that are tracked at the same time.
     private static let streakLimit = 6
-    /// Without a trace, what lies further apart does not belong together.
+    /// Without a trace, questions that lie further apart are not compared.
     private static let window = Duration.seconds(10)
 
     init(began: MonotonicTime) { self.began = began }
 
     /// Adds a question.
-    /// - Returns: the streak that it belongs to, and whether it is the one that makes the streak worth a
-    ///   word.
+    /// - Returns: the streak that it belongs to, and whether the streak is reported from this question
+    ///   on.
     mutating func take(
         _ question: ObservedQuestion, _ shape: QuestionShape
     ) -> (streak: QuestionStreak, isNew: Bool) {

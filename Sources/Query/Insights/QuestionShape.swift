@@ -1,7 +1,6 @@
 import Primitives
 
-/// What a question asks, apart from about whom: its fingerprint, and beside it the values that may
-/// differ between questions of one shape.
+/// A question without the values that may vary (its fingerprint), and those values beside it.
 struct QuestionShape {
     /// One of these values.
     struct Slot {
@@ -17,9 +16,9 @@ struct QuestionShape {
     let slots: [Slot]
 
     private static let key = Key128(high: 0x7368_6170_65, low: 1)
-    /// They change how an answer is made and not what it is about.
+    /// Parameters that change how an answer is computed or written, and not which rows it has.
     private static let ignored: Set<String> = ["cache", "max_stale", "explain", "format", "shape"]
-    /// A range that moves is how anybody watches the present, so it makes no other question.
+    /// Dashboards move the range with time, so another range is no other question.
     private static let moving: Set<String> = ["from", "to"]
     /// Of a mask of 64 bits.
     private static let slotLimit = 60

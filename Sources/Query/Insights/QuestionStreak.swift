@@ -1,6 +1,6 @@
 import Primitives
 
-/// Questions of one shape within one trace, one after the other, that differ in one value at the most.
+/// Consecutive questions of one shape within one trace that differ in one value at the most.
 struct QuestionStreak {
     let fingerprint: UInt64
     /// The first of them.
@@ -10,24 +10,24 @@ struct QuestionStreak {
     private let slots: [QuestionShape.Slot]
     private(set) var count = 1
     private(set) var total: Duration
-    /// Those that began before the one before them had ended.
+    /// Questions that began before the previous one had ended.
     private var overlapping = 0
     private var lastEnd: MonotonicTime
     /// Which slot varies; nil while none does.
     private(set) var varying: Int?
-    /// Hashes of the values of that slot, so many at the most.
+    /// Hashes of the values of that slot, `distinctLimit` at the most.
     private var distinct: Set<Int> = []
-    /// The values themselves, in the order of their coming.
+    /// The values themselves, in the order of the questions.
     private(set) var values: [String] = []
     /// All values are in `values`.
     private(set) var hasAllValues = true
-    /// What it was reported as.
+    /// The kind that it was reported as; nil if it was not.
     var reported: InsightKind?
 
     static let valueLimit = 100
     private static let valueLimitBytes = 128
     private static let distinctLimit = 1000
-    /// When a streak is worth a word.
+    /// A streak below either of these is not reported.
     static let leastCount = 5
     static let leastTotal = Duration.milliseconds(50)
 
@@ -42,7 +42,7 @@ struct QuestionStreak {
         self.precededBy = precededBy
     }
 
-    /// What it takes in memory, roughly.
+    /// Its memory, estimated.
     var byteCount: Int {
         512 + first.byteCount + (precededBy?.byteCount ?? 0) + distinct.count * 16
             + values.reduce(0) { $0 + $1.utf8.count + 32 }
@@ -83,14 +83,14 @@ struct QuestionStreak {
         }
     }
 
-    /// What it is; nil if there is nothing to say of it.
+    /// The kind of its pattern; nil if it shows none.
     var kind: InsightKind? {
         guard count >= QuestionStreak.leastCount, total >= QuestionStreak.leastTotal else {
             return nil
         }
         if overlapping * 2 >= count { return .fanOut }
         guard varying != nil else { return .duplicates }
-        // Four of five are about somebody new.
+        // At least four of five questions have a new value.
         return distinct.count * 5 >= min(count, QuestionStreak.distinctLimit) * 4 ? .nPlusOne : nil
     }
 

@@ -2,8 +2,7 @@ import Primitives
 import SQLite
 import Storage
 
-/// Groups of one rollup in memory, each with its bucket: what a transaction adds up. The writer's
-/// thread.
+/// The cells of one rollup that transactions change, in memory. The writer's thread.
 ///
 /// A *cell* is one group in one bucket. Its key is the bucket's start, eight bytes, and the values
 /// of the fields (`RollupKey`).

@@ -1,6 +1,7 @@
 import Primitives
 
-/// How a rollup answers a plan, by what both say, whatever rows there are; or why it does not.
+/// Whether a rollup's declaration covers a plan, and how its groups and metrics map to the plan's.
+/// Looks at no row.
 struct RollupCover {
     let rollup: Rollup
     /// For each group of the plan, which of the rollup's it is.

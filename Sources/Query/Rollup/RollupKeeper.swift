@@ -2,18 +2,18 @@ import Primitives
 import SQLite
 import Storage
 
-/// Keeps the rows of one rollup: adds up what a transaction brings or takes, and writes it once a
-/// cell. The writer's thread.
+/// Maintains the rows of one rollup: adds up the events that a transaction inserts or deletes, and
+/// writes each changed cell once. The writer's thread.
 ///
 /// DESIGN. Cells stay in memory from one transaction to the next with all that the file holds of
 /// them, so a batch costs one write for each cell that it touches and reads only those that are new
 /// here. The rows of the file are always what memory says at a commit; after a rollback memory is
 /// forgotten.
 ///
-/// What comes is added; what goes is added up by itself and then taken away, in the order of the
-/// transaction's end. Counts and sums stay exact. Of least and greatest values and of sketches
-/// nobody may know what is left; the bucket is then *stale* and counted anew by and by
-/// (`RollupSet`), and until then the planner takes its events themselves where they matter.
+/// Inserted events are added to their cell. Deleted ones are added up apart and subtracted at the end
+/// of the transaction. Counts and sums stay exact. A least or greatest value, or a sketch, cannot be
+/// known after its event is gone: the bucket is then *stale* and recounted later (`RollupSet`), and
+/// until then the planner reads its events where such a metric is asked for.
 ///
 /// A bucket with `maxGroups` rows takes no new ones: its other groups share the row
 /// `RollupKey.other`, and it is *overflowed* until it is empty, so that a group is always in one
@@ -112,7 +112,7 @@ final class RollupKeeper {
             || gone.changed.contains { gone.place($0).bucket == watchedBucket }
     }
 
-    // MARK: What comes
+    // MARK: Inserted events
 
     /// Adds to a changed cell what the file has of it, or moves it into the row for all others.
     private func settle(_ cell: Int, _ table: RollupTable) throws(SQLiteError) {
@@ -171,7 +171,7 @@ final class RollupKeeper {
         return try table.bucket(record.id, start) ?? RollupBucket()
     }
 
-    // MARK: What goes
+    // MARK: Deleted events
 
     private func takeAway(_ source: Int, _ table: RollupTable) throws(SQLiteError) {
         key.removeAll()

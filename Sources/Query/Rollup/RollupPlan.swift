@@ -6,11 +6,12 @@ struct RollupPlan {
     let record: RollupRecord
     /// Buckets that begin in it, but for those that are left out.
     let whole: Range<Int64>
-    /// Starts of buckets in `whole` that say too little.
+    /// Starts of buckets in `whole` that cannot answer the question: stale or overflowed ones, and
+    /// those in which a day, week or month of the zone begins.
     let leftOut: Set<Int64>
     /// What is read from the events: the edges, and the buckets that are left out. In order.
     let raw: [Range<Int64>]
-    /// Roughly what it takes, in rows of a rollup.
+    /// The estimated cost, in rows of a rollup.
     var cost = 0.0
     /// Why the rollup gives nothing although it covers the question; nil if it gives something.
     let objection: String?

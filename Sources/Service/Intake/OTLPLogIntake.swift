@@ -10,7 +10,7 @@ import Primitives
 /// as a whole before anything of it is queued, so a body that is broken in the middle leaves
 /// nothing behind.
 final class OTLPLogIntake: Sendable {
-    /// What one thread needs to read a body. Whoever holds it uses it alone.
+    /// What one thread needs to read a body. One thread at a time uses it.
     private final class Lane: @unchecked Sendable {  // The thread that took it from `lanes`.
         let writer: LogBatchWriter
         var protobuf: OTLPLogsReader

@@ -4,7 +4,7 @@ import Storage
 /// Requests that want to be answered once their events have come further than the journal: into
 /// the store, or to Redis; an instance for each.
 ///
-/// Whoever takes the events there wakes them; one thread looks after their deadlines.
+/// The writer or the forwarder wakes them; one thread answers those whose deadline passes.
 final class PositionWaiters: Sendable {
     private struct Waiter {
         let position: UInt64

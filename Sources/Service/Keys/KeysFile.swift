@@ -56,7 +56,7 @@ struct KeysFile: Sendable {
         let changed = try body(try KeysFile(path: real).read())
         var facts = stat()
         guard fstat(lock, &facts) == 0 else { throw KeysFile.failure(real, "cannot be looked at") }
-        // Whoever else may write it keeps that; everybody on the machine does not.
+        // Its owner and group keep their rights; others get none.
         do {
             try AtomicFile.write(
                 Array(changed.text.utf8), to: real, mode: facts.st_mode & 0o660,

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Events
 
-/// Frames come from whoever can reach Redis.
+/// Anybody who can reach Redis can write frames.
 @Suite struct StreamFrameTests {
     private let unreadable = Counter()
 

@@ -40,7 +40,7 @@ import Testing
     @Test func `in doubt nothing settles before the journal itself was stored that far`() {
         let ledger = StreamLedger(partitions: 2, settled: 0)
         ledger.forwarded(upTo: 5, ends: [id(5), id(5)], era: 1)
-        ledger.doubt(storeDirectlyUpTo: 8, ends: [.zero, .zero])
+        ledger.beginEra(storeDirectlyUpTo: 8, ends: [.zero, .zero])
         #expect(ledger.era == 2 && ledger.directTarget == 8)
         ledger.stored(batch(1, 9, 9))
         ledger.forwarded(upTo: 5, ends: [id(5), id(5)], era: 1)
@@ -58,7 +58,7 @@ import Testing
 
     @Test func `what was sent before a doubt is as good as reached`() {
         let ledger = StreamLedger(partitions: 2, settled: 0)
-        ledger.doubt(storeDirectlyUpTo: 8, ends: [id(5), id(7)])
+        ledger.beginEra(storeDirectlyUpTo: 8, ends: [id(5), id(7)])
         // The second partition was emptied: nobody will read up to its end again.
         ledger.forwarded(upTo: 9, ends: [id(9), id(7)], era: 2)
         ledger.stored(batch(2, 9, 0))
