@@ -12,9 +12,10 @@ package enum ThreadPriority: Sendable {
 }
 
 /// A thread of our own: SQLite, the disk and the event loops block, so they never run on Swift's
-/// cooperative pool.
+/// cooperative pool. One that is let go of without a `join` goes on and cleans up after itself.
 package final class Thread: Sendable {
     private let handle: pthread_t
+    private let isJoined = Locked(false)
 
     /// Starts `body` on a new thread.
     /// - Parameters:
@@ -34,8 +35,15 @@ package final class Thread: Sendable {
         handle = thread
     }
 
+    deinit {
+        if !isJoined.withLock({ $0 }) { pthread_detach(handle) }
+    }
+
     /// Waits until the body has returned. Call once.
-    package func join() { pthread_join(handle, nil) }
+    package func join() {
+        isJoined.withLock { $0 = true }
+        pthread_join(handle, nil)
+    }
 }
 
 /// The thread of an owner that starts it after itself and may be told more than once to end it. Any
