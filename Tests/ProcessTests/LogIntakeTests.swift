@@ -1,3 +1,4 @@
+import Primitives
 import TestSupport
 import Testing
 
@@ -228,6 +229,35 @@ import Testing
         let reset = try LogTail(successor, after: "999999-0")
         #expect(try reset.nextMessage().event == "reset")
         successor.kill()
+    }
+
+    @Test func `a service whose age has come goes from a day that others stay in`() throws {
+        let service = try RunningService.start()
+        let time = Timestamp.format(WallClock.nowMilliseconds() - 5 * 86_400_000)
+        func line(_ name: String) -> String {
+            #"{"time":"\#(time)","service":"\#(name)","message":"\#(name)word"}"#
+        }
+        #expect(
+            try service.post("/logs", lines: [line("noisy-a"), line("shop"), line("noisy-b")])
+                .status == 202)
+        #expect(try service.terminate() == .exited(0))
+        let folder = try TemporaryDirectory()
+        try folder.write(
+            "millrace.yaml", "logs: { retention: { default: 30d, \"noisy-*\": 2d } }\n")
+        let again = try service.startAgain(["--config", folder.file("millrace.yaml")])
+        try again.wait(until: "the noise is gone") {
+            try again.get("/status").json()["logs"]?["expired"]?.integer == 2
+        }
+        #expect(try again.post("/logs", lines: [line("noisy-a"), line("shop")]).status == 202)
+        let records = try again.get("/logs").json()["records"]?.elements ?? []
+        #expect(records.map { $0["service"]?.string } == ["shop", "shop"])
+        #expect(try again.get("/status").json()["logs"]?["too_old"]?.integer == 1)
+        #expect(try again.get("/metrics").text.contains("millrace_logs_expired_total 2"))
+        #expect(try again.terminate() == .exited(0))
+        for (place, bytes) in try LogFiles.contents(service.dataDirectory)
+        where place.hasPrefix("logs/") {
+            #expect(bytes.firstRange(of: Array("noisy-aword".utf8)) == nil, "in \(place)")
+        }
     }
 
     @Test func `no logs are taken where they are off`() throws {
