@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run build test lint format bench test-faults test-asan test-tsan docker deps \
+.PHONY: help run build test lint format bench test-faults test-asan test-tsan fuzz docker deps \
 	deps-test deps-bench clean swift
 
 # g++ brings libstdc++ and libgcc, which Swift's clang takes from the system; git and pkg-config
@@ -63,6 +63,17 @@ test-tsan: deps-test ## run every test under ThreadSanitizer
 	$(MOST_FILES); MILLRACE_SLOWNESS=4 \
 	swift test $(SWIFT_FLAGS) --scratch-path .build-tsan --sanitize=thread
 
+# The texts that reached something new stay in FUZZ_CORPUS, from where the next run goes on. Each text
+# that breaks a promise is written beside it as crash-…: it belongs in Tests/Fuzz/Corpus, with its cure.
+FUZZ_CORPUS := .build-fuzz/corpus
+fuzz: deps ## search for texts that masking fails on; ARGS="-max_total_time=60" are libFuzzer's
+	MILLRACE_FUZZ=1 swift build $(SWIFT_FLAGS) -c release --scratch-path .build-fuzz \
+	    --sanitize fuzzer --sanitize address --product mask-fuzz
+	@mkdir -p $(FUZZ_CORPUS)
+	.build-fuzz/release/mask-fuzz -max_total_time=600 -max_len=400 -timeout=10 \
+	    -dict=Tests/Fuzz/Program/words.dict -artifact_prefix=.build-fuzz/ $(ARGS) \
+	    $(FUZZ_CORPUS) Tests/Fuzz/Corpus
+
 lint: swift ## check the format of every Swift file
 	swift format lint -s -r -p $(FORMATTED)
 
@@ -104,7 +115,7 @@ test-packages: swift
 	@$(call install,$(BUILD_PACKAGES) $(TEST_PACKAGES))
 
 clean: ## remove everything that was built
-	rm -rf .build .build-asan .build-tsan
+	rm -rf .build .build-asan .build-tsan .build-fuzz
 
 swift:
 	@command -v swift > /dev/null || { \

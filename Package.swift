@@ -130,7 +130,7 @@ let package = Package(
         // What must hold of masking for any bytes, with seeds.
         .target(
             name: "MaskFuzz", dependencies: ["Masking", "Primitives"], path: "Tests/Fuzz",
-            exclude: ["Corpus"], swiftSettings: settings),
+            exclude: ["Corpus", "Program"], swiftSettings: settings),
         tests(
             "TelemetryTests",
             [
@@ -165,3 +165,11 @@ let package = Package(
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// `make fuzz` alone builds it: libFuzzer brings its own `main`, which no other build links.
+if Context.environment["MILLRACE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "mask-fuzz", dependencies: ["MaskFuzz"], path: "Tests/Fuzz/Program",
+            swiftSettings: settings))
+}
