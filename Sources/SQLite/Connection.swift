@@ -161,6 +161,16 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
         isCancelled = nil
     }
 
+    /// Whether pages of the file are read where the system has them in memory, which saves a call of the
+    /// system and a copy for each (sqlite.org/mmap.html). A page that the disk cannot read then ends the
+    /// process with SIGBUS, so only long scans do it. Between statements.
+    package func mapsFile(_ isMapped: Bool) throws(SQLiteError) {
+        try execute("PRAGMA mmap_size = \(isMapped ? Connection.mappedLimitBytes : 0)")
+    }
+
+    /// The most that SQLite maps (SQLITE_MAX_MMAP_SIZE); what lies beyond it is read as ever.
+    private static let mappedLimitBytes = 0x7FFF_0000
+
     /// Has statements of `other` end when those of this connection would.
     package func shareLimit(with other: Connection) {
         other.limit(until: deadline, isCancelled: isCancelled)

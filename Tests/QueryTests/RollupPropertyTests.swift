@@ -152,8 +152,9 @@ import Testing
         guard try compare(history, query) == 1 else { return }
         seen.fromRollups += 1
         func value(_ name: String) -> String? { query.first { $0.0 == name }?.1 }
-        let start = value("from").flatMap { Timestamp.parse($0) }
-        guard let from = start, ["1d", "1w", "1mo"].contains(value("interval")) else { return }
+        guard let from = value("from").flatMap({ Timestamp.parse($0) }),
+            ["1d", "1w", "1mo"].contains(value("interval"))
+        else { return }
         let to = value("to").flatMap { Timestamp.parse($0) } ?? history.start + 3 * 86_400_000
         if to - from > 86_400_000 { seen.midnights += 1 }
         let isChanged = Self.clockChanges.contains { from < $0 && $0 < to }

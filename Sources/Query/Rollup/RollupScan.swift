@@ -41,10 +41,11 @@ struct RollupScan {
     private func addRows(to part: ScanPart, _ memory: ScanMemory) throws(SQLiteError) {
         guard !rollup.whole.isEmpty else { return }
         let plan = scan.plan
-        var reader = try RollupRowReader(rollup.cover, plan, part, scan.connection)
-        var finder = plan.buckets.map {
+        let finder = plan.buckets.map {
             BucketFinder($0, rollup.whole.lowerBound...rollup.whole.upperBound - 1)
         }
+        var places = RollupPlaces(
+            try RollupRowReader(rollup.cover, plan, part, scan.connection), finder, part.tally)
         let select = try scan.connection.cached(RollupScan.sql)
         // An unfinished statement would keep its snapshot and hold up the checkpoints.
         defer { select.reset() }
@@ -55,11 +56,9 @@ struct RollupScan {
         while try select.step() {
             let start = select.integer(0)
             if rollup.leftOut.contains(start) { continue }
-            guard try reader.holds(select.bytes(1)) else { continue }
-            let group = part.tally.group(
-                bucket: finder?.start(of: start) ?? 0, values: reader.groups)
+            guard let group = try places.group(start, key: select.bytes(1)) else { continue }
             part.tally.add(rows: select.integer(2), to: group)
-            reader.merge(select.bytes(3), into: group)
+            places.reader.merge(select.bytes(3), into: group)
             sinceCheck += 1
             if sinceCheck == ScanMemory.interval {
                 sinceCheck = 0
@@ -98,6 +97,9 @@ struct RollupRowReader {
         values = Array(repeating: .null, count: cover.rollup.groups.count)
         groups = Array(repeating: .null, count: cover.groups.count)
     }
+
+    /// Where a row belongs depends on its key.
+    var readsGroups: Bool { cover.readsGroups }
 
     /// Reads a key.
     /// - Returns: whether its row counts.

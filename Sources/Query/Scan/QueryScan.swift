@@ -86,6 +86,14 @@ struct QueryScan {
                 if case .failed(let failure) = error { throw failure }
             }
         }
+        // Where there are parts the scan is long enough for its pages to be mapped.
+        let mapped = ways.count > 1 ? [connection] + helpers : []
+        defer { for connection in mapped { try? connection.mapsFile(false) } }
+        do throws(SQLiteError) {
+            for connection in mapped { try connection.mapsFile(true) }
+        } catch {
+            throw .sqlite(error)
+        }
         try run(part, ways, helpers.map(make))
     }
 
