@@ -249,15 +249,28 @@ import Testing
         #expect(runs == 22)
     }
 
-    @Test func `a full Redis is read all the same`() throws {
-        let (refused, text) = try {
-            let server = try RedisServer(["--maxmemory", "1", "--maxmemory-policy", "noeviction"])
+    @Test func `a full Redis is read all the same, and not asked to store more`() throws {
+        let (source, refused, written, isOpen) = try {
+            let server = try RedisServer(["--maxmemory-policy", "noeviction"])
             let a = Node("a", server)
             defer { Node.stop(a) }
             a.source.release()
-            return (0, try a.ask("q").text())
+            try a.share("q")
+            try a.command("CONFIG", "SET", "maxmemory", "1")
+            try a.wait {
+                _ = try a.ask("other", mode: .refresh).text()
+                return a.tier.counters.writesRefused.count > 0
+            }
+            let before = (a.tier.counters.writesRefused.count, a.tier.counters.writes.count)
+            for number in 0..<30 { _ = try a.ask("q\(number)").text() }
+            let source = try a.find("q").source
+            return (
+                source, a.tier.counters.writesRefused.count - before.0,
+                a.tier.counters.writes.count - before.1, a.isOpen
+            )
         }()
-        #expect(refused == 0 && text == "q 1")
+        #expect(source == .redis && refused == 0 && written == 0)
+        #expect(!isOpen)
     }
 
     @Test func `any byte that is changed makes a value a miss`() throws {
@@ -322,6 +335,9 @@ private final class Node: Sendable {
             node.redis.close()
         }
     }
+
+    /// Whether the breaker keeps it from Redis.
+    var isOpen: Bool { redis.breaker(.cache).snapshot(at: .now()).mode != .closed }
 
     /// Whether the purge feed has found its place.
     var isReading: Bool { tier.purges.hasBegun }

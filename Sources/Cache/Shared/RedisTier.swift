@@ -72,8 +72,13 @@ package final class RedisTier: Sendable {
     private static let batchBytes = 4 << 20
     /// Looks for another node's answer come 5, 10, 20, … ms apart.
     private static let firstPause = Duration.milliseconds(5)
-    /// After a call that failed. The breaker needs several failures; a question should not.
-    private static let rest = Duration.milliseconds(500)
+    /// After a call that failed. The breaker needs several failures; a question should not. Within a
+    /// second of the first one the prober has seen enough to open it, so of a Redis that hangs only
+    /// the questions of the first 250 ms wait.
+    private static let rest = Duration.seconds(1)
+    /// A batch ends by the first deadline in it, and that ends the connection. So a read with less
+    /// time than this left is not sent: it would be a failure for all the others.
+    private static let leastTime = Duration.milliseconds(20)
     /// After Redis said that it is full.
     private static let fullRest = Duration.seconds(30)
 
@@ -191,7 +196,7 @@ package final class RedisTier: Sendable {
             var due: [Read] = []
             var later: [Read] = []
             for read in waiting {
-                if read.deadline.time <= now {
+                if read.deadline.time <= now + RedisTier.leastTime {
                     counters.misses.add()
                     read.completion(.missing)
                 } else if read.dueAt <= now, due.count < RedisTier.batchLimit {
@@ -281,8 +286,8 @@ package final class RedisTier: Sendable {
     private func finish(_ reads: [Read], _ replies: inout RedisReplies) -> [Read] {
         var again: [Read] = []
         for read in reads {
-            guard let reply = replies.next() else { continue }
-            if let value = reply.bytes, reply.kind == .string {
+            let reply = replies.next()
+            if let value = reply?.bytes, reply?.kind == .string {
                 if let answer = SharedEntry.decode(
                     value, key: read.key.span, bodyLimit: options.bodyLimitBytes)
                 {
@@ -291,11 +296,11 @@ package final class RedisTier: Sendable {
                     continue
                 }
                 counters.damaged.add()
-            } else if reply.integer == 0 {
+            } else if reply?.integer == 0 {
                 var next = read
                 next.dueAt = .now() + read.pause
                 next.pause = read.pause * 2
-                if next.dueAt < read.deadline.time {
+                if next.dueAt + RedisTier.leastTime < read.deadline.time {
                     again.append(next)
                     continue
                 }

@@ -22,7 +22,8 @@ enum SharedScripts {
         """
 
     /// KEYS: value, lease, count, fences. ARGV: wanted set hash or '', token, lease in ms, fences.
-    /// Returns the value, 1 for a lease that is ours now, or 0 for another node's.
+    /// Returns the value, 1 for a lease that is ours now, or 0 for another node's. A Redis that is full
+    /// refuses the lease; then everybody computes, and that it was read is no failure for the breaker.
     private static let read =
         fenced + """
             local head = redis.call('GETRANGE', KEYS[1], 0, 55)
@@ -32,7 +33,7 @@ enum SharedScripts {
               local v = redis.call('GET', KEYS[1])
               if v then return v end
             end
-            if redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return 1 end
+            if redis.pcall('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return 1 end
             if redis.call('GET', KEYS[2]) == ARGV[2] then return 1 end
             return 0
             """
