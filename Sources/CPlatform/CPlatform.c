@@ -128,6 +128,13 @@ struct millrace_hash128 millrace_siphash13_128(uint64_t k0, uint64_t k1, const v
 
 // MARK: Threads
 
+_Thread_local unsigned millrace_own_number;
+
+unsigned millrace_number_thread(void) {
+    static _Atomic unsigned last;
+    return millrace_own_number = ++last;
+}
+
 int millrace_thread_set_nice(int nice) {
     return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice) == 0 ? 0 : errno;
 }

@@ -50,6 +50,8 @@ package struct BareLock: ~Copyable, @unchecked Sendable {  // It is a mutex.
     }
 
     package func lock() { pthread_mutex_lock(mutex) }
+    /// - Returns: false, at once, if another thread has it.
+    package func tryLock() -> Bool { pthread_mutex_trylock(mutex) == 0 }
     package func unlock() { pthread_mutex_unlock(mutex) }
 }
 

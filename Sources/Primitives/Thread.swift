@@ -11,6 +11,13 @@ package enum ThreadPriority: Sendable {
     case background
 }
 
+/// Numbers of threads, given out in turn: for what each of a few threads has its own of.
+package enum ThreadNumber {
+    /// Of the calling thread, for as long as it lives.
+    @inline(__always)
+    package static var current: Int { Int(millrace_thread_number()) }
+}
+
 /// A thread of our own: SQLite, the disk and the event loops block, so they never run on Swift's
 /// cooperative pool. One that is let go of without a `join` goes on and cleans up after itself.
 package final class Thread: Sendable {

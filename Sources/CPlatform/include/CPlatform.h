@@ -9,7 +9,7 @@ uint32_t millrace_crc32c(uint32_t crc, const void *bytes, size_t count);
 /// SipHash-2-4 with a 128-bit result (Aumasson and Bernstein). `key` and `out` are 16 bytes.
 void millrace_siphash128(const uint8_t *key, const void *bytes, size_t count, uint8_t *out);
 
-/// SipHash-1-3 with a 64-bit result: half the rounds, for tables whose keys others choose.
+/// SipHash-1-3 with a 128-bit result: half the rounds, for tables whose keys others choose.
 struct millrace_hash128 {
     uint64_t high, low;
 };
@@ -23,6 +23,15 @@ int millrace_thread_set_nice(int nice);
 /// errno.
 int millrace_thread_set_slice(int nice, uint64_t nanoseconds);
 void millrace_thread_set_name(const char *name);
+
+/// A number of the calling thread, given out in turn from 0 when it first asks. A read of the thread's
+/// own memory, so it is cheap enough for every look into a table.
+extern _Thread_local unsigned millrace_own_number;
+unsigned millrace_number_thread(void);
+static inline unsigned millrace_thread_number(void) {
+    unsigned number = millrace_own_number;
+    return (number != 0 ? number : millrace_number_thread()) - 1;
+}
 
 /// The number of processors that this process may run on, at least 1.
 int millrace_processors(void);

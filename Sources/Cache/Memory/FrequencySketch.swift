@@ -50,6 +50,10 @@ struct FrequencySketch {
         return Int(truncatingIfNeeded: least)
     }
 
+    /// A word of the line in which the counters of this key are: reading it has the line fetched.
+    @inline(__always)
+    func word(of hash: UInt64) -> UInt64 { words[Place(hash, blockMask).firstWord] }
+
     /// Counts one question for the key with this hash.
     mutating func count(_ hash: UInt64) {
         let place = Place(hash, blockMask)
@@ -102,7 +106,7 @@ struct FrequencySketch {
     /// Where the four counters of a key are: two words of its block for each row, of which one bit
     /// of the hash chooses.
     private struct Place {
-        private let firstWord: Int
+        let firstWord: Int
         private let choices: UInt64
 
         init(_ hash: UInt64, _ blockMask: UInt64) {

@@ -4,26 +4,28 @@ import Primitives
 /// among them, all changed together under one lock. A map and a policy that are changed apart lose
 /// entries or grow without bound.
 ///
-/// A hit is only noted. Sixty-four of them are told to policy and sketch together, which reads their
-/// nodes at the same time instead of one after the other; and before anything is added or removed, so
-/// that it makes no difference to what stays.
+/// A hit needs no more than the stripe of its thread, and is only noted there. Sixty-four of them are
+/// told to policy and sketch together, which reads their nodes at the same time instead of one after
+/// the other; and before anything is added or removed, so that it makes no difference to what stays.
+/// Only where another thread has the lock just then are they forgotten: waiting for it would cost more
+/// than what a few hits tell of so many.
 ///
 /// Invariants, whenever the lock is free:
 /// - the index holds exactly the nodes that the policy has in use, each under its entry's hash and
 ///   with its entry's address;
 /// - `entries[node]` is retained once for each of them;
 /// - the sum of their weights is at most the capacity.
-final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
+///
+/// Index and entries are changed with the lock and all stripes, and read with either. The lock comes
+/// first; with a stripe, it is only tried.
+final class MemoryShard: @unchecked Sendable {  // `lock` and `stripes` guard all else.
     private let lock = BareLock()
+    private let stripes = HitStripes()
     private var policy: WindowPolicy
     private var index = NodeIndex()
     private var sketch: FrequencySketch
     private var entries: UnsafeMutablePointer<Unmanaged<CacheEntry>?>
     private var entryCapacity: Int
-    /// Nodes of hits that policy and sketch have not been told of.
-    private let noted: UnsafeMutablePointer<UInt32>
-    private var notedCount = 0
-    private static let notedLimit = 64
     private var windowShare: Double
     private var counts = MemoryCounts()
     /// Where the next sweep goes on.
@@ -39,14 +41,11 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
         entries.initialize(repeating: nil, count: entryCapacity)
         self.windowShare = windowShare
         self.weighsBytes = weighsBytes
-        noted = .allocate(capacity: MemoryShard.notedLimit)
-        noted.initialize(repeating: 0, count: MemoryShard.notedLimit)
     }
 
     deinit {
         for node in 0..<entryCapacity { entries[node]?.release() }
         entries.deallocate()
-        noted.deallocate()
         policy.destroy()
         index.destroy()
         sketch.destroy()
@@ -54,37 +53,56 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
 
     /// The entry of this key, and the question counted, whatever comes of it.
     func get(_ hash: Key128, at now: MonotonicTime) -> CacheEntry? {
-        lock.lock()
+        let stripe = stripes.own
+        stripe.lock()
         let (node, found) = find(hash)
         guard let found else {
-            sketch.count(hash.low)
-            counts.misses &+= 1
-            lock.unlock()
+            stripe.unlock()
+            countMiss(hash, at: now, isExpired: false)
             return nil
         }
         guard found._withUnsafeGuaranteedRef({ now < $0.hardExpiry }) else {
-            sketch.count(hash.low)
-            counts.misses &+= 1
-            counts.expired &+= 1
-            tellHits()
-            take(node, hash.low)
-            lock.unlock()
-            found.release()
+            stripe.unlock()
+            countMiss(hash, at: now, isExpired: true)
             return nil
         }
-        noted[notedCount] = node
-        notedCount += 1
-        if notedCount == MemoryShard.notedLimit { tellHits() }
-        counts.hits &+= 1
         let entry = found.takeUnretainedValue()
-        lock.unlock()
+        if stripe.note(node) {
+            if lock.tryLock() {
+                tellHits(of: stripe)
+                lock.unlock()
+            }
+            stripe.forget()
+        }
+        stripe.unlock()
         return entry
+    }
+
+    /// - Parameter isExpired: an entry is there that must go, if it still is.
+    private func countMiss(_ hash: Key128, at now: MonotonicTime, isExpired: Bool) {
+        lock.lock()
+        sketch.count(hash.low)
+        counts.misses &+= 1
+        var gone: Unmanaged<CacheEntry>?
+        if isExpired {
+            let (node, found) = find(hash)
+            if let found, found._withUnsafeGuaranteedRef({ $0.hardExpiry <= now }) {
+                beginChange()
+                take(node, hash.low)
+                stripes.unlockAll()
+                counts.expired &+= 1
+                gone = found
+            }
+        }
+        lock.unlock()
+        gone?.release()
     }
 
     /// The entry of this key, without a trace.
     func peek(_ hash: Key128) -> CacheEntry? {
-        lock.lock()
-        defer { lock.unlock() }
+        let stripe = stripes.own
+        stripe.lock()
+        defer { stripe.unlock() }
         return find(hash).entry?.takeUnretainedValue()
     }
 
@@ -96,7 +114,7 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
         let weight = UInt32(clamping: weighsBytes ? entry.weight : 1)
         var gone: [Unmanaged<CacheEntry>] = []
         lock.lock()
-        tellHits()
+        beginChange()
         if windowShare != self.windowShare {
             self.windowShare = windowShare
             policy.setWindow(share: windowShare)
@@ -104,7 +122,7 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
         let (node, before) = find(entry.identity)
         guard isWanted(before?.takeUnretainedValue()) else {
             counts.outdated &+= 1
-            lock.unlock()
+            endChange()
             return MemoryInsertion(isStored: false, evictedCount: 0)
         }
         var isStored = true
@@ -129,7 +147,7 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
         }
         counts.inserted &+= 1
         counts.evicted &+= Int64(evictedCount)
-        lock.unlock()
+        endChange()
         // Freeing may take microseconds, which the lock must not wait for.
         for old in gone { old.release() }
         return MemoryInsertion(isStored: isStored, evictedCount: evictedCount)
@@ -138,15 +156,15 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
     /// Removes the entry of this key, if `isMeant`.
     func remove(_ hash: Key128, if isMeant: (CacheEntry) -> Bool) -> Bool {
         lock.lock()
-        tellHits()
+        beginChange()
         let (node, found) = find(hash)
         guard let found, found._withUnsafeGuaranteedRef({ isMeant($0) }) else {
-            lock.unlock()
+            endChange()
             return false
         }
         take(node, hash.low)
         counts.purged &+= 1
-        lock.unlock()
+        endChange()
         found.release()
         return true
     }
@@ -155,7 +173,7 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
     func removeAll(where isMeant: (CacheEntry) -> Bool) -> Int {
         var gone: [Unmanaged<CacheEntry>] = []
         lock.lock()
-        tellHits()
+        beginChange()
         for node in policy.usedNodes {
             guard Int(node) < entryCapacity, let entry = entries[Int(node)],
                 entry._withUnsafeGuaranteedRef({ isMeant($0) })
@@ -164,7 +182,7 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
             gone.append(entry)
         }
         counts.purged &+= Int64(gone.count)
-        lock.unlock()
+        endChange()
         for entry in gone { entry.release() }
         return gone.count
     }
@@ -173,7 +191,7 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
     func sweep(at now: MonotonicTime, nodeCount: Int) {
         var gone: [Unmanaged<CacheEntry>] = []
         lock.lock()
-        tellHits()
+        beginChange()
         let used = policy.usedNodes
         for _ in 0..<min(nodeCount, used.count) {
             if !used.contains(sweepPlace) { sweepPlace = used.lowerBound }
@@ -186,15 +204,17 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
             sweepPlace += 1
         }
         counts.expired &+= Int64(gone.count)
-        lock.unlock()
+        endChange()
         for entry in gone { entry.release() }
     }
 
     /// Counters, and what there is now.
     var snapshot: MemoryCounts {
         lock.lock()
-        defer { lock.unlock() }
+        stripes.lockAll()
+        defer { endChange() }
         var counts = counts
+        for number in 0..<stripes.count { counts.hits &+= stripes[number].hits }
         counts.entries = policy.count
         counts.weight = policy.weight
         counts.windowWeight = policy.windowWeight
@@ -228,24 +248,39 @@ final class MemoryShard: @unchecked Sendable {  // `lock` guards all else.
         UInt(bitPattern: Unmanaged.passUnretained(entry).toOpaque())
     }
 
+    /// With the lock: nothing is found until `endChange`, and policy and sketch know of every hit.
+    private func beginChange() {
+        stripes.lockAll()
+        for number in 0..<stripes.count {
+            tellHits(of: stripes[number])
+            stripes[number].forget()
+        }
+    }
+
+    private func endChange() {
+        stripes.unlockAll()
+        lock.unlock()
+    }
+
     /// Tells policy and sketch of the hits that were noted, in their order.
-    private func tellHits() {
-        guard notedCount > 0 else { return }
+    private func tellHits(of stripe: HitStripe) {
+        let (noted, count) = (stripe.noted, stripe.notedCount)
+        guard count > 0 else { return }
         let nodes = policy.nodes
         // Loads that do not depend on each other are under way together.
-        var neighbours: UInt32 = 0
-        for place in 0..<notedCount { neighbours |= nodes[Int(noted[place])].next }
-        for place in 0..<notedCount {
+        var seen: UInt64 = 0
+        for place in 0..<count { seen |= nodes[Int(noted[place])].hash }
+        for place in 0..<count {
             let node = nodes[Int(noted[place])]
-            neighbours |= nodes[Int(node.previous)].next | nodes[Int(node.next)].previous
+            seen |= UInt64(nodes[Int(node.previous)].next | nodes[Int(node.next)].previous)
+            seen |= sketch.word(of: node.hash)
         }
-        guard neighbours != 0 else { return notedCount = 0 }
-        for place in 0..<notedCount {
+        guard seen != 0 else { return }
+        for place in 0..<count {
             let node = noted[place]
             sketch.count(nodes[Int(node)].hash)
             policy.touch(node)
         }
-        notedCount = 0
     }
 
     private func add(_ entry: CacheEntry, _ weight: UInt32) {
