@@ -66,6 +66,12 @@ package struct HistogramSnapshot: Sendable {
         self.sum = sum
     }
 
+    /// Of one observation; zero if there was none.
+    package var meanSeconds: Double {
+        let count = counts.reduce(0, +)
+        return count == 0 ? 0 : sum / Double(count)
+    }
+
     /// Adds what another histogram with the same bounds has seen.
     package mutating func add(_ other: HistogramSnapshot) {
         precondition(bounds == other.bounds)

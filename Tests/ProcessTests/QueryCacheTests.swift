@@ -202,6 +202,14 @@ import Testing
         #expect(status(second).hasPrefix("redis; hit; ttl="), "\(status(second))")
         #expect(second.text == first.text && second.header("ETag") == first.header("ETag"))
         #expect(status(try nodes[1].get(asked)).hasPrefix("memory; hit"))
+        let metrics = try PrometheusText(try nodes[1].get("/metrics").text).families
+        #expect(
+            metrics["millrace_cache_redis_reads_total"]?.samples[
+                #"millrace_cache_redis_reads_total{result="hits"}"#] == 1)
+        // The first question missed memory, the second one did not.
+        try nodes[1].wait(until: "the ratio is sampled") {
+            try nodes[1].get("/metrics").text.contains(#"millrace_cache_hit_ratio{window="60m"}"#)
+        }
         // What only one of them holds is in its own answers alone.
         try store(nodes[1])
         #expect(try nodes[1].get(question + "&max_stale=0").text.contains("[[5001]]"))

@@ -46,6 +46,7 @@ struct CacheSection: ReportSection {
         body.add("refreshes", counters.refreshes.count)
         body.add("refused", counters.refused.count)
         body.add("overdue", counters.overdueFlights.count)
+        body.add("mean_load_seconds", counters.loadTime.snapshot.meanSeconds)
         let now = MonotonicTime.now()
         body.object("hit_ratio") { ratios in
             for minutes in CacheSection.ratioMinutes {
@@ -82,13 +83,11 @@ struct CacheSection: ReportSection {
             "millrace_cache_refreshes_total", "Answers computed anew while the old one served.",
             counters.refreshes.count)
         metrics.counter(
-            "millrace_cache_refused_total", "Answers too large to keep.", counters.refused.count)
+            "millrace_cache_refused_total", "Answers too large, or too cheap, to keep.",
+            counters.refused.count)
         metrics.counter(
             "millrace_cache_evictions_total", "Answers that had to make room.",
             UInt64(clamping: counts.evicted))
-        metrics.counter(
-            "millrace_cache_redis_hits_total", "Misses that Redis answered.",
-            counters.redisHits.count)
         let parts = "millrace_cache_buckets_total"
         metrics.family(
             parts, .counter, "Buckets of time in answers, by whether they were kept or computed.")
@@ -99,5 +98,37 @@ struct CacheSection: ReportSection {
         let load = "millrace_cache_load_duration_seconds"
         metrics.family(load, .histogram, "Time to compute an answer, waiting included.")
         metrics.sample(load, [:], counters.loadTime.snapshot)
+        addRatios(to: &metrics)
+        if let shared = cache.shared { addRedis(shared.counters, to: &metrics) }
+    }
+
+    private func addRatios(to metrics: inout MetricsText) {
+        let now = MonotonicTime.now()
+        let ratios = CacheSection.ratioMinutes.compactMap { minutes in
+            cache.ratios.ratio(minutes: minutes, at: now).map { (minutes, $0) }
+        }
+        guard !ratios.isEmpty else { return }
+        let name = "millrace_cache_hit_ratio"
+        metrics.family(name, .gauge, "Answered from memory of those asked in the last minutes.")
+        for (minutes, ratio) in ratios { metrics.sample(name, ["window": "\(minutes)m"], ratio) }
+    }
+
+    private func addRedis(_ counters: RedisTierCounters, to metrics: inout MetricsText) {
+        metrics.counter(
+            "millrace_cache_redis_hits_total", "Misses that Redis answered.",
+            cache.counters.redisHits.count)
+        let reads = "millrace_cache_redis_reads_total"
+        metrics.family(reads, .counter, "Looks for an answer in Redis, by what came of them.")
+        for (result, counter) in [
+            ("hits", counters.hits), ("misses", counters.misses), ("damaged", counters.damaged),
+            ("skipped", counters.skipped),
+        ] { metrics.sample(reads, ["result": result], counter.count) }
+        let writes = "millrace_cache_redis_writes_total"
+        metrics.family(writes, .counter, "Answers for other nodes, by what came of them.")
+        for (result, counter) in [
+            ("stored", counters.writes), ("outdated", counters.writesOutdated),
+            ("skipped", counters.writesSkipped), ("dropped", counters.writesDropped),
+            ("refused", counters.writesRefused),
+        ] { metrics.sample(writes, ["result": result], counter.count) }
     }
 }

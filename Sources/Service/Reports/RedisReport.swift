@@ -26,8 +26,14 @@ struct RedisReport: Sendable {
             body.add("hits", counters.hits.count)
             body.add("misses", counters.misses.count)
             body.add("skipped", counters.skipped.count)
+            body.add("damaged", counters.damaged.count)
             body.add("writes", counters.writes.count)
+            body.add("writes_outdated", counters.writesOutdated.count)
+            body.add("writes_skipped", counters.writesSkipped.count)
+            body.add("writes_dropped", counters.writesDropped.count)
+            body.add("writes_refused", counters.writesRefused.count)
             body.add("failures", counters.failures.count)
+            body.add("mean_call_seconds", counters.callTime.snapshot.meanSeconds)
         }
         guard let facts = cache.facts else { return }
         body.object("server") { body in
