@@ -137,7 +137,10 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
     /// Looks for the reply that the same request has just had; nil if there is none that still holds.
     private func findRepeated() -> RepeatedReply? {
         guard !loop.repeats.isEmpty, let bytes else { return nil }
-        return loop.repeated(bytes, at: .now())
+        // Reading the clock costs as much as finding the reply. Where all of the header came at once,
+        // its first line was seen a moment ago.
+        let cameAtOnce = request.received >= loop.now
+        return loop.repeated(bytes, at: cameAtOnce ? request.received : .now())
     }
 
     private func send(_ reply: RepeatedReply) -> Bool {

@@ -17,6 +17,8 @@ package struct HeaderList: ~Copyable {
     package var totalBytes: Int { bytes.count + 4 * fields.count }
 
     package mutating func removeAll() {
+        // A request that got a repeated reply has none, and emptying an array costs even then.
+        if fields.isEmpty { return }
         bytes.removeAll()
         fields.removeAll(keepingCapacity: true)
     }
