@@ -14,7 +14,7 @@ final class ServerProcess {
     private static let startLimit = Duration.seconds(20)
     private static let stopLimit = Duration.seconds(60)
 
-    /// Returns once `/healthz` answers.
+    /// Returns once it takes events and answers questions.
     /// - Parameters:
     ///   - dataDirectory: made if it is not there.
     ///   - journalMaxBytes: large, so that a store that falls behind is measured as that and not
@@ -33,7 +33,10 @@ final class ServerProcess {
                 "--data-dir", dataDirectory, "--log-level", "warning",
                 "--journal-max-bytes", journalMaxBytes,
             ] + options, output: outputPath)
-        startup = try ServerProcess.awaitHealth(port, process, outputPath, since: start)
+        startup = try ServerProcess.awaitSuccess(
+            of: "/healthz", port, process, outputPath, since: start)
+        // It listens before its journal and its store are read.
+        _ = try ServerProcess.awaitSuccess(of: "/readyz", port, process, outputPath, since: start)
     }
 
     var residentBytes: Int { process.residentBytes }
@@ -55,17 +58,19 @@ final class ServerProcess {
         }
     }
 
-    private static func awaitHealth(
-        _ port: UInt16, _ process: ChildProcess, _ outputPath: String, since start: MonotonicTime
+    /// - Returns: the time since `start`.
+    private static func awaitSuccess(
+        of target: String, _ port: UInt16, _ process: ChildProcess, _ outputPath: String,
+        since start: MonotonicTime
     ) throws(BenchFailure) -> Duration {
         let deadline = Deadline.after(startLimit)
         while true {
-            if let reply = try? HTTPGet(port: port, target: "/healthz"), reply.status == 200 {
+            if let reply = try? HTTPGet(port: port, target: target), reply.status == 200 {
                 return MonotonicTime.now().since(start)
             }
             guard process.isRunning, !deadline.hasPassed else {
                 let said = FileSystem.text(outputPath).suffix(500)
-                throw BenchFailure("the server does not answer: \(said)")
+                throw BenchFailure("the server does not answer \(target): \(said)")
             }
             sleep(until: .after(.microseconds(200)))
         }
