@@ -27,6 +27,27 @@ static inline int millrace_config_no_memory_statistics(void) {
     return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+// The database file as SQLite has it open. A descriptor of our own would, when it is closed, take away
+// the locks that POSIX keeps for the whole process.
+static inline sqlite3_file *millrace_file(sqlite3 *db) {
+    sqlite3_file *file = 0;
+    int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    return code == SQLITE_OK && file && file->pMethods ? file : 0;
+}
+static inline int millrace_file_read(sqlite3 *db, void *target, int count, long long offset) {
+    sqlite3_file *file = millrace_file(db);
+    return file ? file->pMethods->xRead(file, target, count, offset) : SQLITE_ERROR;
+}
+static inline int millrace_file_write(
+    sqlite3 *db, const void *bytes, int count, long long offset) {
+    sqlite3_file *file = millrace_file(db);
+    return file ? file->pMethods->xWrite(file, bytes, count, offset) : SQLITE_ERROR;
+}
+static inline int millrace_file_sync(sqlite3 *db) {
+    sqlite3_file *file = millrace_file(db);
+    return file ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : SQLITE_ERROR;
+}
+
 // glibc shows memmem only to sources that define _GNU_SOURCE, which a module cannot do for itself.
 extern void *memmem(const void *text, size_t count, const void *pattern, size_t length);
 static inline const void *millrace_find(

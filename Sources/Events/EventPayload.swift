@@ -16,25 +16,36 @@ package struct EventPayload {
     private let bytes: UnsafeRawBufferPointer
     /// Where the next event begins.
     package private(set) var offset = 0
+    /// Events up to `offset`, with those that were erased.
+    package private(set) var passedCount = 0
 
     /// - Parameter bytes: must outlive this and every row it gives.
     package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// The next event, its slices borrowed from the payload; nil at the end. After an error it
-    /// stays where it was.
+    /// stays where it was. Events that were erased are stepped over.
     package mutating func next() throws(CorruptPayload) -> EventRow? {
-        guard offset < bytes.count else { return nil }
-        let total = try eventBytes()
-        let event = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + total])
-        guard let row = EventPayload.read(event) else { throw CorruptPayload(offset: offset) }
-        offset += total
-        return row
+        while offset < bytes.count {
+            let total = try eventBytes()
+            let event = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + total])
+            if event[EventCodec.flagsOffset] == EventCodec.Flags.erased.rawValue {
+                offset += total
+                passedCount += 1
+                continue
+            }
+            guard let row = EventPayload.read(event) else { throw CorruptPayload(offset: offset) }
+            offset += total
+            passedCount += 1
+            return row
+        }
+        return nil
     }
 
     /// Steps over one event without reading it; false at the end.
     package mutating func skip() throws(CorruptPayload) -> Bool {
         guard offset < bytes.count else { return false }
         offset += try eventBytes()
+        passedCount += 1
         return true
     }
 

@@ -36,10 +36,26 @@ extension EventWriter {
         let position = max(store.position, streams.ledger.position(afterStoring: batch))
         try store.write(position: position) { (inserter) throws(StorageError) in
             for entry in batch.refused { inserter.quarantine(entry) }
-            if !batch.isSuspect { try add(batch.payload.span, to: inserter) }
+            if !batch.isSuspect {
+                try add(batch.payload.span, to: inserter, erasing: erasures(since: batch))
+            }
+            try addErased(batch.erased.span, to: inserter)
             try flush(inserter)
         }
         streams.ledger.stored(batch)
+    }
+
+    /// What is erased of a batch that was read before somebody ordered it.
+    private func erasures(since batch: StreamBatch) -> ErasureFilter? {
+        store.erasures.filter(after: batch.erasureEpoch)
+    }
+
+    /// Keeps the identities of events that were erased on their way.
+    private func addErased(
+        _ events: UnsafeRawBufferPointer, to inserter: EventInserter
+    ) throws(StorageError) {
+        var payload = EventPayload(events)
+        while let row = try? payload.next() { try inserter.addErased(row) }
     }
 
     /// Stores each event in a transaction of its own, and sets aside those that cannot be stored.
@@ -52,7 +68,7 @@ extension EventWriter {
                 rebasing: batch.payload.span[start..<events.offset])
             do throws(StorageError) {
                 try store.write(position: nil) { (inserter) throws(StorageError) in
-                    try add(event, to: inserter)
+                    try add(event, to: inserter, erasing: erasures(since: batch))
                     try flush(inserter)
                 }
             } catch {

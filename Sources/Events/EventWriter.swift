@@ -207,7 +207,11 @@ package final class EventWriter: Sendable {
             var batch = StoreBatch()
             let result = try store.write(position: reader.nextSequence - 1) {
                 (inserter) throws(StorageError) in
-                for record in records { try add(record.payload, to: inserter) }
+                for record in records {
+                    try add(
+                        record.payload, to: inserter,
+                        erasing: store.erasures.filter(record: record.sequence))
+                }
                 try flush(inserter)
             }
             batch.end(
@@ -221,8 +225,10 @@ package final class EventWriter: Sendable {
     }
 
     /// Adds events that lie in the journal's form; the bytes must stay valid until `flush`.
+    /// - Parameter filter: those of which only the identity is to be kept.
     func add(
-        _ events: UnsafeRawBufferPointer, to inserter: EventInserter
+        _ events: UnsafeRawBufferPointer, to inserter: EventInserter,
+        erasing filter: ErasureFilter?
     ) throws(StorageError) {
         var payload = EventPayload(events)
         while true {
@@ -233,6 +239,10 @@ package final class EventWriter: Sendable {
                 return
             }
             guard let row else { return }
+            if let filter, filter.matches(row) {
+                try inserter.addErased(row)
+                continue
+            }
             do throws(StorageError) {
                 try inserter.add(row)
             } catch {

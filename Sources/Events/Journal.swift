@@ -18,8 +18,8 @@ package final class Journal: Sendable {
     let directory: JournalDirectory
     let log: Logger
     private let options: JournalOptions
-    private let committer: JournalCommitter
-    private let keeper: JournalKeeper
+    let committer: JournalCommitter
+    let keeper: JournalKeeper
     private let threads: Locked<[Thread]>
 
     /// Opens or creates the journal, brings it back into service (see `JournalRecovery`) and starts

@@ -32,7 +32,7 @@ extension JournalCommitter {
     }
 
     /// Closes the active segment behind its last record.
-    private func leaveActive() -> JournalOutcome? {
+    func leaveActive() -> JournalOutcome? {
         guard var segment = active else { return nil }
         if !segment.isSynced {
             syncInterval()

@@ -23,6 +23,10 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
         var waitingBytes = 0
         var waitingRecords = 0
         var isClosed = false
+        /// Times that somebody wanted the segment that is written to be left, and times that it was.
+        var leavesWanted = 0
+        var leavesDone = 0
+        var isLeaveWanted: Bool { leavesDone < leavesWanted }
     }
 
     /// Four of the largest bodies. Behind a stalled disk more would only be memory: `.full`.
@@ -91,7 +95,7 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
         var group: [Submission] = []
         while true {
             let isOpen = intake.wait(until: min(probeAt, syncAt)) {
-                !$0.waiting.isEmpty || $0.isClosed
+                !$0.waiting.isEmpty || $0.isClosed || $0.isLeaveWanted
             } then: {
                 !$0.isClosed
             }
@@ -105,6 +109,7 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
             let isLast = isOpen == false && group.isEmpty
             commit(&group)
             group.removeAll(keepingCapacity: true)
+            leaveIfWanted()
             lookAtCores()
             if probeAt.hasPassed { probe() }
             if isLast || syncAt.hasPassed { syncInterval() }
@@ -136,6 +141,23 @@ final class JournalCommitter: @unchecked Sendable {  // `run`'s thread alone tou
         waitedBefore = waited
         guard isShort else { return }
         catalog.withLock { $0.coresAreShortUntil = now + JournalCommitter.shortTime }
+    }
+
+    /// Closes the segment that is written to, for what lies in it is to be changed. The next record
+    /// begins another one.
+    private func leaveIfWanted() {
+        guard intake.withLock({ $0.isLeaveWanted }) else { return }
+        _ = leaveActive()
+        intake.change { $0.leavesDone = $0.leavesWanted }
+    }
+
+    /// Has the segment that is written to closed, unless the disk fails. Any thread but `run`'s.
+    func leaveSegment() {
+        let wanted = intake.change { intake -> Int in
+            intake.leavesWanted += 1
+            return intake.leavesWanted
+        }
+        _ = intake.wait(for: { $0.leavesDone >= wanted || $0.isClosed }, then: { _ in })
     }
 
     private func finish() {

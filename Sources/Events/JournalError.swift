@@ -11,6 +11,7 @@ package struct JournalError: Error, CustomStringConvertible, Sendable {
         case unreadable
         /// The operating system refused to write.
         case unwritable
+        case closed
     }
 
     package let code: Code

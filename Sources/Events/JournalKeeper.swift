@@ -9,6 +9,7 @@ final class JournalKeeper: Sendable {
         var isSpareWanted = false
         var isReleased = false
         var isClosed = false
+        var jobs: [@Sendable () -> Void] = []
         /// After a failure nothing is tried before.
         var notBefore = Deadline(MonotonicTime(nanoseconds: 0))
     }
@@ -53,12 +54,16 @@ final class JournalKeeper: Sendable {
     /// Consumers went on: segments may be free.
     func clear() { work.change { $0.isReleased = true } }
 
+    /// Has `job` done between two chores: no segment is cleared away or made ready meanwhile.
+    func perform(_ job: @escaping @Sendable () -> Void) { work.change { $0.jobs.append(job) } }
+
     func close() { work.change { $0.isClosed = true } }
 
     /// Ends when closed; what is half done is finished first.
     func run() {
         while let task = next() {
             guard !task.isClosed else { return }
+            for job in task.jobs { job() }
             do throws(JournalError) {
                 if task.isReleased { try clearReleased() }
                 if task.isSpareWanted { try prepareSpare() }
@@ -80,10 +85,13 @@ final class JournalKeeper: Sendable {
         if !pause.hasPassed {
             _ = work.wait(until: pause, for: { $0.isClosed }, then: { _ in })
         }
-        return work.wait(for: { $0.isSpareWanted || $0.isReleased || $0.isClosed }) { work in
+        return work.wait {
+            $0.isSpareWanted || $0.isReleased || $0.isClosed || !$0.jobs.isEmpty
+        } then: { work in
             defer {
                 work.isSpareWanted = false
                 work.isReleased = false
+                work.jobs = []
             }
             return work
         }

@@ -62,7 +62,7 @@ package struct StartRefusal: Sendable {
             "One process at a time uses a data directory: stop that one, or choose another "
                 + "directory with --data-dir."
         case .unreadable, .unwritable: directory
-        case .invalidOptions: ""
+        case .invalidOptions, .closed: ""
         }
     }
 }

@@ -44,6 +44,7 @@ enum Wiring {
         addQueries(to: container, configuration, reports)
         addCache(to: container, configuration, reports)
         addSQL(to: container, configuration, reports)
+        addErasures(to: container, configuration, reports)
         addLogs(to: container, configuration, reports)
         addOTLP(to: container, configuration, shutdown, reports)
         addReports(to: container, configuration, reports)
@@ -63,6 +64,7 @@ enum Wiring {
             options.readerCount = configuration.readers + sparedReaders
             options.sparedReaders = sparedReaders
             options.syncsCommits = configuration.redisURL != nil
+            options.keepsErasureMatchers = configuration.redisURL != nil
             let rollups = try rollups(parts, configuration)
             options.derived = rollups
             let opened = try EventStore.openSettingAside(

@@ -34,6 +34,37 @@ struct DeadLetterTable {
         }
     }
 
+    /// Looks at up to `limit` rows above `seq` and deletes those that an erasure asks for.
+    func erase(
+        _ judge: SetAsideJudge, after seq: Int64, limit: Int64, _ counters: inout StoreCounters
+    ) throws(SQLiteError) -> SetAsideJudge.Step {
+        let select = try connection.cached(
+            "SELECT seq, time, event FROM dead_letters WHERE seq > ?1 ORDER BY seq LIMIT ?2")
+        select.bind(1, seq)
+        select.bind(2, limit)
+        var step = SetAsideJudge.Step(last: seq)
+        var rows: Int64 = 0
+        var matching: [Int64] = []
+        while try select.step() {
+            rows += 1
+            step.last = select.integer(0)
+            if judge.matches(letter: select.bytes(2), time: select.integer(1)) {
+                matching.append(step.last)
+                counters.deadLetterBytes -= Int64(select.bytes(2).count)
+            }
+        }
+        let delete = try connection.cached("DELETE FROM dead_letters WHERE seq = ?1")
+        defer { delete.reset() }
+        for seq in matching {
+            delete.bind(1, seq)
+            try delete.run()
+        }
+        counters.deadLetterRows -= Int64(matching.count)
+        step.deleted = Int64(matching.count)
+        step.isDone = rows < limit
+        return step
+    }
+
     /// Deletes the oldest until `limits` hold.
     func trim(to limits: DeadLetterLimits, _ counters: inout StoreCounters) throws(SQLiteError) {
         while counters.deadLetterRows > limits.rows || counters.deadLetterBytes > limits.bytes {

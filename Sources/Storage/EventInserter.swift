@@ -27,6 +27,8 @@ package final class EventInserter {
     package private(set) var inserted = 0
     /// Events that were already there: of this transaction so far.
     package private(set) var duplicates = 0
+    /// Events that were erased before they were stored: of this transaction so far.
+    package private(set) var erased = 0
     var refused: [QuarantineEntry] = []
     private var lastSeq: Int64 = 0
 
@@ -100,6 +102,43 @@ package final class EventInserter {
         if pending.count == EventInserter.rowsAtOnce { try insertPending() }
     }
 
+    /// Takes one event that is to be erased: of it only the identity is kept, so that it does not
+    /// come again. One that is there already is left to the erasure that has begun.
+    package func addErased(_ row: EventRow) throws(StorageError) {
+        let (key, isGenerated) =
+            switch row.identity {
+            case .generated(let uuid): (uuid, true)
+            case .client(let id): (hash(source: row.source, id: id), false)
+            }
+        let fingerprint = identities.fingerprint(key, isGenerated: isGenerated)
+        try insertPending()
+        if try identities.has(key, isGenerated: isGenerated, fingerprint) { return }
+        lastSeq += 1
+        try attempt("event") { () throws(SQLiteError) in
+            try ErasedIdentities(connection: connection, secret: secret).insert(
+                seq: lastSeq, key: key, isGenerated: isGenerated, identity: hash(of: row))
+        }
+        identities.index.insert(fingerprint, seq: lastSeq)
+        erased += 1
+    }
+
+    /// Whether the event with this id has been erased.
+    func isErased(source: String, id: String) throws(SQLiteError) -> Bool {
+        let (source, id) = (Bytes(source), Bytes(id))
+        defer { withExtendedLifetime((source, id)) {} }
+        if try identities.isErased(hash(source: source.span, id: id.span), isGenerated: false) {
+            return true
+        }
+        guard let uuid = Key128(uuid: id.span) else { return false }
+        return try identities.isErased(uuid, isGenerated: true)
+    }
+
+    /// Names may have been taken away.
+    func forgetNames() {
+        types.forget()
+        sources.forget()
+    }
+
     /// Stores what `add` took.
     /// - Returns: the rows that cannot be stored, of all that were added in this transaction.
     package func flush() throws(StorageError) -> [RejectedRow] {
@@ -123,12 +162,12 @@ package final class EventInserter {
         switch row.identity {
         case .generated(let uuid): (key, isGenerated) = (uuid, true)
         case .client(let id):
-            if try isReturned(id, source: source) { return nil }
+            if try isReturned(id, row.source, source: source) { return nil }
             (key, isGenerated) = (hash(source: row.source, id: id), false)
         }
         let fingerprint = identities.fingerprint(key, isGenerated: isGenerated)
         try insertPending(ifAnyHas: fingerprint)
-        if try identities.has(key, fingerprint) { return nil }
+        if try identities.has(key, isGenerated: isGenerated, fingerprint) { return nil }
         return PendingRow(
             row: row, key: key, fingerprint: fingerprint, type: type, source: source)
     }
@@ -207,6 +246,7 @@ package final class EventInserter {
         self.lastSeq = lastSeq
         inserted = 0
         duplicates = 0
+        erased = 0
         removePending()
         rejected.removeAll()
         refused.removeAll()
@@ -219,6 +259,7 @@ package final class EventInserter {
         try tally.write(connection)
         counters.lastSeq = lastSeq
         counters.rows += Int64(inserted)
+        counters.erasedIdentities += Int64(erased)
     }
 
     func commit() {
@@ -241,11 +282,12 @@ package final class EventInserter {
     /// Whether a client gives an event back under the id that it was given here. A UUID of version 7
     /// may also be a client's own, so only one that is there with the same source is the same.
     private func isReturned(
-        _ id: UnsafeRawBufferPointer, source: Int64
+        _ id: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer, source: Int64
     ) throws(StorageError) -> Bool {
         guard let uuid = Key128(uuidV7: id) else { return false }
         try insertPending(ifAnyHas: identities.fingerprint(uuid, isGenerated: true))
-        return try identities.hasGenerated(uuid, source: source)
+        return try identities.hasGenerated(
+            uuid, source: source, identity: identityHash(source: name, generated: uuid))
     }
 
     /// - Parameter index: the row's place in the statement.

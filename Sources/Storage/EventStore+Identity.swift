@@ -26,7 +26,8 @@ extension EventStore {
                 try IdentityLookup.firstSeq(writer.connection)
             }
             identities.index.maintain(
-                rows: writer.counters.rows, firstSeq: firstSeq ?? writer.counters.lastSeq + 1,
+                rows: writer.counters.rows + writer.counters.erasedIdentities,
+                firstSeq: firstSeq ?? writer.counters.lastSeq + 1,
                 now: moment.now)
         } catch {
             writer.note(error)

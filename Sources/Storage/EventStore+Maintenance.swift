@@ -19,6 +19,9 @@ extension EventStore {
         StoreChore("sinks") { (store, moment) throws(StorageError) in
             try store.attendToSinks(try store.writer(), moment)
         },
+        StoreChore("erasures") { (store, moment) throws(StorageError) in
+            try store.attendToErasures(try store.writer(), moment)
+        },
         StoreChore("checkpoints") { (store, moment) throws(StorageError) in
             try store.checkpointIfDue(try store.writer(), moment)
         },
@@ -42,7 +45,8 @@ extension EventStore {
 
     /// Somebody waits for a chore: an idle writer should not rest. Any thread.
     package var hasUrgentChore: Bool {
-        !quarantine.isEmpty || sinks.isUrgent
+        !quarantine.isEmpty || sinks.isUrgent || !erasureInbox.isEmpty
+            || erasures.nextOfStore != nil
             || published.withLock { !$0.areSetHashesKnown || $0.hasIdentityWork }
             || chores.withLock { $0 }.contains { $0.isUrgent() }
     }
@@ -82,16 +86,17 @@ extension EventStore {
 
     @discardableResult
     func checkpoint(
-        _ writer: StoreWriter, _ mode: Connection.CheckpointMode, now: MonotonicTime?
+        _ writer: StoreWriter, _ mode: Connection.CheckpointMode, now: MonotonicTime?,
+        waitMilliseconds: Int32 = 0
     ) throws(StorageError) -> Bool {
         guard !writer.isSyncFailed else {
             throw StorageError(.syncFailed, "\(path): an earlier fsync failed; reopen the store")
         }
         if let now { writer.lastCheckpoint = now }
         do {
+            let wait = isLogTooLong(writer) ? EventStore.readerWaitMilliseconds : 0
             let result = try writer.connection.checkpoint(
-                mode, waitMilliseconds: isLogTooLong(writer) ? EventStore.readerWaitMilliseconds : 0
-            )
+                mode, waitMilliseconds: max(wait, waitMilliseconds))
             writer.checkpointedFrames = max(result.logFrames, 0)
             guard result.isComplete else { return false }
             writer.durablePosition = writer.counters.position

@@ -33,11 +33,21 @@ extension EventStore {
         guard !entries.isEmpty else { return }
         let table = QuarantineTable(connection: writer.connection)
         do {
-            for entry in entries { try table.insert(entry, &counters) }
+            for entry in entries where !isErased(entry) { try table.insert(entry, &counters) }
             try table.trim(to: options.quarantine, &counters)
         } catch {
             throw StorageError(error, path)
         }
+    }
+
+    /// Whether an erasure that has begun since asks for what is about to be set aside.
+    private func isErased(_ entry: QuarantineEntry) -> Bool {
+        guard let filter = erasures.filter(receivedAt: entry.received) else { return false }
+        return SetAsideJudge(filter).matches(refused: entry.raw.span, received: entry.received)
+    }
+
+    private func isErased(_ change: QuarantineInbox.Change) -> Bool {
+        if case .add(let entry) = change { isErased(entry) } else { false }
     }
 
     /// Carries out what other threads asked for. What fails stays in the inbox for the next time.
@@ -45,7 +55,9 @@ extension EventStore {
         let table = QuarantineTable(connection: writer.connection)
         try quarantine.inbox.drain(writer) { (changes, counters) throws(StorageError) in
             try attempt(path) { () throws(SQLiteError) in
-                for change in changes { try table.apply(change, &counters) }
+                for change in changes where !isErased(change) {
+                    try table.apply(change, &counters)
+                }
                 try table.trim(to: options.quarantine, &counters)
             }
         }

@@ -133,7 +133,9 @@ extension EventStore {
                 for change in changes {
                     switch change {
                     case .settle(let letters, let sink, let position):
-                        for letter in letters { try table.insert(letter, &counters) }
+                        for letter in letters where try !isErased(letter, writer) {
+                            try table.insert(letter, &counters)
+                        }
                         if let position { positions[sink] = position }
                     case .replayed(let seqs, let time):
                         try table.markReplayed(seqs, at: time)
@@ -143,6 +145,17 @@ extension EventStore {
                 for (sink, position) in positions { try table.setPosition(position, of: sink) }
             }
         }
+    }
+
+    /// Whether the event of a dead letter was erased while a sink still tried to deliver it.
+    private func isErased(
+        _ letter: DeadLetterEntry, _ writer: StoreWriter
+    ) throws(SQLiteError) -> Bool {
+        guard let filter = erasures.filterOfAll,
+            SetAsideJudge(filter).matches(letter: letter.event.span, time: letter.time),
+            let (source, id) = SetAsideJudge.identity(ofLetter: letter.event.span)
+        else { return false }
+        return try writer.inserter.isErased(source: source, id: id)
     }
 
     private func isSinkWriteDue(_ writer: StoreWriter, _ moment: ChoreMoment) -> Bool {

@@ -29,6 +29,10 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     package let quarantine = QuarantineInbox()
     /// Dead letters and positions of sinks, handed over by any thread.
     package let sinks = SinkInbox()
+    /// Erasures that are known, and what has become of them.
+    package let erasures: ErasureBook
+    /// Orders of erasures, handed over by any thread: 64 KiB are 64 of them.
+    let erasureInbox = StoreInbox<ErasureOrder>(roomLimits: [64 << 10])
     /// How far commits have come, for threads that wait: `ack=stored`, tails.
     package let committed: Monitor<CommitPoint>
 
@@ -63,7 +67,12 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
         durableObservers = Locked([
             { [quarantine] in quarantine.inbox.becomeDurable() },
             { [sinks] in sinks.inbox.becomeDurable() },
+            { [erasureInbox] in erasureInbox.becomeDurable() },
         ])
+        erasures = ErasureBook(
+            try attempt(path) { () throws(SQLiteError) in
+                try ErasureTable(connection: writer.connection).all()
+            })
         identity = try attempt(path) { () throws(SQLiteError) in
             try StoreIdentity.read(writer.connection)
         }
@@ -196,6 +205,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             status.quarantineTrimmed = counters.quarantineTrimmed
             status.deadLetters = counters.deadLetterRows
             status.deadLettersTrimmed = counters.deadLetterTrimmed
+            status.erasedIdentities = counters.erasedIdentities
             status.areSetHashesKnown = counters.areSetHashesKnown
             status.isReadyToWrite = writer.identities.isReady
             status.hasIdentityWork =

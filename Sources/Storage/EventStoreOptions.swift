@@ -22,6 +22,9 @@ package struct EventStoreOptions: Sendable {
     package var logLimitBytes = 96 << 20
     package var quarantine = QuarantineLimits()
     package var deadLetters = DeadLetterLimits()
+    /// Matchers of erasures that have finished are kept, since what they erase may still come from
+    /// other nodes.
+    package var keepsErasureMatchers = false
     package var schema = Schema.current
     /// What is kept of events beside them; nil for nothing.
     package var derived: (any DerivedRows)?

@@ -59,7 +59,8 @@ final class NameDictionary {
         if hasNewNames { forget() }
     }
 
-    private func forget() {
+    /// Asks the table again for every name.
+    func forget() {
         slots = NameDictionary.empty(256)
         count = 0
         lastID = 0

@@ -58,6 +58,30 @@ struct QuarantineTable {
         }
     }
 
+    /// Looks at up to `limit` rows above `seq` and deletes those that an erasure asks for.
+    func erase(
+        _ judge: SetAsideJudge, after seq: Int64, limit: Int64, _ counters: inout StoreCounters
+    ) throws(SQLiteError) -> SetAsideJudge.Step {
+        let select = try connection.cached(
+            "SELECT seq, received, raw FROM quarantine WHERE seq > ?1 ORDER BY seq LIMIT ?2")
+        select.bind(1, seq)
+        select.bind(2, limit)
+        var step = SetAsideJudge.Step(last: seq)
+        var rows: Int64 = 0
+        var matching: [Int64] = []
+        while try select.step() {
+            rows += 1
+            step.last = select.integer(0)
+            if judge.matches(refused: select.bytes(2), received: select.integer(1)) {
+                matching.append(step.last)
+            }
+        }
+        for seq in matching { try delete(seq, &counters) }
+        step.deleted = Int64(matching.count)
+        step.isDone = rows < limit
+        return step
+    }
+
     private func delete(_ seq: Int64, _ counters: inout StoreCounters) throws(SQLiteError) {
         let delete = try connection.cached(
             "DELETE FROM quarantine WHERE seq = ?1 RETURNING length(raw)")

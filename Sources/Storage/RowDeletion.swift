@@ -26,10 +26,13 @@ struct RowDeletion {
     var columns: String { reader.columns }
 
     /// Takes the row on which `select`, which has `columns`, stands.
-    mutating func add(_ select: Statement) throws(SQLiteError) {
+    /// - Returns: the row, its bytes valid until the next step.
+    @discardableResult
+    mutating func add(_ select: Statement) throws(SQLiteError) -> TalliedRow {
         let row = try reader.row(select)
         seqs.append(row.seq)
         tally.deleted(row, isHashed: counters.isSetHashed(row.seq))
+        return row
     }
 
     /// Deletes what was added.

@@ -12,7 +12,7 @@ package struct Schema: Sendable {
     package init(steps: [String]) { self.steps = steps }
 
     package static let current = Schema(steps: [
-        version1, version2, version3, version4, version5, version6, generationDays,
+        version1, version2, version3, version4, version5, version6, generationDays, erasures,
     ])
 
     package var version: Int { steps.count }
@@ -191,5 +191,29 @@ package struct Schema: Sendable {
                 (sum(set_hash >> 32) + (sum(set_hash & 4294967295) >> 32) << 32)
                     | (sum(set_hash & 4294967295) & 4294967295)
             FROM generations WHERE minute > -9223372036854775808 GROUP BY 1, 2;
+        """
+
+    /// Erasures (`Erasure`), and the identities of what they erased (`ErasedIdentities`).
+    package static let erasures = """
+        CREATE TABLE erasures(
+            id TEXT PRIMARY KEY,
+            requested INTEGER NOT NULL,
+            node TEXT NOT NULL,
+            conditions TEXT NOT NULL,
+            matcher BLOB,
+            barrier INTEGER NOT NULL,
+            through INTEGER NOT NULL,
+            examined INTEGER NOT NULL,
+            stage INTEGER NOT NULL,
+            events INTEGER NOT NULL,
+            quarantined INTEGER NOT NULL,
+            dead_letters INTEGER NOT NULL,
+            finished INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE erased_identities(
+            seq INTEGER PRIMARY KEY,
+            key BLOB NOT NULL,
+            identity INTEGER
+        ) STRICT;
         """
 }

@@ -22,6 +22,9 @@ struct StoreCounters: Equatable {
     /// Refused events that went from quarantine to make room, ever.
     var quarantineTrimmed: Int64 = 0
 
+    /// Erased events whose identities are known.
+    var erasedIdentities: Int64 = 0
+
     var deadLetterRows: Int64 = 0
     /// Bytes of the events among the dead letters.
     var deadLetterBytes: Int64 = 0
@@ -37,7 +40,7 @@ struct StoreCounters: Equatable {
         ("set_hash_end", \.setHashEnd), ("quarantine_count", \.quarantineRows),
         ("quarantine_bytes", \.quarantineBytes), ("quarantine_trimmed", \.quarantineTrimmed),
         ("dead_letter_count", \.deadLetterRows), ("dead_letter_bytes", \.deadLetterBytes),
-        ("dead_letter_trimmed", \.deadLetterTrimmed),
+        ("dead_letter_trimmed", \.deadLetterTrimmed), ("erased_count", \.erasedIdentities),
     ]
 
     var areSetHashesKnown: Bool { setHashFilled >= setHashEnd }

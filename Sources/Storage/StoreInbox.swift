@@ -149,15 +149,18 @@ package final class StoreInbox<Change: Sendable>: Sendable {
     // MARK: The writer's thread
 
     /// Carries out all that waits, in one transaction. What fails waits for the next time.
+    /// - Parameter committed: called after the commit, before anybody is told of it.
     func drain(
         _ writer: StoreWriter,
-        _ apply: ([Change], inout StoreCounters) throws(StorageError) -> Void
+        _ apply: ([Change], inout StoreCounters) throws(StorageError) -> Void,
+        committed: () -> Void = {}
     ) throws(StorageError) {
         let waiting = state.withLock { $0.waiting }
         guard !waiting.isEmpty else { return }
         try writer.transact { (counters) throws(StorageError) in
             try apply(waiting.map(\.change), &counters)
         }
+        committed()
         forget(waiting)
     }
 

@@ -17,6 +17,8 @@ package struct StoreStatus: Sendable, Equatable {
     package var deadLetters: Int64 = 0
     /// Dead letters that went to make room, ever.
     package var deadLettersTrimmed: Int64 = 0
+    /// Events of which nothing but the identity is left, see `Erasure`.
+    package var erasedIdentities: Int64 = 0
     /// Generations have set hashes; false while a store of an earlier version is being read.
     package var areSetHashesKnown = false
     /// Every identity is known, so that events can be stored; see `EventStore.isReadyToWrite`.

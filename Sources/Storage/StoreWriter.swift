@@ -25,6 +25,10 @@ final class StoreWriter {
     private let derived: (any DerivedRows)?
     /// Rows of rollups that nobody uses may be there.
     var hasDroppedRollups = true
+    /// While an erasure looks which names are still in use.
+    var namesInUse: NamesInUse?
+    /// At the end of an erasure: pages up to it hold nothing beside what the database says.
+    var overwrittenPages = 0
 
     /// Opens or creates the database, brings it to the schema's version, and moves what a crash
     /// left in the write-ahead log into the file. SQLite checks the sums of the log while it reads
@@ -147,6 +151,9 @@ final class StoreWriter {
             // checkpoint has synced it, see `EventStore.durablePosition`.
             try connection.execute("PRAGMA synchronous = \(syncsCommits ? "FULL" : "NORMAL")")
             try connection.execute("PRAGMA temp_store = MEMORY")
+            // What is deleted is overwritten. Debian's library does so by itself, and so did the
+            // stores that it made.
+            try connection.execute("PRAGMA secure_delete = ON")
         }
     }
 

@@ -6,7 +6,7 @@ import TestSupport
 @testable import Query
 
 /// A store with rollups and what happens to it: events that are late, sent twice, out of order,
-/// deleted by age; transactions that fail; declarations that change.
+/// deleted by age, erased; transactions that fail; declarations that change.
 final class RollupHistory {
     private(set) var store: EventStore
     private(set) var rollups: [Rollup]
@@ -18,6 +18,7 @@ final class RollupHistory {
     private(set) var lateCount = 0
     private(set) var sentTwiceCount = 0
     private var newest = Int64.min
+    private var nextErasure = 0
     private var clock = MonotonicTime.now()
 
     init(_ rollups: [Rollup], start: Int64) throws {
@@ -71,6 +72,26 @@ final class RollupHistory {
     func settle() throws {
         repeat { try maintain() } while store.hasUrgentChore
         for _ in 0..<50 { try maintain() }
+    }
+
+    /// Events go for good.
+    /// - Parameter isWhole: false leaves the erasure somewhere in the middle.
+    func erase(_ filter: EventFilter, isWhole: Bool) throws {
+        nextErasure += 1
+        let id = "erasure \(nextErasure)"
+        let erasure = Erasure(
+            id: id, requested: 0, node: "n", conditions: "subject",
+            matcher: ErasureMatcher(filter))
+        guard store.erase(erasure, barrier: { 0 }) != nil else { throw TestError("no room") }
+        repeat {
+            try maintain(isIdle: false)
+            if store.erasures.erasure(id)?.stage == .copies {
+                store.erasures.copiesAreGone(of: id)
+            }
+        } while isWhole && store.erasures.erasure(id)?.stage != .finished
+        guard isWhole else { return }
+        let left = try store.count(filter, deadline: .after(.seconds(60) * slowness))
+        if left != 0 { throw TestError("\(left) events are still there") }
     }
 
     func retain(after cutoff: Int64) throws {

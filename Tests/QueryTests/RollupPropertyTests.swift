@@ -127,7 +127,15 @@ import Testing
     private func happen(
         _ history: RollupHistory, _ start: Int64, _ random: inout SeededGenerator
     ) throws {
-        switch Int.random(in: 0..<14, using: &random) {
+        switch Int.random(in: 0..<16, using: &random) {
+        case 14, 15:
+            var filter = EventFilter(
+                types: random.some(["a", "b", "c"], 2), subjects: random.some(["ann", "bob"], 1))
+            if random.chance(50) {
+                filter.from = start + Int64.random(in: 0..<2 * 86_400_000, using: &random)
+            }
+            if filter == EventFilter() { filter.sources = ["/x"] }
+            try history.erase(filter, isWhole: random.chance(70))
         case 0:
             try history.retain(
                 after: start + Int64.random(in: 0..<2 * 86_400_000, using: &random))

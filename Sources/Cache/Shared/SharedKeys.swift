@@ -6,6 +6,8 @@ struct SharedKeys: Sendable {
     static let prefix = "millrace:cache:1:"
     /// Entries about purges, for the other nodes to read.
     static let purges = prefix + "purges"
+    /// Answers.
+    static let values = prefix + "v:"
     /// How many purges there were. Begins with the time, so that one that was lost and began anew
     /// is larger than before.
     static let count = prefix + "purge-count"
@@ -25,7 +27,7 @@ struct SharedKeys: Sendable {
 
     init(key: UnsafeRawBufferPointer, tags: [UInt64]) {
         let digits = SharedKeys.digits(key)
-        value = SharedKeys.prefix + "v:" + digits
+        value = SharedKeys.values + digits
         lease = SharedKeys.prefix + "l:" + digits
         fences = ["all", "k:" + digits] + tags.map(SharedKeys.fence)
     }

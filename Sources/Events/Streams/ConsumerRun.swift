@@ -15,6 +15,8 @@ final class ConsumerRun {
     /// For sending contents. It doubles only where the time was over for a single entry, of which no
     /// smaller part can be asked for.
     var answerLimit = AnswerLimit(ConsumerRun.answerLimit)
+    /// Redis had another count of erasures, with the last read, than when they were learnt.
+    var hasUnknownErasures = false
     /// Stored, and not yet known to be acknowledged: an answer that was lost is asked for again.
     var unacknowledged: [StreamBatch] = []
     /// The last entry that the group was given, by partition.
@@ -57,7 +59,8 @@ final class ConsumerRun {
     init(_ consumer: StreamConsumer) {
         self.consumer = consumer
         decoder = StreamEntryDecoder(
-            consumer.keys, masking: consumer.options.masking, unreadable: consumer.unreadable)
+            consumer.keys, consumer.exchange, masking: consumer.options.masking,
+            unreadable: consumer.unreadable)
         nextClaim = .now() + ConsumerRun.claimInterval
         late = LateEntries(partitions: consumer.keys.count)
         delivered = Array(repeating: .zero, count: consumer.keys.count)
@@ -71,6 +74,7 @@ final class ConsumerRun {
                     || isBlind && consumer.continuity.isTrusted || late.isDue(at: .now())
                 {
                     era = consumer.ledger.era
+                    try learnErasures()
                     try recover()
                     mustRecover = false
                 }
@@ -104,6 +108,13 @@ final class ConsumerRun {
         let batch = consumer.queue.take()
         let (entryCount, cuts, time) = try send(hasRoom: hasRoom, into: batch)
         succeeded()
+        if hasUnknownErasures {
+            // What was read is pending, and is read again once it is known what is to be erased.
+            consumer.queue.giveBack(batch)
+            giveBackAcknowledged()
+            mustRecover = true
+            return
+        }
         let taken = batch.entryCount
         if taken < entryCount { mustRecover = true }
         adaptReadCount(

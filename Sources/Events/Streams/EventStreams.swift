@@ -14,6 +14,7 @@ struct StreamParts {
     let ledger: StreamLedger
     let queue: StreamQueue
     let continuity: StreamContinuity
+    let exchange: ErasureExchange
     let log: Logger
 }
 
@@ -37,6 +38,8 @@ package final class EventStreams: Sendable {
     package let watch: StreamWatch
     let queue: StreamQueue
     let ledger: StreamLedger
+    let keys: StreamKeys
+    let exchange: ErasureExchange
     private let journal: Journal
     private let journalMaxBytes: Int
     private let log: Logger
@@ -65,10 +68,11 @@ package final class EventStreams: Sendable {
             ledger: StreamLedger(
                 partitions: options.partitions, settled: status.position,
                 directTarget: journal.committedSequence),
-            queue: StreamQueue(partitions: options.partitions),
+            queue: StreamQueue(partitions: options.partitions, erasures: store.erasures),
             continuity: StreamContinuity(
                 partitions: options.partitions, note: note,
-                connectionsMade: { redis.connectionsMade }), log: log)
+                connectionsMade: { redis.connectionsMade }),
+            exchange: ErasureExchange(node: options.node, book: store.erasures), log: log)
         self.redis = redis
         self.options = options
         self.journal = journal
@@ -76,6 +80,8 @@ package final class EventStreams: Sendable {
         self.log = log
         queue = parts.queue
         ledger = parts.ledger
+        keys = parts.keys
+        exchange = parts.exchange
         forwarder = StreamForwarder(
             parts, note: note, directory: directory, marks: marks,
             holdLimitBytes: journalMaxBytes / 2)

@@ -74,6 +74,7 @@ final class ForwarderRun {
         while !shouldEnd {
             do throws(ForwarderError) {
                 let hasLooked = try verify()
+                try announceErasures()
                 let isBusy = note.gaps.isEmpty ? try sendRecords() : try sendGap()
                 // Where nothing was asked of Redis, nothing is known of it.
                 if isBusy || hasLooked { succeeded() }
@@ -120,6 +121,9 @@ final class ForwarderRun {
 
     /// - Returns: false if there is nothing.
     private func encodeRecords() throws(ForwarderError) -> Bool {
+        // What was taken before an erasure began goes first, and nothing else until that is announced.
+        let barrier = forwarder.exchange.barrier
+        guard barrier.map({ $0 > note.position }) ?? true else { return false }
         begin(taken, behind: note.position)
         isSendingGap = false
         if encodedEntries == entries.count {
@@ -127,6 +131,12 @@ final class ForwarderRun {
         }
         loop: while encodedEntries < entries.count {
             let entry = entries[encodedEntries]
+            if let barrier, entry.sequence > barrier {
+                guard records.isEmpty else { break loop }
+                // What is missing before it was stepped over.
+                note.position = max(note.position, barrier)
+                return false
+            }
             switch encoder.add(entry.payload, sequence: entry.sequence, from: &part) {
             case .full: break loop
             case .corrupt: guard try setAside(entry) else { break loop }
@@ -228,6 +238,21 @@ final class ForwarderRun {
         }
         advanced()
         return true
+    }
+
+    /// Tells the other nodes that all was sent that this one had taken before an erasure began.
+    private func announceErasures() throws(ForwarderError) {
+        let exchange = forwarder.exchange
+        guard note.gaps.isEmpty, exchange.mustAnnounce(sent: note.position) else { return }
+        do throws(RedisError) {
+            try forwarder.redis.call(.streams, within: sendLimit) { session throws(RedisError) in
+                let look = try StreamContinuity.Look.take(
+                    forwarder.keys, node: forwarder.options.node, session)
+                try exchange.announce(sent: note.position, ends: look.lastIDs, session)
+            }
+        } catch {
+            throw .redis(error)
+        }
     }
 
     // MARK: After sending

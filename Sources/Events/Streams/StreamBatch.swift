@@ -7,6 +7,10 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
     /// The events, in the journal's form.
     var payload = ByteBuffer(capacity: 256 << 10)
     private(set) var eventCount = 0
+    /// Events of which only the identities are kept, in the journal's form.
+    private(set) var erased = ByteBuffer(capacity: 16)
+    /// `ErasureBook.epoch` before it was read.
+    var erasureEpoch: UInt64 = 0
     /// What has to be acknowledged once this is stored, by partition.
     private(set) var entries: [[StreamEntryID]]
     /// By partition: everything up to here that the group has given this consumer is stored once
@@ -45,6 +49,9 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
         payload.removeAll()
         payload.shrink(above: StreamBatch.keptBytes)
         eventCount = 0
+        erased.removeAll()
+        erased.shrink(above: StreamBatch.keptBytes)
+        erasureEpoch = 0
         for index in entries.indices {
             entries[index].removeAll(keepingCapacity: true)
             reach[index] = .zero
@@ -59,6 +66,13 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
     func append(_ event: EventRow) {
         payload.append(event: event)
         eventCount += 1
+    }
+
+    /// Appends an event of which nothing but the identity is kept.
+    func append(erased event: EventRow) {
+        var left = event
+        (left.subject, left.data, left.extensions) = (nil, nil, nil)
+        erased.append(event: left)
     }
 
     /// Appends events that are in the journal's form already.

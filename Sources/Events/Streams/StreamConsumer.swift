@@ -27,6 +27,8 @@ package final class StreamConsumer: Sendable {
     let ledger: StreamLedger
     let queue: StreamQueue
     let continuity: StreamContinuity
+    let exchange: ErasureExchange
+    let store: EventStore
     /// The store was not empty at the start: where the group is missing, Redis may have lost it.
     let hasStoredBefore: Bool
     let pulse = StreamPulse()
@@ -49,6 +51,8 @@ package final class StreamConsumer: Sendable {
         ledger = parts.ledger
         queue = parts.queue
         continuity = parts.continuity
+        exchange = parts.exchange
+        store = parts.store
         hasStoredBefore = parts.store.status.lastSeq > 0
         log = parts.log
     }

@@ -94,16 +94,16 @@ struct StreamEncoder: ~Copyable {
         _ payload: UnsafeRawBufferPointer, sequence: UInt64, from part: inout RecordPart
     ) -> Stop {
         command.setOrigin(sequence: sequence)
-        let start = part.offset
-        var events = EventPayload(UnsafeRawBufferPointer(rebasing: payload[start...]))
+        let start = part
+        var events = EventPayload(UnsafeRawBufferPointer(rebasing: payload[start.offset...]))
         while !isFull {
             let event: EventRow?
             do throws(CorruptPayload) { event = try events.next() } catch { return .corrupt }
             guard let event else { return .end }
-            let partition = partitioner.partition(event, sequence: sequence, index: part.count)
-            add(event, partition, at: EventPlace(sequence: sequence, count: part.count))
-            part.count += 1
-            part.offset = start + events.offset
+            let index = start.count + events.passedCount - 1
+            part = RecordPart(offset: start.offset + events.offset, count: index + 1)
+            let partition = partitioner.partition(event, sequence: sequence, index: index)
+            add(event, partition, at: EventPlace(sequence: sequence, count: index))
         }
         return part.offset < payload.count ? .full : .end
     }

@@ -11,14 +11,19 @@ final class StreamEntryDecoder {
     private var reader = EventReader(maxDepth: StreamEntryDecoder.maxDepth)
     private var frame = StreamFrame()
     private let keys: StreamKeys
+    private let exchange: ErasureExchange
     /// Entries that hold no event, and those given up.
     private let unreadable: Counter
     private let masking: EventMasking
     /// Data that has been masked.
     private var masked = ByteBuffer(capacity: 16)
 
-    init(_ keys: StreamKeys, masking: EventMasking, unreadable: Counter) {
+    init(
+        _ keys: StreamKeys, _ exchange: ErasureExchange, masking: EventMasking,
+        unreadable: Counter
+    ) {
         self.keys = keys
+        self.exchange = exchange
         self.masking = masking
         self.unreadable = unreadable
     }
@@ -28,18 +33,25 @@ final class StreamEntryDecoder {
         _ found: StreamEntryFields, of entry: StreamEntryID, _ partition: Int,
         into batch: StreamBatch
     ) {
+        let filter = exchange.filter(origin: found.origin, partition: partition, entry)
         if let event = found.event {
             do throws(EventFault) {
                 let row = try reader.readEntry(
                     event, hasGeneratedID: StreamOrigin.hasGeneratedID(found.origin),
                     now: Int64(clamping: entry.milliseconds))
-                batch.append(masking.masked(row, in: &masked))
+                if let filter, filter.matches(row) {
+                    batch.append(erased: row)
+                } else {
+                    batch.append(masking.masked(row, in: &masked))
+                }
             } catch {
                 setAside(entry, of: partition, event, error.code, error.detail, into: batch)
             }
         } else if let compressed = found.frame {
             let fault = frame.unpack(compressed, by: reader) { row, bytes in
-                if masking.masksData {
+                if let filter, filter.matches(row) {
+                    batch.append(erased: row)
+                } else if masking.masksData {
                     batch.append(masking.masked(row, in: &masked))
                 } else {
                     batch.append(payload: bytes, count: 1)

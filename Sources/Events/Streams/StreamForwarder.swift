@@ -38,6 +38,7 @@ package final class StreamForwarder: Sendable {
     let ledger: StreamLedger
     let queue: StreamQueue
     let continuity: StreamContinuity
+    let exchange: ErasureExchange
     let pulse = StreamPulse()
     let log: Logger
     let directory: JournalDirectory
@@ -65,6 +66,7 @@ package final class StreamForwarder: Sendable {
         ledger = parts.ledger
         queue = parts.queue
         continuity = parts.continuity
+        exchange = parts.exchange
         log = parts.log
         self.directory = directory
         self.marks = marks

@@ -1,4 +1,5 @@
 import Primitives
+import Storage
 
 /// Batches between the consumer, which reads them, and the writer, which stores them.
 ///
@@ -29,14 +30,21 @@ final class StreamQueue: Sendable {
 
     private let state = Monitor(State())
     private let partitions: Int
+    private let erasures: ErasureBook
 
-    init(partitions: Int) { self.partitions = partitions }
+    init(partitions: Int, erasures: ErasureBook) {
+        self.partitions = partitions
+        self.erasures = erasures
+    }
 
     // MARK: The consumer's side
 
     /// An empty batch to fill.
     func take() -> StreamBatch {
-        state.withLock { $0.free.popLast() } ?? StreamBatch(partitions: partitions)
+        let batch = state.withLock { $0.free.popLast() } ?? StreamBatch(partitions: partitions)
+        // Before anything is read into it.
+        batch.erasureEpoch = erasures.epoch
+        return batch
     }
 
     /// Takes a batch back that is not used.

@@ -9,6 +9,9 @@ package final class StreamWatch: Sendable {
     struct State {
         var isStopping = false
         var status = StreamStatus()
+        /// Times that somebody wanted all to go that may, and times that it did.
+        var exactTrimsWanted = 0
+        var exactTrimsDone = 0
     }
 
     let redis: GuardedRedis
@@ -48,6 +51,20 @@ package final class StreamWatch: Sendable {
     func stop() {
         state.change { $0.isStopping = true }
         thread.join()
+    }
+
+    /// Has everything trimmed that every group has acknowledged, and not only whole nodes of it.
+    /// - Returns: false if the deadline passed first.
+    func trimExactly(until deadline: Deadline) -> Bool {
+        let wanted = state.change { state -> Int in
+            state.exactTrimsWanted += 1
+            return state.exactTrimsWanted
+        }
+        return state.wait(until: deadline) {
+            $0.exactTrimsDone >= wanted || $0.isStopping
+        } then: {
+            !$0.isStopping
+        } ?? false
     }
 
     /// The last look.

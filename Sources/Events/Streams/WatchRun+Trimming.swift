@@ -10,10 +10,16 @@ extension WatchRun {
     func trim() throws(RedisError) {
         pipeline.removeAll()
         var places: [Int] = []
+        let (wanted, done) = watch.state.withLock { ($0.exactTrimsWanted, $0.exactTrimsDone) }
         for (index, partition) in partitions.enumerated() {
             guard let end = acknowledgedEnd(of: index), let first = partition.stream.firstID,
                 first < end
             else { continue }
+            if wanted > done {
+                pipeline.command("XTRIM", watch.keys.names[index], "MINID", "=", "\(end)")
+                places.append(index)
+                continue
+            }
             pipeline.begin("XTRIM", argumentCount: 6)
             pipeline.add(watch.keys[index])
             pipeline.add(literal: "MINID")
@@ -26,6 +32,7 @@ extension WatchRun {
             places.append(index)
         }
         for (_, count) in try trimmed(places) { watch.trimmed.add(count) }
+        if wanted > done { watch.state.change { $0.exactTrimsDone = wanted } }
         try cutByAge()
         try cutByBytes()
     }

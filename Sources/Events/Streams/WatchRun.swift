@@ -51,6 +51,7 @@ final class WatchRun {
     }
 
     func run() {
+        var exactTrimsSeen = 0
         while true {
             // The lane's breaker and the other threads tell of what goes wrong; here it only means
             // that there is nothing new to show.
@@ -62,9 +63,14 @@ final class WatchRun {
             } catch {
                 watch.log.debug("streams not seen") { $0.add("error", error) }
             }
-            let isStopping = watch.state.wait(
-                until: .after(StreamWatch.interval), for: { $0.isStopping }, then: { _ in true })
-            if isStopping == true { return }
+            let news = watch.state.wait(
+                until: .after(StreamWatch.interval),
+                for: { $0.isStopping || $0.exactTrimsWanted > exactTrimsSeen },
+                then: { ($0.isStopping, $0.exactTrimsWanted) })
+            guard let (isStopping, wanted) = news else { continue }
+            if isStopping { return }
+            // One that fails waits as long as every other look.
+            exactTrimsSeen = wanted
         }
     }
 

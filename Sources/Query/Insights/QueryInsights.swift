@@ -52,6 +52,11 @@ package final class QueryInsights: Sendable {
         self.log = log
     }
 
+    /// Forgets every question and what was found of them: they may name what has been erased.
+    package func forget() {
+        state.withLock { $0 = State() }
+    }
+
     /// Counts a question that memory answered.
     package func countHit() { hits.add() }
 

@@ -58,6 +58,7 @@ enum Routes {
         cache.register(on: &router)
         let rollups: RollupRoutes = try parts.resolve()
         rollups.register(on: &router)
+        try parts.resolve(ErasureRoutes.self).register(on: &router)
         try addSQL(to: &router, parts)
     }
 

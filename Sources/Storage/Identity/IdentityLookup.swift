@@ -7,9 +7,11 @@ import Telemetry
 final class IdentityLookup {
     let index: IdentityIndex
     private let connection: Connection
-    private let secret: Key128
+    let secret: Key128
     /// The row itself.
     private let row: Statement
+    /// What is left of an erased one.
+    private let erased: Statement
     /// The same by the unique index of schemas before version 5; nil once that is gone.
     private var byKey: Statement?
     /// What a part of the first gap's rows came to, while it is read in steps.
@@ -40,6 +42,9 @@ final class IdentityLookup {
             )
         }
         self.row = row
+        erased = try examine(path) { () throws(SQLiteError) in
+            try connection.prepare("SELECT key, identity FROM erased_identities WHERE seq = ?1")
+        }
         let mark = IdentityLookup.mark(secret)
         let catalog = try IdentityCatalog(
             IdentityFolder(database: path), store: mark, lastSeq: lastSeq
@@ -81,9 +86,13 @@ final class IdentityLookup {
         }
     }
 
-    /// The first row that is there; nil without any.
+    /// The first row that is there, or of which the identity is; nil without any.
     static func firstSeq(_ connection: Connection) throws(SQLiteError) -> Int64? {
-        try connection.integer("SELECT seq FROM event_rows ORDER BY seq LIMIT 1")
+        let firsts = [
+            try connection.integer("SELECT seq FROM event_rows ORDER BY seq LIMIT 1"),
+            try connection.integer("SELECT seq FROM erased_identities ORDER BY seq LIMIT 1"),
+        ]
+        return firsts.compactMap { $0 }.min()
     }
 
     /// What tells the files of this store from those of others.
@@ -94,25 +103,56 @@ final class IdentityLookup {
         return Key128(hashing: bytes, key: secret).low
     }
 
-    /// Whether there is a row with this key.
-    func has(_ key: Key128, _ fingerprint: UInt64) throws(StorageError) -> Bool {
-        try find(key, fingerprint) { _ in true }
-    }
-
-    /// Whether there is a row whose id was given here, with this source.
-    func hasGenerated(_ key: Key128, source: Int64) throws(StorageError) -> Bool {
-        try find(key, fingerprint(key, isGenerated: true)) { row in
-            row.integer(1) == 1 && row.integer(2) == source
+    /// Whether there is a row with this key, or was one that has been erased.
+    func has(_ key: Key128, isGenerated: Bool, _ fingerprint: UInt64) throws(StorageError) -> Bool {
+        try find(key, isGenerated: isGenerated, fingerprint) { _ in
+            true
+        } whereErased: { _ in
+            true
         }
     }
 
+    /// Whether there is a row whose id was given here, with this source, or was one that has been
+    /// erased.
+    /// - Parameter identity: `IdentityHash` of source and id.
+    func hasGenerated(
+        _ key: Key128, source: Int64, identity: UInt64
+    ) throws(StorageError) -> Bool {
+        try find(key, isGenerated: true, fingerprint(key, isGenerated: true)) { row in
+            row.integer(1) == 1 && row.integer(2) == source
+        } whereErased: { row in
+            row.integer(1) == Int64(bitPattern: identity)
+        }
+    }
+
+    /// Whether the row with this key has been erased.
+    func isErased(_ key: Key128, isGenerated: Bool) throws(SQLiteError) -> Bool {
+        do throws(StorageError) {
+            try index.find(fingerprint(key, isGenerated: isGenerated))
+        } catch {
+            // A file has to be read again; until then it is not known.
+            return false
+        }
+        let left = ErasedIdentities.key(key, isGenerated: isGenerated, secret)
+        for seq in index.candidates {
+            erased.bind(1, seq)
+            defer { erased.rewind() }
+            if try erased.step(), erased.key(0) == left { return true }
+        }
+        return false
+    }
+
     private func find(
-        _ key: Key128, _ fingerprint: UInt64, where isRight: (Statement) -> Bool
+        _ key: Key128, isGenerated: Bool, _ fingerprint: UInt64,
+        where isRight: (Statement) -> Bool, whereErased isRightErased: (Statement) -> Bool
     ) throws(StorageError) -> Bool {
         try index.find(fingerprint)
         for seq in index.candidates {
             row.bind(1, seq)
             if try isFound(key, row, where: isRight) { return true }
+            erased.bind(1, seq)
+            let left = ErasedIdentities.key(key, isGenerated: isGenerated, secret)
+            if try isFound(left, erased, where: isRightErased) { return true }
         }
         guard !index.isWhole, let byKey else { return false }
         byKey.bind(1, key)
@@ -158,7 +198,9 @@ final class IdentityLookup {
         let select = try connection.cached(
             """
             SELECT seq, key, id IS NULL FROM event_rows WHERE seq > ?1 AND seq <= ?2
-            ORDER BY seq LIMIT ?3
+            UNION ALL
+            SELECT seq, key, 0 FROM erased_identities WHERE seq > ?1 AND seq <= ?2
+            ORDER BY 1 LIMIT ?3
             """)
         select.bind(1, refilled)
         select.bind(2, last)

@@ -81,7 +81,11 @@ struct LiveRows {
         words = Array(repeating: 0, count: Int(range.count / 64 + 1))
         let connection = try Connection(path: path, role: .reader)
         let select = try connection.prepare(
-            "SELECT seq FROM event_rows WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3")
+            """
+            SELECT seq FROM event_rows WHERE seq > ?1 AND seq <= ?2
+            UNION ALL SELECT seq FROM erased_identities WHERE seq > ?1 AND seq <= ?2
+            ORDER BY 1 LIMIT ?3
+            """)
         var last = range.after
         var found = LiveRows.step
         while found == LiveRows.step, !isCancelled() {

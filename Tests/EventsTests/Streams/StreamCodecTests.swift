@@ -128,7 +128,8 @@ import Testing
         #expect(commands == 2)
         #expect(places == [1, 2].map { EventPlace(sequence: $0, count: 1) })
         let decoder = StreamEntryDecoder(
-            StreamKeys(partitions: 1), masking: EventMasking(), unreadable: Counter())
+            StreamKeys(partitions: 1), ErasureExchange(node: "n", book: ErasureBook([])),
+            masking: EventMasking(), unreadable: Counter())
         let batch = StreamBatch(partitions: 1)
         for frame in RESPText.frames(encoder.pipeline) {
             frame.withUnsafeBytes { frame in

@@ -38,9 +38,11 @@ import Testing
         let frame = compressed.span
         defer { withExtendedLifetime(compressed) {} }
         let batch = StreamBatch(partitions: 1)
-        StreamEntryDecoder(StreamKeys(partitions: 1), masking: masking, unreadable: unreadable)
-            .decode(
-                StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero, 0, into: batch)
+        StreamEntryDecoder(
+            StreamKeys(partitions: 1), ErasureExchange(node: "n", book: ErasureBook([])),
+            masking: masking, unreadable: unreadable
+        ).decode(
+            StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero, 0, into: batch)
         return batch
     }
 

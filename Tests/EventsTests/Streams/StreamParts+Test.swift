@@ -13,15 +13,17 @@ extension StreamParts {
     ) throws -> StreamParts {
         var options = StreamOptions(node: "n", group: "g")
         options.partitions = partitions
+        let store = try EventStore(path: directory.file("store.db"), now: 1, log: .silent)
         return StreamParts(
             journal: try Journal(
                 options: JournalOptions(directory: directory.file("journal")), log: .silent),
-            store: try EventStore(path: directory.file("store.db"), now: 1, log: .silent),
+            store: store,
             redis: redis, options: options, keys: StreamKeys(partitions: partitions),
             ledger: StreamLedger(partitions: partitions, settled: 0),
-            queue: StreamQueue(partitions: partitions),
+            queue: StreamQueue(partitions: partitions, erasures: store.erasures),
             continuity: StreamContinuity(
                 partitions: partitions, note: ForwarderNote(),
-                connectionsMade: { redis.connectionsMade }), log: log)
+                connectionsMade: { redis.connectionsMade }),
+            exchange: ErasureExchange(node: options.node, book: store.erasures), log: log)
     }
 }
