@@ -68,6 +68,8 @@ RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 
 
 def post(url, headers, body):
+    # Without a type urllib sends that of a form, and the SDK sends none with JSON.
+    headers = {"content-type": "application/json"} | {k.lower(): v for k, v in headers.items()}
     request = urllib.request.Request(url + "/events?ack=stored", body, headers)
     receipt = json.load(urllib.request.urlopen(request, timeout=60))
     assert receipt["rejected"] == 0, receipt

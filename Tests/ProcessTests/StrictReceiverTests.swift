@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The CloudEvents SDK for Python, and a check of URI references, as judges of what leaves.
-@Suite(.processes) struct StrictReceiverTests {
+@Suite(.processes, .suiteRedis) struct StrictReceiverTests {
     /// Sources that are no URI references, and how they leave.
     static let sources = [
         ("web 1", "web%201"), ("caf\u{E9}", "caf%C3%A9"), ("10.0.0.1:8080", "10.0.0.1%3A8080"),
