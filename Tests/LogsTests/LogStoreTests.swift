@@ -196,7 +196,8 @@ import Testing
             after: LogPlace(arrival: 1, time: LogHarness.start), before: 5, LogFilter(),
             deadline: .after(.seconds(30)))
         #expect(missed.map(\.place.arrival) == [2, 3, 4])
-        let texts = try missed.map { try JSONTree.parse($0.json.text)["message"]?.string }
+        let messages = try logs.store.messages(at: missed, deadline: .after(.seconds(30)))
+        let texts = try messages.map { try JSONTree.parse($0.json.text)["message"]?.string }
         #expect(texts == ["m1", "m2", "m3"])
         logs.store.stop()
     }

@@ -53,6 +53,50 @@ import Testing
         }
     }
 
+    @Test func `no place ends the service`() throws {
+        let service = try RunningService.start()
+        #expect(try service.post("/events?ack=stored", lines: lines(0..<3)).status == 200)
+        #expect(try service.post("/logs", json: #"{"message":"one"}"#).status == 202)
+        try service.waitUntilLogsAreStored()
+        for path in ["/events/tail", "/logs/tail"] {
+            for number in [Int64.max, .max - 1, 0, 1] {
+                for id in ["\(number)-0", "\(number)-\(Int64.max)", "\(number)", "-\(number)-0"] {
+                    let reply = try service.connect()
+                    try reply.send("GET", path, headers: ["Last-Event-ID": id])
+                    #expect([200, 400].contains(try reply.receiveHead().status), "\(path) \(id)")
+                }
+            }
+        }
+        #expect(try service.get("/healthz").status == 200)
+        #expect(try service.terminate() == .exited(0))
+    }
+
+    @Test func `clients that come back and do not read cost little memory`() throws {
+        let service = try RunningService.start()
+        let text = String(repeating: "z ", count: 50_000)
+        for round in 0..<20 {
+            let records = (0..<20).map { #"{"message":"\#(round) \#($0) \#(text)"}"# }
+            #expect(try service.post("/logs", lines: records).status == 202)
+        }
+        try service.waitUntilLogsAreStored()
+        let before = service.residentBytes
+        let clients = try (0..<4).map { _ in
+            let client = try ClientConnection(port: service.port, receiveBytes: 4096)
+            try client.send("GET", "/logs/tail", headers: ["Last-Event-ID": "0-0"])
+            #expect(try client.receiveHead().status == 200)
+            return client
+        }
+        // One that reads has them all when the others have been looked at.
+        let reader = try LogTail(service, after: "0-0")
+        var count = 1
+        while LogTail.text(try reader.nextMessage())?.hasPrefix("19 19 ") == false { count += 1 }
+        #expect(count >= 399)
+        // 40 MB each would be 160.
+        #expect(service.residentBytes - before < 80 << 20)
+        withExtendedLifetime(clients) {}
+        service.kill()
+    }
+
     @Test func `a page goes on at another node, or is refused`() throws {
         let (first, second) = (try RunningService.start(), try RunningService.start())
         for (node, order) in [(first, Array(0..<30)), (second, (0..<30).reversed())] {

@@ -7,33 +7,69 @@ extension LogStore {
     /// comes back.
     private static let latenessMilliseconds: Int64 = 3_600_000
 
-    /// The records that came after `place` and before the number `end`, in the order in which they
-    /// came, of which `filter` wants some. Blocks: for a worker or the tail's thread.
+    /// Where the records are that came after `place` and before the number `end` and that `filter`
+    /// wants, in the order in which they came. Blocks: for a worker or the tail's thread.
     package func arrivals(
         after place: LogPlace, before end: Int64, _ filter: LogFilter, deadline: Deadline
-    ) throws(StorageError) -> [LogMessage] {
+    ) throws(StorageError) -> [LogArrival] {
+        guard place.arrival < end - 1 else { return [] }
         var wanted = filter
         wanted.from = max(0, place.time - LogStore.latenessMilliseconds)
         wanted.to = nil
-        var messages: [LogMessage] = []
+        var found: [LogArrival] = []
         try eachDay(wanted, isFresh: false, deadline: deadline) {
             (connection, day) throws(SQLiteError) in
             let query = LogRowQuery(wanted, day: day, arrivals: place.arrival + 1..<end)
-            let statement = try connection.prepare(
-                "SELECT \(LogRowQuery.columns) \(query.source)")
+            let statement = try connection.prepare("SELECT r.id, r.time, r.arrival \(query.source)")
             statement.bind(query.values)
             while try statement.step() {
-                let record = LogRowQuery.record(statement)
-                var json = ByteBuffer(capacity: 512)
-                json.append(json: record, id: LogCursor(day: day, id: statement.integer(0)))
                 let place = LogPlace(
-                    arrival: statement.integer(3), time: max(0, record.time) / 1_000_000)
-                messages.append(LogMessage(place: place, json: json.freeze()))
+                    arrival: statement.integer(2), time: max(0, statement.integer(1)) / 1_000_000)
+                found.append(LogArrival(place: place, day: day, id: statement.integer(0)))
+            }
+            return true
+        }
+        return found.sorted { $0.place.arrival < $1.place.arrival }
+    }
+
+    /// The records that are at `arrivals`, in the same order; those that have gone since are left out.
+    /// Blocks as `arrivals` does.
+    package func messages(
+        at arrivals: [LogArrival], deadline: Deadline
+    ) throws(StorageError) -> [LogMessage] {
+        guard let first = arrivals.map(\.day).min(), let last = arrivals.map(\.day).max() else {
+            return []
+        }
+        var days = LogFilter()
+        days.from = first.start
+        days.to = last.end
+        var messages: [LogMessage] = []
+        try eachDay(days, isFresh: false, deadline: deadline) {
+            (connection, day) throws(SQLiteError) in
+            let statement = try connection.prepare(
+                "SELECT \(LogRowQuery.columns) FROM records AS r WHERE r.id = ?")
+            for arrival in arrivals where arrival.day == day {
+                statement.bind([.integer(arrival.id)])
+                if try statement.step(), statement.integer(3) == arrival.place.arrival {
+                    var json = ByteBuffer(capacity: 512)
+                    json.append(
+                        json: LogRowQuery.record(statement),
+                        id: LogCursor(day: day, id: arrival.id))
+                    messages.append(LogMessage(place: arrival.place, json: json.freeze()))
+                }
+                statement.reset()
             }
             return true
         }
         return messages.sorted { $0.place.arrival < $1.place.arrival }
     }
+}
+
+/// Where a record is that a tail has missed.
+package struct LogArrival: Sendable {
+    package let place: LogPlace
+    let day: LogDay
+    let id: Int64
 }
 
 extension LogCommit {

@@ -12,8 +12,10 @@ import Telemetry
 final class LogTailSource: TailSource {
     static let noun = "logs"
     static let threadName = "log-tail"
-    /// Records read from the store for a client that comes back; of more it gets the newest.
+    /// Records that a client who comes back gets from the store; of more it gets the newest.
     private static let resumeRecords: Int64 = 10_000
+    /// Those of them that are in memory for one client at a time.
+    private static let pageRecords = 16
     private static let patience = Duration.seconds(2)
 
     struct Position: Sendable {
@@ -23,9 +25,11 @@ final class LogTailSource: TailSource {
         var next: Int64
         /// Where the client was, until the store was asked what it missed.
         var resumption: LogPlace?
-        /// What the store said that it missed, and how much of that is sent.
-        var missed: [LogMessage] = []
-        var missedSent = 0
+        /// Where the store has what it missed, and how many of those have been read.
+        var missed: [LogArrival] = []
+        var missedRead = 0
+        /// What was read and is not sent yet.
+        var page: ArraySlice<LogMessage> = []
         /// How often records had been erased when the store was asked.
         var erasures = 0
         /// The client's place is of another store.
@@ -71,7 +75,7 @@ final class LogTailSource: TailSource {
             place: LogPlace(arrival: present - 1, time: WallClock.nowMilliseconds()))
         if let place {
             position.isReset = place.arrival >= present
-            position.next = min(place.arrival + 1, present)
+            position.next = position.isReset ? present : place.arrival + 1
             if position.isReset { position.resumption = nil }
         }
         return position
@@ -129,13 +133,34 @@ final class LogTailSource: TailSource {
     private func sendMissed(_ subscriber: inout Subscriber, _ ring: LogTailRing) -> Bool {
         // Some of them may have been erased since.
         let isKept = subscriber.position.erasures == ring.erasures
-        while isKept, subscriber.position.missedSent < subscriber.position.missed.count {
-            let message = subscriber.position.missed[subscriber.position.missedSent]
-            guard LogTailSource.send(message, &subscriber) else { return false }
-            subscriber.position.missedSent += 1
+        while isKept, readPage(&subscriber) {
+            while let message = subscriber.position.page.first {
+                guard LogTailSource.send(message, &subscriber) else { return false }
+                subscriber.position.page.removeFirst()
+            }
         }
         subscriber.position.missed = []
-        subscriber.position.missedSent = 0
+        subscriber.position.missedRead = 0
+        subscriber.position.page = []
+        return true
+    }
+
+    /// Reads more of what the client missed, once it has all that was read.
+    /// - Returns: whether there is something to send.
+    private func readPage(_ subscriber: inout Subscriber) -> Bool {
+        while subscriber.position.page.isEmpty {
+            let rest = subscriber.position.missed.dropFirst(subscriber.position.missedRead)
+            let next = Array(rest.prefix(LogTailSource.pageRecords))
+            if next.isEmpty { return false }
+            subscriber.position.missedRead += next.count
+            do throws(StorageError) {
+                subscriber.position.page = try store.messages(
+                    at: next, deadline: .after(LogTailSource.patience))[...]
+            } catch {
+                log.warning("tail cannot read the logs") { $0.add("error", error) }
+                subscriber.drop(Int64(next.count))
+            }
+        }
         return true
     }
 
