@@ -52,6 +52,7 @@ extension Wiring {
             return LogIntake(
                 masker: configuration.masking.masker, limits: configuration.logLimits,
                 destination: { store.offer($0) }, isFull: { store.isFull },
+                isAtCap: { store.isAtCap },
                 followers: try logFollowers(parts))
         }
         container.register(
@@ -90,6 +91,7 @@ extension Wiring {
             return LogIntake(
                 masker: configuration.masking.masker, limits: configuration.logLimits,
                 destination: { store.offer($0) }, isFull: { store.isFull },
+                isAtCap: { store.isAtCap },
                 followers: try logFollowers(parts))
         }
         reports.add { parts in

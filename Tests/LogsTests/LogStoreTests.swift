@@ -36,31 +36,6 @@ import Testing
             try LogIntegrity(directory: directory.file("logs"), isUnused: true).problems.isEmpty)
     }
 
-    @Test func `whole days are dropped by size, and their records are refused from then on`() throws
-    {
-        let directory = try TemporaryDirectory()
-        let logs = try LogHarness(in: directory)
-        for day in 0..<3 {
-            try logs.post(LogStoreTests.line("d\(day)", day: Int64(day)), now: LogHarness.later)
-        }
-        logs.store.stop()
-        var options = LogStoreOptions()
-        options.maxBytes = 1
-        let small = try LogHarness(options, in: directory)
-        // The last day stays: it is being written.
-        #expect(try small.messages() == ["d2"])
-        #expect(small.store.counters.dropped.count == 2)
-        try small.post(LogStoreTests.line("late", day: 0), now: LogHarness.later)
-        try small.post(LogStoreTests.line("in time", day: 2), now: LogHarness.later)
-        #expect(try small.messages() == ["in time", "d2"])
-        #expect(small.store.counters.tooOld.count == 1)
-        small.store.stop()
-        let again = try LogHarness(in: directory)
-        try again.post(LogStoreTests.line("late", day: 1), now: LogHarness.later)
-        #expect(try again.messages() == ["in time", "d2"])
-        again.store.stop()
-    }
-
     @Test func `days beyond the age are dropped, and older records not taken`() throws {
         let directory = try TemporaryDirectory()
         let today = WallClock.nowMilliseconds() / LogStoreTests.day

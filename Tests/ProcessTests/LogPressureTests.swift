@@ -130,6 +130,52 @@ import Testing
         }
     }
 
+    @Test(arguments: ["search", "files"])
+    func `logs of today that take all they may are refused, and none of them is dropped`(
+        mode: String
+    ) throws {
+        let service = try RunningService.start([
+            "--logs-store", mode, "--logs-max-bytes", "16MiB",
+        ])
+        let filler = String(repeating: "some words of a message ", count: 150)
+        var accepted = 0
+        var refusal: ClientReply?
+        // 60 MB, and a record whose sender's clock is ahead.
+        while accepted < 15_000, refusal == nil {
+            let reply = try service.post("/logs", lines: lines(accepted..<accepted + 200, filler))
+            if reply.status == 202 {
+                accepted += 200
+                try service.waitUntilLogsAreStored()
+            } else {
+                refusal = reply
+            }
+            if accepted == 200 {
+                let time = Timestamp.format(WallClock.nowMilliseconds() + 80_000_000)
+                let ahead = #"{"message":"ahead","n":-1,"time":"\#(time)"}"#
+                #expect(try service.post("/logs", json: ahead).status == 202)
+            }
+        }
+        print("\(mode): refused after \(accepted) records of 3.6 KB")
+        #expect(refusal?.status == 503)
+        #expect(try refusal?.json()["code"]?.string == "logs_at_cap")
+        let otlp = try service.post(
+            "/v1/logs", Array(#"{"resourceLogs":[]}"#.utf8), type: "application/json")
+        #expect(otlp.status == 503)
+        // All that was accepted is there.
+        #expect(try logs(service)["stored"]?.integer == accepted + 1)
+        #expect(try logs(service)["too_old"]?.integer == 0)
+        if mode == "search" {
+            let counts = try service.get("/logs/histogram?interval=1d&from=-2d").json()
+            #expect(
+                counts["buckets"]?.elements.compactMap { $0["count"]?.integer }.reduce(0, +)
+                    == accepted + 1)
+        }
+        #expect(try service.terminate() == .exited(0))
+        if mode == "files" {
+            #expect(try numbers(in: service.dataDirectory + "/logs").count == accepted + 1)
+        }
+    }
+
     @Test func `kill -9 while lines are written leaves whole records, and those of before`() throws
     {
         let service = try RunningService.start(["--logs-store", "files"])

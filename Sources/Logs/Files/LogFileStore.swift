@@ -60,6 +60,9 @@ package final class LogFileStore: Sendable {
     /// There is no room for a batch of usual size.
     package var isFull: Bool { queue.depth.bytes > options.queueBytes / 8 * 7 }
 
+    /// The files of days that are not over take all that logs may take.
+    package var isAtCap: Bool { counters.presentBytes.value > options.maxBytes }
+
     /// What waits to be written.
     package var queued: (bytes: Int, records: Int) { queue.depth }
 
@@ -72,18 +75,24 @@ package final class LogFileStore: Sendable {
     private func run() {
         let groups = LogLineGroups(LogRetention(options.retention), directory: directory)
         var retained: MonotonicTime?
+        var bytesWritten: Int64 = 0
         while true {
             let turn = queue.next(gather: options.gather, patience: LogFileStore.pause)
             if !turn.batches.isEmpty {
                 for batch in turn.batches { groups.append(batch) }
-                for group in groups.all { write(group) }
+                for group in groups.all {
+                    bytesWritten += Int64(group.byteCount)
+                    write(group)
+                }
                 queue.finish(turn.batches.count)
             }
             let isDue =
                 retained.map { MonotonicTime.now().since($0) >= LogFileStore.retentionPause }
                 ?? true
-            if isDue {
+            if isDue || counters.bytes.value + bytesWritten > options.maxBytes {
                 retained = .now()
+                bytesWritten = 0
+                groups.closePast()
                 retain()
             }
             if turn.isLast { return }
@@ -112,24 +121,28 @@ package final class LogFileStore: Sendable {
         }
     }
 
-    /// Removes files whose time is over, and the oldest ones while all together are too large.
+    /// Removes files whose time is over, and the oldest ones while all together are too large. A
+    /// file of a day that is not over stays: today's is open, and what is written to it would be
+    /// lost.
     private func retain() {
         let now = WallClock.nowMilliseconds()
+        let today = LogDay(milliseconds: now)
         let standard = options.retention.standard
         var files = LogLineName.all(in: directory).map {
             (name: $0, bytes: LogCatalog.size($0.path(in: directory)))
         }
         var bytes = files.reduce(0) { $0 + $1.bytes }
-        var left = files.count
         files.removeAll { file in
             let isOver = file.name.isOver(standard: standard, now: now)
-            guard isOver || (bytes > options.maxBytes && left > 1), remove(file.name, file.bytes)
+            guard file.name.day < today, isOver || bytes > options.maxBytes,
+                remove(file.name, file.bytes)
             else { return false }
             bytes -= file.bytes
-            left -= 1
             return true
         }
         counters.bytes.set(bytes)
+        counters.presentBytes.set(
+            files.filter { $0.name.day >= today }.reduce(0) { $0 + $1.bytes })
         counters.days.set(Int64(Set(files.map(\.name.day)).count))
     }
 

@@ -45,6 +45,15 @@ final class LogLineGroup {
         forget()
     }
 
+    /// Of the lines that wait for `write`.
+    var byteCount: Int { text.count }
+
+    /// Closes a file that no line goes to any more, or its bytes would stay on the disk once it is
+    /// removed.
+    func close(before today: LogDay) {
+        if let day = file?.name.day, day < today { file = nil }
+    }
+
     /// Gives up what was appended.
     func forget() {
         text.removeAll()
@@ -75,6 +84,12 @@ final class LogLineGroups {
     func append(_ batch: LogBatch) {
         var records = batch.records
         while let record = records.next() { group(record.service).append(record) }
+    }
+
+    /// Closes the files of days that are over.
+    func closePast() {
+        let today = LogDay.today
+        for group in all { group.close(before: today) }
     }
 
     private func group(_ service: UnsafeRawBufferPointer) -> LogLineGroup {

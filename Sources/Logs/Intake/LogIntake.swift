@@ -20,14 +20,19 @@ package final class LogIntake: Sendable {
     private let masker: Masker
     private let destination: Destination
     private let isDestinationFull: @Sendable () -> Bool
+    private let isDestinationAtCap: @Sendable () -> Bool
     private let followers: [Follower]
 
-    /// - Parameter isFull: the destination has no room at the moment.
+    /// - Parameters:
+    ///   - isFull: the destination has no room at the moment.
+    ///   - isAtCap: it has stored all that it may.
     package init(
         masker: Masker, limits: LogLimits, destination: @escaping Destination,
-        isFull: @escaping @Sendable () -> Bool = { false }, followers: [Follower] = []
+        isFull: @escaping @Sendable () -> Bool = { false },
+        isAtCap: @escaping @Sendable () -> Bool = { false }, followers: [Follower] = []
     ) {
         isDestinationFull = isFull
+        isDestinationAtCap = isAtCap
         self.masker = masker
         self.limits = limits
         self.destination = destination
@@ -39,6 +44,9 @@ package final class LogIntake: Sendable {
 
     /// There is no room at the moment; asked before a body is read, since refusing is cheap then.
     package var isFull: Bool { isDestinationFull() }
+
+    /// Nothing is taken until a day is over, or is erased; asked before a body is read.
+    package var isAtCap: Bool { isDestinationAtCap() }
 
     /// Queues a batch; an empty one is a success.
     /// - Returns: false if there is no room: nothing of it was taken, and the sender should come

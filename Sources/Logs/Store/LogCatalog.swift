@@ -58,7 +58,8 @@ final class LogCatalog: Sendable {
         var leases: [File: Int] = [:]
         /// Versions that were given up, by day, so that none is used again.
         var highestVersions: [LogDay: Int] = [:]
-        /// Records up to this day are refused: their days have been dropped.
+        /// Records up to this day are refused: their days have been dropped. It holds for days of
+        /// the past alone: a clock that ran ahead must not close the days that are still to come.
         var floor: LogDay?
     }
 
@@ -112,8 +113,6 @@ final class LogCatalog: Sendable {
             + files.dropFirst(count).filter { LogCatalog.size(path($0) + "-wal") > 0 }
     }
 
-    var floor: LogDay? { state.withLock { $0.floor } }
-
     func lease(_ day: LogDay) -> Lease? {
         let file = state.withLock { state -> File? in
             guard let version = state.versions[day] else { return nil }
@@ -136,7 +135,7 @@ final class LogCatalog: Sendable {
     /// The file that records of `day` go to, which may not be there yet; nil for a dropped day.
     func fileForWriting(_ day: LogDay) -> File? {
         state.withLock { state in
-            if let floor = state.floor, day <= floor { return nil }
+            if let floor = state.floor, day <= floor, day < .today { return nil }
             let version =
                 state.versions[day] ?? state.highestVersions[day].map { $0 + 1 } ?? 0
             return File(day: day, version: version)

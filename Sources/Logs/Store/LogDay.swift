@@ -14,6 +14,9 @@ package struct LogDay: Hashable, Comparable, Sendable {
         number = Int(max(0, time) / LogDay.milliseconds)
     }
 
+    /// By this machine's clock.
+    static var today: LogDay { LogDay(milliseconds: WallClock.nowMilliseconds()) }
+
     /// Reads `2026-11-30`.
     package init?(_ text: some StringProtocol) {
         guard text.utf8.count == 10, let start = Timestamp.parse("\(text)T00:00:00Z"), start >= 0

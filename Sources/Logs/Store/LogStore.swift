@@ -97,6 +97,10 @@ package final class LogStore: Sendable {
     /// There is no room for a batch of usual size.
     package var isFull: Bool { queue.depth.bytes > options.queueBytes / 8 * 7 }
 
+    /// The days that are not over take all that logs may take, and no day of the past is left to
+    /// drop.
+    package var isAtCap: Bool { counters.presentBytes.value > options.maxBytes }
+
     /// What waits to be written.
     package var queued: (bytes: Int, records: Int) { queue.depth }
 
@@ -137,7 +141,7 @@ package final class LogStore: Sendable {
             for job in turn.jobs { job(writer) }
             let isDue =
                 retained.map { MonotonicTime.now().since($0) >= LogStore.retentionPause } ?? true
-            if isDue {
+            if isDue || writer.isSizeDue {
                 retained = .now()
                 do throws(StorageError) { try writer.retain() } catch {
                     log.warning("logs cannot be dropped") { $0.add("error", error) }

@@ -17,6 +17,8 @@ package struct LogStoreCounters: Sendable {
     /// Files that were set aside.
     package let damaged = Counter()
     package let bytes = LogGauge()
+    /// Of the days that are not over, which no size drops.
+    package let presentBytes = LogGauge()
     package let days = LogGauge()
 }
 

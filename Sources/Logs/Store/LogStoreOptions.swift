@@ -4,7 +4,8 @@ import Storage
 package struct LogStoreOptions: Sendable {
     /// Ages by service, counted from the end of a record's day.
     package var retention = RetentionPolicy()
-    /// Of all files together; the oldest days are dropped beyond it.
+    /// Of all files together; beyond it days of the past are dropped, the oldest first, and once
+    /// the days that are not over take all of it, nothing is taken.
     package var maxBytes: Int64 = 10 << 30
     /// Records that may wait to be written: a second or two of a flood.
     package var queueBytes = 64 << 20

@@ -40,6 +40,8 @@ final class LogStoreWriter {
     private(set) var rows: [Int64] = []
     /// The arrival number of the turn's first record.
     private var first: Int64 = 0
+    /// Of batches that were written since sizes were looked at.
+    private var bytesWritten: Int64 = 0
 
     init(
         _ catalog: LogCatalog, _ options: LogStoreOptions, _ counters: LogStoreCounters,
@@ -110,6 +112,7 @@ final class LogStoreWriter {
                 next += 1
             }
         }
+        bytesWritten += Int64(batches.reduce(0) { $0 + $1.byteCount })
         guard !isSorted else { return }
         entries.sort { $0.time != $1.time ? $0.time < $1.time : $0.arrival < $1.arrival }
     }
@@ -247,17 +250,29 @@ final class LogStoreWriter {
         return old.records - records
     }
 
+    /// The files may have grown beyond what they may take: a batch is at most twice as large in its
+    /// file, index and write-ahead log included.
+    var isSizeDue: Bool { counters.bytes.value + 2 * bytesWritten > options.maxBytes }
+
     /// Drops the oldest days while one is too old, or all together are too large.
+    ///
+    /// A day that is not over stays. What it holds came by the clocks of senders, one of which may
+    /// run ahead: a floor at today or later would refuse whatever comes until then.
     func retain() throws(StorageError) {
+        bytesWritten = 0
+        let today = LogDay.today
+        defer {
+            counters.presentBytes.set(
+                catalog.files.filter { $0.day >= today }.reduce(0) { $0 + catalog.bytes($1) })
+        }
         var files = catalog.files
         var bytes = files.reduce(0) { $0 + catalog.bytes($1) }
         counters.bytes.set(bytes)
         counters.days.set(Int64(files.count))
-        while let oldest = files.last {
-            let isLast = files.count == 1
+        while let oldest = files.last, oldest.day < today {
             guard
                 isExpired(oldest.day) || files.count > LogStoreWriter.dayLimit
-                    || (bytes > options.maxBytes && !isLast)
+                    || bytes > options.maxBytes
             else { return }
             let size = catalog.bytes(oldest)
             self.files[oldest.day] = nil

@@ -185,7 +185,8 @@ final class Settings: Sendable {
         "Age, by their own time, at which a day of logs is dropped; by service: 30d,noisy=2d")
     let logsMaxBytes = Setting(
         "logs-max-bytes", .size(16 << 20...1 << 50), default: "10GiB",
-        "Size of all stored logs; the oldest days are dropped beyond it")
+        "Size of all stored logs; beyond it the oldest days go, then none are taken until a day ends"
+    )
     let logsQueueBytes = Setting(
         "logs-queue-bytes", .size(1 << 20...1 << 36), default: "64MiB",
         "Logs that may wait to be written; beyond it they are refused")

@@ -43,6 +43,7 @@ final class LogIntakeRoute: Sendable {
             let format = try LogBodyFormat.of(request)
             let coding = try IntakeCoding.of(request)
             _ = try request.checkedParameters([])
+            guard !intake.isAtCap else { throw .logsAtCap }
             guard !intake.isFull else { throw .logsOverloaded }
             if coding == nil, request.body.count <= LogIntakeRoute.inlineBodyBytes {
                 return responder.respond(try take(request, format, lanes[request.loopIndex]))
@@ -111,4 +112,10 @@ extension Problem {
     static let logsOverloaded = Problem(
         503, "logs_overloaded", "Too many logs wait to be written; nothing was taken.",
         retryAfterSeconds: 1)
+
+    /// It lasts: a day has to end, or logs to be erased.
+    static let logsAtCap = Problem(
+        503, "logs_at_cap",
+        "The logs of days that are not over take all of --logs-max-bytes; nothing was taken.",
+        retryAfterSeconds: 60)
 }

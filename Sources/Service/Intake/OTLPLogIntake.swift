@@ -58,6 +58,7 @@ final class OTLPLogIntake: Sendable {
             }
             let coding = try IntakeCoding.of(request)
             _ = try request.checkedParameters([])
+            guard !intake.isAtCap else { throw .logsAtCap }
             guard !intake.isFull else { throw .logsOverloaded }
             guard coding == nil, request.body.count <= OTLPLogIntake.inlineBodyBytes else {
                 return try handOver(request, responder, encoding, coding)
