@@ -39,6 +39,20 @@ struct OTLPDraft: ~Copyable {
         values = OTLPLogRecord()
     }
 
+    /// Gives back what large records have taken, once a body is read.
+    mutating func shrink() {
+        func shrink(_ buffer: inout ByteBuffer) {
+            buffer.removeAll()
+            buffer.shrink(above: OTLPLimits.keptBytes)
+        }
+        parts = Parts()
+        shrink(&bytes)
+        shrink(&resource)
+        shrink(&service)
+        shrink(&scopeName)
+        shrink(&scopeVersion)
+    }
+
     /// Writes one part of the record.
     mutating func write(
         _ part: WritableKeyPath<Parts, Range<Int>>,

@@ -10,6 +10,9 @@ package enum OTLPError: Error, Equatable, Sendable {
     case tooDeep
     /// More records than `OTLPLimits.records`.
     case tooManyRecords
+    /// A record, or the resource or scope that it belongs to, is larger than
+    /// `OTLPLimits.recordBytes`.
+    case tooLarge
     /// The body is no JSON text.
     case json(JSONError)
     /// JSON, but a known member has a value of another kind.
@@ -22,6 +25,7 @@ package enum OTLPError: Error, Equatable, Sendable {
         case .malformed: "The body is not a Protocol Buffers message."
         case .tooDeep: "A value is nested deeper than \(OTLPLimits.depth) levels."
         case .tooManyRecords: "There are more records in the body than are taken at once."
+        case .tooLarge: "A record, or its resource or scope, is larger than is read."
         case .json(let error): "\(error.message)"
         case .wrongType: "A member of the JSON text has a value of another type than OTLP says."
         }
@@ -32,6 +36,9 @@ package enum OTLPError: Error, Equatable, Sendable {
 package struct OTLPLimits: Sendable {
     /// Records in one body.
     package var records = 100_000
+    /// Of one record as it was sent, and of a resource or scope: parsing JSON takes some 50 times as
+    /// much memory.
+    package var recordBytes = 1 << 20
 
     package init() {}
 
@@ -40,4 +47,6 @@ package struct OTLPLimits: Sendable {
     /// Levels of JSON: each level of a value is four of JSON (`value`, `kvlistValue`, `values`, the
     /// element), and eight lie around an attribute.
     static let jsonDepth = depth * 4 + 16
+    /// What a reader keeps of a buffer, and the largest text whose parser it keeps: 13 times that.
+    static let keptBytes = 64 << 10
 }

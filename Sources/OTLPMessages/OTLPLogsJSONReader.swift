@@ -5,13 +5,17 @@ import Primitives
 /// lowerCamelCase alone, and unknown members are stepped over (opentelemetry-proto,
 /// docs/specification.md, "JSON Protobuf Encoding"). Integers of 64 bits may be numbers or strings.
 ///
-/// Not thread-safe: each thread has its own, which keeps its memory.
+/// The request is read down to its records, and each of those is parsed by itself: parsing 64 MiB at
+/// once would take 3 GB. Not thread-safe: each thread has its own, which keeps some memory.
 package struct OTLPLogsJSONReader: ~Copyable {
     private let limits: OTLPLimits
     private let parser = JSONParser(maxDepth: OTLPLimits.jsonDepth)
     private var draft = OTLPDraft()
     private var count = 0
     private var rejections = OTLPRejections()
+    /// Of the resource at hand, or of the scope: their records are left out.
+    private var isResourceTooLarge = false
+    private var isScopeTooLarge = false
 
     package init(_ limits: OTLPLimits = OTLPLimits()) { self.limits = limits }
 
@@ -24,23 +28,68 @@ package struct OTLPLogsJSONReader: ~Copyable {
     ) throws(OTLPError) -> OTLPRejections {
         count = 0
         rejections = OTLPRejections()
-        let value: JSONValue
-        do throws(JSONError) {
-            value = try parser.value(of: JSONScan.withoutByteOrderMark(body))
-        } catch {
-            throw .json(error)
+        defer {
+            draft.shrink()
+            parser.shrink(above: OTLPLimits.keptBytes)
         }
-        guard case .object = value else { throw .json(.notObject) }
-        for resourceLogs in try OTLPJSON.list(value["resourceLogs"]) {
-            try readResource(try OTLPJSON.object(resourceLogs["resource"]))
-            for scopeLogs in try OTLPJSON.list(resourceLogs["scopeLogs"]) {
-                try readScope(try OTLPJSON.object(scopeLogs["scope"]))
-                for record in try OTLPJSON.list(scopeLogs["logRecords"]) {
-                    try readRecord(record, take)
-                }
-            }
+        var list = try OTLPEnvelope.list(try OTLPLogsJSONReader.resourceLogs(body))
+        while let resourceLogs = try OTLPEnvelope.nextObject(&list) {
+            try readResourceLogs(resourceLogs, take)
         }
         return rejections
+    }
+
+    private static func resourceLogs(
+        _ body: UnsafeRawBufferPointer
+    ) throws(OTLPError) -> UnsafeRawBufferPointer? {
+        let text = JSONScan.trim(
+            body, (body.count - JSONScan.withoutByteOrderMark(body).count)..<body.count)
+        guard !text.isEmpty else { throw .json(.empty) }
+        guard text.first == UInt8(ascii: "{") else {
+            try OTLPEnvelope.check(text)
+            throw .json(.notObject)
+        }
+        var walk = JSONMemberWalk(text)
+        let found = try OTLPEnvelope.members("resourceLogs", nil, of: &walk).first
+        guard walk.end == text.count else { throw .json(.trailingContent) }
+        return found
+    }
+
+    private mutating func readResourceLogs(
+        _ resourceLogs: UnsafeRawBufferPointer, _ take: (OTLPLogRecord) -> Void
+    ) throws(OTLPError) {
+        let (resource, logs) = try OTLPEnvelope.members("resource", "scopeLogs", of: resourceLogs)
+        isResourceTooLarge = (resource?.count ?? 0) > limits.recordBytes
+        try readResource(isResourceTooLarge ? nil : try object(resource))
+        var list = try OTLPEnvelope.list(logs)
+        while let scopeLogs = try OTLPEnvelope.nextObject(&list) {
+            try readScopeLogs(scopeLogs, take)
+        }
+    }
+
+    private mutating func readScopeLogs(
+        _ scopeLogs: UnsafeRawBufferPointer, _ take: (OTLPLogRecord) -> Void
+    ) throws(OTLPError) {
+        let (scope, records) = try OTLPEnvelope.members("scope", "logRecords", of: scopeLogs)
+        isScopeTooLarge = (scope?.count ?? 0) > limits.recordBytes
+        try readScope(isScopeTooLarge ? nil : try object(scope))
+        var list = try OTLPEnvelope.list(records)
+        while let record = try next(&list) { try readRecord(record, take) }
+    }
+
+    private func next(
+        _ list: inout JSONElementWalk
+    ) throws(OTLPError) -> UnsafeRawBufferPointer? {
+        do throws(JSONError) { return try list.next() } catch { throw .json(error) }
+    }
+
+    private func object(_ text: UnsafeRawBufferPointer?) throws(OTLPError) -> JSONValue? {
+        guard let text else { return nil }
+        return try OTLPJSON.object(try value(text))
+    }
+
+    private func value(_ text: UnsafeRawBufferPointer) throws(OTLPError) -> JSONValue {
+        do throws(JSONError) { return try parser.value(of: text) } catch { throw .json(error) }
     }
 
     private mutating func readResource(_ resource: JSONValue?) throws(OTLPError) {
@@ -62,12 +111,15 @@ package struct OTLPLogsJSONReader: ~Copyable {
     }
 
     private mutating func readRecord(
-        _ record: JSONValue, _ take: (OTLPLogRecord) -> Void
+        _ record: UnsafeRawBufferPointer, _ take: (OTLPLogRecord) -> Void
     ) throws(OTLPError) {
         count += 1
         guard count <= limits.records else { throw .tooManyRecords }
+        guard record.count <= limits.recordBytes, !isResourceTooLarge, !isScopeTooLarge else {
+            return rejections.add(.tooLarge)
+        }
         do {
-            try readRecord(record)
+            try readRecord(try value(record))
         } catch .tooDeep {
             return rejections.add(.tooDeep)
         }

@@ -12,6 +12,9 @@ package struct OTLPLogsReader: ~Copyable {
     private var draft = OTLPDraft()
     private var count = 0
     private var rejections = OTLPRejections()
+    /// Of the resource at hand, or of the scope: their records are left out.
+    private var isResourceTooLarge = false
+    private var isScopeTooLarge = false
 
     package init(_ limits: OTLPLimits = OTLPLimits()) { self.limits = limits }
 
@@ -23,6 +26,7 @@ package struct OTLPLogsReader: ~Copyable {
     ) throws(OTLPError) -> OTLPRejections {
         count = 0
         rejections = OTLPRejections()
+        defer { draft.shrink() }
         var fields = ProtobufReader(body)
         while let field = try fields.next() {
             guard field.number == OTLPLogField.resourceLogs, field.wire == .bytes else { continue }
@@ -36,6 +40,7 @@ package struct OTLPLogsReader: ~Copyable {
         _ message: UnsafeRawBufferPointer, _ take: (OTLPLogRecord) -> Void
     ) throws(OTLPError) {
         draft.beginResource()
+        isResourceTooLarge = false
         var fields = ProtobufReader(message)
         while let field = try fields.next() {
             guard field.number == OTLPLogField.resource, field.wire == .bytes else { continue }
@@ -51,6 +56,9 @@ package struct OTLPLogsReader: ~Copyable {
 
     /// The brace that ends it is for the caller: the parts of a message that comes twice add up.
     private mutating func readResource(_ message: UnsafeRawBufferPointer) throws(OTLPError) {
+        guard draft.resource.count + message.count <= limits.recordBytes else {
+            return isResourceTooLarge = true
+        }
         var fields = ProtobufReader(message)
         while let field = try fields.next() {
             guard field.number == OTLPLogField.resourceAttributes, field.wire == .bytes else {
@@ -74,6 +82,7 @@ package struct OTLPLogsReader: ~Copyable {
         _ message: UnsafeRawBufferPointer, _ take: (OTLPLogRecord) -> Void
     ) throws(OTLPError) {
         draft.beginScope()
+        isScopeTooLarge = false
         var fields = ProtobufReader(message)
         while let field = try fields.next() {
             guard field.number == OTLPLogField.scope, field.wire == .bytes else { continue }
@@ -84,6 +93,11 @@ package struct OTLPLogsReader: ~Copyable {
             guard field.number == OTLPLogField.records, field.wire == .bytes else { continue }
             count += 1
             guard count <= limits.records else { throw .tooManyRecords }
+            guard field.bytes.count <= limits.recordBytes, !isResourceTooLarge, !isScopeTooLarge
+            else {
+                rejections.add(.tooLarge)
+                continue
+            }
             do {
                 try readRecord(field.bytes)
             } catch .tooDeep {
@@ -95,6 +109,7 @@ package struct OTLPLogsReader: ~Copyable {
     }
 
     private mutating func readScope(_ message: UnsafeRawBufferPointer) throws(OTLPError) {
+        guard message.count <= limits.recordBytes else { return isScopeTooLarge = true }
         var fields = ProtobufReader(message)
         while let field = try fields.next() {
             switch (field.number, field.wire) {

@@ -1,10 +1,14 @@
 internal import CSimdJSON
 
-/// A simdjson parser that keeps its memory from text to text: about 13 times the largest.
+/// A simdjson parser that keeps its memory from text to text: about 13 times the largest, and for
+/// values up to 32 times, until `shrink` is asked for.
 ///
 /// Not thread-safe: each thread has its own.
 package final class JSONParser {
-    private let handle: OpaquePointer
+    private var handle: OpaquePointer
+    private let maxDepth: Int
+    /// The most that was parsed since the memory was new.
+    private var largestBytes = 0
 
     /// - Parameter maxDepth: how many objects and arrays may lie in one another; the outermost
     ///   counts. At most 1,024, since nodes are collected recursively.
@@ -14,6 +18,7 @@ package final class JSONParser {
             preconditionFailure("out of memory")
         }
         self.handle = handle
+        self.maxDepth = maxDepth
     }
 
     deinit { millrace_json_free(handle) }
@@ -22,6 +27,7 @@ package final class JSONParser {
     /// what they hold does not matter, so `bytes` may be a slice of a larger padded text.
     /// - Throws: what is wrong with the text. O(n).
     package func members(of bytes: UnsafeRawBufferPointer) throws(JSONError) -> JSONMembers {
+        largestBytes = max(largestBytes, bytes.count)
         var found = millrace_json_members()
         let status = millrace_json_parse_members(
             handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, &found)
@@ -31,12 +37,22 @@ package final class JSONParser {
 
     /// Parses one text of any kind, with the same padding, into values that own their memory.
     package func value(of bytes: UnsafeRawBufferPointer) throws(JSONError) -> JSONValue {
+        largestBytes = max(largestBytes, bytes.count)
         var found = millrace_json_nodes()
         let status = millrace_json_parse_nodes(
             handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, &found)
         try check(status, bytes)
         var nodes = UnsafeBufferPointer(start: found.first, count: found.count)[...]
         return JSONParser.takeValue(&nodes)
+    }
+
+    /// Gives its memory back if a text of more than `limit` bytes was parsed, so that one large text
+    /// is not paid for ever. What it returned before is void.
+    package func shrink(above limit: Int) {
+        guard largestBytes > limit, let fresh = millrace_json_create(maxDepth) else { return }
+        millrace_json_free(handle)
+        handle = fresh
+        largestBytes = 0
     }
 
     private func check(

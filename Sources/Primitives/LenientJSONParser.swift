@@ -29,6 +29,15 @@ package struct LenientJSONParser: ~Copyable {
         }
     }
 
+    /// Gives its memory back if a text of more than `limit` bytes was parsed. What it returned before
+    /// is void.
+    package mutating func shrink(above limit: Int) {
+        parser.shrink(above: limit)
+        replaced.removeAll()
+        repaired.removeAll()
+        repaired.shrink(above: LenientJSONParser.keptBytes)
+    }
+
     /// The members of `text` as it is, lone surrogates refused.
     package func strictMembers(
         of text: UnsafeRawBufferPointer

@@ -124,6 +124,21 @@ import Testing
         #expect(try decode("[]", as: .json).batch.isEmpty)
     }
 
+    @Test func `a record that is far too large is refused alone, in every form of a body`() throws {
+        var limits = LogLimits()
+        limits.rawRecordBytes = 1000
+        let large = #"{"message":"\#(String(repeating: "x", count: 1000))"}"#
+        let small = #"{"message":"kept"}"#
+        for (text, format) in [
+            ("\(large)\n\(small)\n", LogDecoder.Format.ndjson), ("[\(large),\(small)]", .json),
+        ] {
+            let (batch, rejected) = try decode(text, as: format, limits: limits)
+            #expect(batch.count == 1 && rejected.map(\.fault) == [.tooLarge])
+        }
+        let (batch, rejected) = try decode(large, as: .json, limits: limits)
+        #expect(batch.isEmpty && rejected.map(\.fault) == [.tooLarge])
+    }
+
     @Test func `a body has at most as many records as it may`() {
         var limits = LogLimits()
         limits.recordsPerBatch = 2

@@ -138,6 +138,83 @@ import Testing
         #expect(binary.records.map(\.body) == [records[0].body, "1"] && binary.rejected == 1)
     }
 
+    @Test func `members may come in any order, written in any way`() throws {
+        let json = """
+            {"other":{"a":[1]},"resourceLogs":[{"scopeLogs":[{"logRecords":[
+              {"body":{"stringValue":"one"}}, {"body":{"stringValue":"two"}}],"scope":{"name":"s"}},
+              {"scope":null,"logRecords":[{"body":{"stringValue":"three"}}]},{}, 1],
+             "r\\u0065source":{"attributes":[{"key":"service.name","value":{"stringValue":"late"}}]},
+             "resource":{"attributes":[]}}, null]}
+            """
+        let records = try ReadRecord.all(json: json).records
+        #expect(records.map(\.body) == ["one", "two", "three"])
+        #expect(records.map(\.scopeName) == ["s", "s", ""])
+        #expect(records.allSatisfy { $0.service == "late" })
+    }
+
+    @Test(arguments: [
+        (#"{"resourceLogs":[]} x"#, JSONError.trailingContent),
+        (#"{"resourceLogs":[],"x":[1,}"#, .invalid), (#"{"resourceLogs":[],"x":tru}"#, .invalid),
+        (#"{"resourceLogs":[],"x":[1}}"#, .invalid), (#"{"resourceLogs":[}}"#, .invalid),
+        (#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{]}]}]}]}"#, .invalid),
+        (#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}"#, .invalid),
+        (#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"x":"\ud800"}]}]}]}"#, .invalid),
+        (#"{"resourceLogs":nul}"#, .invalid), ("[", .invalid),
+    ])
+    func `what is broken anywhere refuses the request`(json: String, error: JSONError) {
+        #expect(throws: OTLPError.json(error)) { try ReadRecord.all(json: json) }
+    }
+
+    @Test func `a large record, or one of a large resource or scope, is left out`() throws {
+        var limits = OTLPLimits()
+        limits.recordBytes = 1000
+        let long = #"{"key":"k","value":{"stringValue":"\#(String(repeating: "x", count: 1000))"}}"#
+        let json = """
+            {"resourceLogs":[
+             {"scopeLogs":[{"logRecords":[{"body":{"stringValue":"one"}},{"attributes":[\(long)]},
+               {"body":{"stringValue":"two"}}]}]},
+             {"resource":{"attributes":[\(long)]},"scopeLogs":[{"logRecords":[{}]}]},
+             {"scopeLogs":[{"scope":{"attributes":[\(long)]},"logRecords":[{}]},
+               {"logRecords":[{"body":{"stringValue":"three"}}]}]}]}
+            """
+        let text = try ReadRecord.all(json: json, limits)
+        #expect(text.records.map(\.body) == ["one", "two", "three"] && text.rejected == 3)
+        #expect(try ReadRecord.all(json: json).records.count == 6)
+
+        let filler = Bytes(String(repeating: "x", count: 1000))
+        func attribute(_ message: inout ByteBuffer, _ number: UInt32) {
+            message.append(field: number) { pair in
+                pair.append(field: 1, text: "k")
+                pair.append(field: 2) { $0.append(field: 1, bytes: filler.span) }
+            }
+        }
+        func record(_ scope: inout ByteBuffer, _ body: String) {
+            scope.append(field: 2) { $0.append(field: 5) { $0.append(field: 1, text: body) } }
+        }
+        var body = ByteBuffer()
+        body.append(field: 1) { resource in
+            resource.append(field: 2) { scope in
+                record(&scope, "one")
+                scope.append(field: 2) { attribute(&$0, 6) }
+                record(&scope, "two")
+            }
+        }
+        body.append(field: 1) { resource in
+            resource.append(field: 2) { record(&$0, "of a large resource") }
+            resource.append(field: 1) { attribute(&$0, 1) }
+        }
+        body.append(field: 1) { resource in
+            resource.append(field: 2) { scope in
+                record(&scope, "of a large scope")
+                scope.append(field: 1) { $0.append(field: 1, bytes: filler.span) }
+            }
+            resource.append(field: 2) { record(&$0, "three") }
+        }
+        let binary = try ReadRecord.all(Array(body.span), limits)
+        withExtendedLifetime(filler) {}
+        #expect(binary.records.map(\.body) == ["one", "two", "three"] && binary.rejected == 3)
+    }
+
     @Test func `more records than the limit refuse the request`() throws {
         var limits = OTLPLimits()
         limits.records = 1

@@ -64,6 +64,42 @@ import Testing
         #expect(try service.terminate() == .exited(0))
     }
 
+    @Test func `a large body takes no more memory than itself, and gives it back`() throws {
+        let service = try RunningService.start(["--body-limit", "32MiB"])
+        let zeros = String(repeating: "0,", count: 15_000_000)
+        let value = Array(#"{"message":[\#(zeros)0],"x":[{}]}"#.utf8)
+        let record = #"{"body":{"stringValue":"\#(String(repeating: "ab", count: 15_000_000))"}}"#
+        let log = #"{"resourceLogs":[{"scopeLogs":[{"logRecords":[\#(record)]}]}]}"#
+        #expect(try service.post("/logs", json: #"{"message":"warm"}"#).status == 202)
+        for (name, target, body, status) in [
+            ("OTLP, an unknown member", "/v1/logs", value, 200),
+            ("OTLP, a record", "/v1/logs", Array(log.utf8), 200),
+            ("a record", "/logs", value, 422),
+            ("a line", "/logs", Array("[".utf8) + value + [93], 422),
+            ("events", "/events", value, 422),
+        ] {
+            let before = service.residentBytes
+            let highest = Monitor((bytes: 0, isDone: false))
+            let watch = Thread(name: "watch") {
+                while !highest.withLock({ $0.isDone }) {
+                    let now = service.residentBytes
+                    highest.withLock { $0.bytes = max($0.bytes, now) }
+                    sleep(until: .after(.milliseconds(5)))
+                }
+            }
+            let reply = try service.post(target, body, type: "application/json")
+            highest.change { $0.isDone = true }
+            watch.join()
+            #expect(reply.status == status, "\(name): \(reply.text.prefix(200))")
+            let peak = highest.withLock { $0.bytes } - before
+            let kept = service.residentBytes - before
+            print("30 MB, \(name): \(peak >> 20) MiB at most, \(kept >> 20) MiB kept")
+            guard MillraceBinary.isSanitized != true else { continue }
+            #expect(peak < (target == "/events" ? 200 : 100) << 20 && kept < 64 << 20, "\(name)")
+        }
+        #expect(try service.terminate() == .exited(0))
+    }
+
     /// The folder of logs is a disk of its own; the journal and the store have room.
     @Test(
         .enabled(if: SmallDisk.isPossible, "\(SmallDisk.whyNot)"), arguments: ["search", "files"])

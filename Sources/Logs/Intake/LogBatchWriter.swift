@@ -9,6 +9,9 @@ import Primitives
 ///
 /// Not thread-safe: each thread has its own, which keeps its memory.
 package final class LogBatchWriter {
+    /// Kept of the memory for masked fields.
+    fileprivate static let keptBytes = 1 << 20
+
     private let masker: Masker
     private let limits: LogLimits
     private var batch = LogBatch()
@@ -58,11 +61,16 @@ package final class LogBatchWriter {
         if isMasked { record.flags.insert(.masked) }
         LogCut.apply(to: &record, limitBytes: limits.recordBytes)
         batch.append(record)
-        clean.shrink(above: 1 << 20)
+        clean.removeAll()
+        clean.shrink(above: LogBatchWriter.keptBytes)
     }
 
     /// The batch so far; a fresh one takes its place.
     package func finish() -> LogBatch {
+        resource.shrink()
+        scopeName.shrink()
+        scopeVersion.shrink()
+        service.shrink()
         defer { batch = LogBatch(capacity: min(batch.byteCount + 64, 1 << 20)) }
         return batch
     }
@@ -98,6 +106,17 @@ private struct MaskedField: ~Copyable {
     private var raw = ByteBuffer(capacity: 64)
     private var masked = ByteBuffer(capacity: 64)
     private var isChanged = false
+    private static let keptBytes = 64 << 10
+
+    /// Gives back the memory of a long one.
+    mutating func shrink() {
+        guard raw.capacity > MaskedField.keptBytes || masked.capacity > MaskedField.keptBytes
+        else { return }
+        raw.removeAll()
+        masked.removeAll()
+        raw.shrink(above: MaskedField.keptBytes)
+        masked.shrink(above: MaskedField.keptBytes)
+    }
 
     mutating func of(
         _ bytes: UnsafeRawBufferPointer, _ masker: Masker, at path: String, limitBytes: Int,

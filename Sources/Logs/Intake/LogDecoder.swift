@@ -19,7 +19,7 @@ package final class LogDecoder {
     package init(_ writer: LogBatchWriter, _ limits: LogLimits) {
         self.writer = writer
         self.limits = limits
-        reader = LogReader(maxDepth: limits.jsonDepth)
+        reader = LogReader(limits)
     }
 
     /// Reads the records of `bytes` into a batch, and tells of each refused one.
@@ -32,6 +32,7 @@ package final class LogDecoder {
         _ bytes: UnsafeRawBufferPointer, as format: Format, now: Int64,
         onRejected: (RejectedLog) -> Void
     ) throws(BodyError) -> LogBatch {
+        defer { reader.shrink() }
         do throws(BodyError) {
             try read(bytes, format, now, onRejected)
         } catch {

@@ -21,7 +21,7 @@ package enum LogFault: String, ItemFault, CaseIterable {
     /// One sentence for people.
     package var detail: String {
         switch self {
-        case .tooLarge: "The record is larger than 4 GiB."
+        case .tooLarge: "The record is larger than 1 MiB."
         case .missingMessage: "The record has no message."
         case .invalidTime: "time is an RFC 3339 time such as 2026-11-01T00:00:00Z, after 1970."
         case .tooFarInTheFuture: "time is more than a day ahead of this service's clock."

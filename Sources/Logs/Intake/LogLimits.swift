@@ -4,6 +4,9 @@ package struct LogLimits: Sendable {
     package var recordsPerBatch = 100_000
     /// Of one record: its message, attributes and resource together. What is longer is cut.
     package var recordBytes = 256 << 10
+    /// Of one record as it was sent; a larger one is refused unread: parsing it takes up to 50 times
+    /// as much memory, and at most a fraction of it would be kept.
+    package var rawRecordBytes = 1 << 20
     /// The record itself is the first level.
     package var jsonDepth = 32
 

@@ -4,13 +4,32 @@ import Primitives
 ///
 /// Not thread-safe: each thread has its own, which keeps its parser's memory.
 struct LogReader: ~Copyable {
+    /// Kept of a buffer, and the largest text whose parser is kept: 13 times that.
+    private static let keptBytes = 64 << 10
+
     private var parser: LenientJSONParser
+    private let limitBytes: Int
     /// Members beside those that a record has, with commas between.
     private var others = ByteBuffer(capacity: 512)
     private var attributes = ByteBuffer(capacity: 512)
     private var plain = ByteBuffer(capacity: 512)
 
-    init(maxDepth: Int) { parser = LenientJSONParser(maxDepth: maxDepth) }
+    init(_ limits: LogLimits) {
+        parser = LenientJSONParser(maxDepth: limits.jsonDepth)
+        limitBytes = limits.rawRecordBytes
+    }
+
+    /// Gives back what large records have taken. What `read` returned before is void.
+    mutating func shrink() {
+        func shrink(_ buffer: inout ByteBuffer) {
+            buffer.removeAll()
+            buffer.shrink(above: LogReader.keptBytes)
+        }
+        parser.shrink(above: LogReader.keptBytes)
+        shrink(&others)
+        shrink(&attributes)
+        shrink(&plain)
+    }
 
     /// The record that `text` says, borrowed from it and from this.
     /// - Parameters:
@@ -19,6 +38,7 @@ struct LogReader: ~Copyable {
     mutating func read(
         _ text: UnsafeRawBufferPointer, now: Int64
     ) throws(LogFault) -> LogRecord {
+        guard text.count <= limitBytes else { throw .tooLarge }
         let members = try members(of: text)
         guard !members.hasDuplicateKey else { throw .duplicateKey }
         others.removeAll()

@@ -40,6 +40,7 @@ final class OTLPLogIntake: Sendable {
         self.inflateLimits = inflateLimits
         var limits = OTLPLimits()
         limits.records = intake.limits.recordsPerBatch
+        limits.recordBytes = intake.limits.rawRecordBytes
         self.limits = limits
     }
 
@@ -167,7 +168,7 @@ extension Problem {
         case .tooManyRecords:
             self.init(413, "too_many_records", error.message, limit: limits.records)
         case .json: self.init(400, "invalid_json", error.message)
-        case .truncated, .malformed, .tooDeep, .wrongType:
+        case .truncated, .malformed, .tooDeep, .tooLarge, .wrongType:
             self.init(400, "invalid_otlp", error.message)
         }
     }
