@@ -83,6 +83,52 @@ import Testing
         logs.store.stop()
     }
 
+    @Test func `records of very many days make few files at once, and keep no other waiting`()
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        let logs = try LogHarness(in: directory)
+        let start = MonotonicTime.now()
+        try logs.post(lines: (-1500...(-1)).map { line("d\($0)", day: $0) }, now: now)
+        try logs.post(line("fresh", day: 0), now: now)
+        #expect(try logs.messages(limit: 1) == ["fresh"])
+        let took = MonotonicTime.now().since(start)
+        print("1,500 days at once: a fresh record was visible after \(took)")
+        #expect(took < .seconds(10) * slowness)
+        // The newest are kept, the others counted.
+        #expect(try logs.messages() == ["fresh"] + (1...16).map { "d-\($0)" })
+        #expect(logs.store.counters.stored.count == 17 && logs.store.counters.tooOld.count == 1484)
+        // Days that are there take more, others come in the next turn.
+        try logs.post(lines: (-30...(-10)).map { line("again", day: $0) }, now: now)
+        #expect(logs.store.counters.stored.count == 17 + 21)
+        logs.store.stop()
+        #expect(
+            FileSystem.names(in: directory.file("logs")).filter { $0.hasSuffix(".db") }.count == 31)
+    }
+
+    @Test func `no file is made further back than there may be days`() throws {
+        let directory = try TemporaryDirectory()
+        let logs = try LogHarness(in: directory)
+        try logs.post(line("before", day: -9), now: now)
+        logs.store.stop()
+        var options = LogStoreOptions()
+        options.dayLimit = 5
+        let limited = try LogHarness(options, in: directory)
+        // A day that is there already is no new one.
+        for day: Int64 in [-5, -6, -9, 0] { try limited.post(line("d\(day)", day: day), now: now) }
+        #expect(try limited.messages() == ["d0", "d-5", "d-9", "before"])
+        for day: Int64 in [-4, -3, -2, -1] { try limited.post(line("d\(day)", day: day), now: now) }
+        // Five days have files by then; today's would be made all the same.
+        #expect(try limited.messages() == ["d0", "d-3", "d-4", "d-5", "d-9", "before"])
+        #expect(limited.store.counters.tooOld.count == 3)
+        limited.store.stop()
+        // A start drops what is beyond the limit.
+        options.dayLimit = 4
+        let again = try LogHarness(options, in: directory)
+        #expect(try again.messages() == ["d0", "d-3", "d-4", "d-5"])
+        again.store.stop()
+    }
+
     @Test func `the file of lines that is open stays, though one of tomorrow is there`() throws {
         let directory = try TemporaryDirectory()
         let logs = directory.file("logs")

@@ -96,6 +96,8 @@ final class LogCatalog: Sendable {
 
     func path(_ file: File) -> String { "\(directory)/\(file.name)" }
 
+    func has(_ day: LogDay) -> Bool { state.withLock { $0.versions[day] != nil } }
+    var dayCount: Int { state.withLock { $0.versions.count } }
     /// Newest first.
     var days: [LogDay] { state.withLock { $0.versions.keys.sorted(by: >) } }
     var files: [File] {

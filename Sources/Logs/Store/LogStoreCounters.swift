@@ -4,7 +4,7 @@ import Telemetry
 /// What the store has done since start, and how large it is.
 package struct LogStoreCounters: Sendable {
     package let stored = Counter()
-    /// Of days that have been dropped, or would be at once.
+    /// Of days that have been dropped, or would be at once, or that get no file.
     package let tooOld = Counter()
     /// Given up: the disk would not take them before the service had to end.
     package let lost = Counter()

@@ -10,8 +10,6 @@ import Telemetry
 final class LogStoreWriter {
     /// Files that stay open to be written to; logs come in for two days around midnight.
     private static let openFileLimit = 4
-    /// Days that have a file, whatever their size: more are a sender without a clock.
-    private static let dayLimit = 4000
     /// Files that may hold the last record that came: those that were open, and some to spare.
     private static let recentFileCount = 16
 
@@ -40,6 +38,8 @@ final class LogStoreWriter {
     private(set) var rows: [Int64] = []
     /// The arrival number of the turn's first record.
     private var first: Int64 = 0
+    /// No file is made for an earlier day in this turn.
+    private var firstNewDay: LogDay?
     /// Of batches that were written since sizes were looked at.
     private var bytesWritten: Int64 = 0
 
@@ -70,6 +70,7 @@ final class LogStoreWriter {
     func begin(_ batches: [LogBatch]) -> Int64 {
         first = arrival + 1
         arrange(batches, first)
+        firstNewDay = boundOfNewDays()
         written = 0
         rows.removeAll(keepingCapacity: true)
         rows.append(contentsOf: repeatElement(-1, count: entries.count))
@@ -117,6 +118,35 @@ final class LogStoreWriter {
         entries.sort { $0.time != $1.time ? $0.time < $1.time : $0.arrival < $1.arrival }
     }
 
+    /// The earliest day for which this turn may make a file, of the newest that it has records of:
+    /// records of distinct days are made fast, and each would cost a file. Nil if there are few.
+    private func boundOfNewDays() -> LogDay? {
+        let today = LogDay.today
+        guard let oldest = entries.first?.time, LogDay(milliseconds: oldest / 1_000_000) < today
+        else { return nil }
+        var left = options.newDaysAtOnce
+        var (last, bound): (LogDay?, LogDay?)
+        for entry in entries.reversed() {
+            let day = LogDay(milliseconds: entry.time / 1_000_000)
+            guard day != last else { continue }
+            last = day
+            if day >= today || catalog.has(day) { continue }
+            if isExpired(day) { return nil }
+            guard left > 0 else { return bound }
+            left -= 1
+            bound = day
+        }
+        return nil
+    }
+
+    /// A file may be made for `day`, or is there.
+    private func mayHold(_ day: LogDay) -> Bool {
+        let today = LogDay.today
+        if day >= today || catalog.has(day) { return true }
+        return today.number - day.number <= options.dayLimit
+            && catalog.dayCount < options.dayLimit && firstNewDay.map { day >= $0 } ?? true
+    }
+
     private func write(
         _ batches: [LogBatch], _ range: Range<Int>, _ day: LogDay
     ) throws(StorageError) {
@@ -161,7 +191,9 @@ final class LogStoreWriter {
             open.lastUse = uses
             return open
         }
-        guard !isExpired(day), let file = catalog.fileForWriting(day) else { return nil }
+        guard !isExpired(day), mayHold(day), let file = catalog.fileForWriting(day) else {
+            return nil
+        }
         if files.count >= LogStoreWriter.openFileLimit,
             let oldest = files.min(by: { $0.value.lastUse < $1.value.lastUse })
         {
@@ -271,7 +303,7 @@ final class LogStoreWriter {
         counters.days.set(Int64(files.count))
         while let oldest = files.last, oldest.day < today {
             guard
-                isExpired(oldest.day) || files.count > LogStoreWriter.dayLimit
+                isExpired(oldest.day) || files.count > options.dayLimit
                     || bytes > options.maxBytes
             else { return }
             let size = catalog.bytes(oldest)
