@@ -89,7 +89,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let logs = try LogHarness(in: directory)
         let start = MonotonicTime.now()
-        try logs.post(lines: (-1500...(-1)).map { line("d\($0)", day: $0) }, now: now)
+        try logs.post(lines: (-1500 ... -1).map { line("d\($0)", day: $0) }, now: now)
         try logs.post(line("fresh", day: 0), now: now)
         #expect(try logs.messages(limit: 1) == ["fresh"])
         let took = MonotonicTime.now().since(start)
@@ -99,7 +99,7 @@ import Testing
         #expect(try logs.messages() == ["fresh"] + (1...16).map { "d-\($0)" })
         #expect(logs.store.counters.stored.count == 17 && logs.store.counters.tooOld.count == 1484)
         // Days that are there take more, others come in the next turn.
-        try logs.post(lines: (-30...(-10)).map { line("again", day: $0) }, now: now)
+        try logs.post(lines: (-30 ... -10).map { line("again", day: $0) }, now: now)
         #expect(logs.store.counters.stored.count == 17 + 21)
         logs.store.stop()
         #expect(

@@ -57,10 +57,13 @@ extension LogStore {
 
     /// Opens the files of the days that `filter` asks for, newest first, until `body` says that it
     /// has enough.
-    /// - Parameter body: is false once no older day is wanted.
+    /// - Parameters:
+    ///   - onDamage: is told of a file that cannot be read, in place of having it set aside.
+    ///   - body: is false once no older day is wanted.
     func eachDay(
         _ filter: LogFilter, notAfter newest: LogDay? = nil, isFresh: Bool = true,
-        deadline: Deadline, _ body: (Connection, LogDay) throws(SQLiteError) -> Bool
+        deadline: Deadline, onDamage: ((LogCatalog.File, StorageError) -> Void)? = nil,
+        _ body: (Connection, LogDay) throws(SQLiteError) -> Bool
     ) throws(StorageError) {
         if isFresh { freshen(until: deadline) }
         for day in catalog.days {
@@ -78,7 +81,8 @@ extension LogStore {
             } catch {
                 guard error.isCorrupt else { throw StorageError(error, lease.path) }
                 // One bad day must not keep all others from being answered.
-                setAside(lease.file, StorageError(error, lease.path))
+                let error = StorageError(error, lease.path)
+                if let onDamage { onDamage(lease.file, error) } else { setAside(lease.file, error) }
             }
         }
     }

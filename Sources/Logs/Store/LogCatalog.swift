@@ -58,6 +58,8 @@ final class LogCatalog: Sendable {
         var leases: [File: Int] = [:]
         /// Versions that were given up, by day, so that none is used again.
         var highestVersions: [LogDay: Int] = [:]
+        /// Damaged files that were set aside and are still there.
+        var setAside: Set<LogSetAside> = []
         /// Records up to this day are refused: their days have been dropped. It holds for days of
         /// the past alone: a clock that ran ahead must not close the days that are still to come.
         var floor: LogDay?
@@ -85,6 +87,7 @@ final class LogCatalog: Sendable {
             state.highestVersions[file.day] = file.version
         }
         state.floor = LogCatalog.readFloor(directory)
+        state.setAside = Set(names.compactMap { LogSetAside(name: $0) })
         self.state = Monitor(state)
         for file in old { unlinkAll(path(file)) }
         for name in names where name.hasSuffix(LogCatalog.temporarySuffix) {
@@ -105,6 +108,16 @@ final class LogCatalog: Sendable {
             state.versions.map { File(day: $0.key, version: $0.value) }
                 .sorted { $0.day > $1.day }
         }
+    }
+    /// Days of which there is a file, a damaged one that was set aside included; newest first.
+    var heldDays: [LogDay] {
+        state.withLock { state in
+            Set(state.versions.keys).union(state.setAside.map(\.day)).sorted(by: >)
+        }
+    }
+    /// Damaged files that were set aside, of days that `isWanted` says.
+    func setAside(_ isWanted: (LogDay) -> Bool = { _ in true }) -> [LogSetAside] {
+        state.withLock { $0.setAside.filter { isWanted($0.day) } }
     }
     /// The files that were written to last, and all that have a write-ahead log.
     func recentFiles(_ count: Int) -> [File] {
@@ -181,10 +194,12 @@ final class LogCatalog: Sendable {
     /// Renames a damaged file, so that its day begins anew.
     /// - Returns: the new path.
     func setAside(_ file: File, time: Int64) throws(StorageError) -> String {
-        let base = "\(path(file)).damaged-\(time)"
+        let aside = LogSetAside(file, time: time)
+        let base = "\(directory)/\(aside.name)"
         state.withLock { state in
             state.versions[file.day] = nil
             state.highestVersions[file.day] = file.version
+            state.setAside.insert(aside)
         }
         for suffix in LogCatalog.suffixes {
             guard rename(path(file) + suffix, base + suffix) == 0 || errno == ENOENT else {
@@ -194,15 +209,30 @@ final class LogCatalog: Sendable {
         return base
     }
 
+    /// Removes damaged files that were set aside, for good.
+    func remove(_ files: [LogSetAside]) {
+        guard !files.isEmpty else { return }
+        state.withLock { $0.setAside.subtract(files) }
+        for file in files { unlinkAll("\(directory)/\(file.name)") }
+        LogCatalog.sync(directory)
+    }
+
     // MARK: Files
 
     static let suffixes = ["", "-wal", "-shm"]
     /// The longest that a query runs, and a little more.
     private static let leasePatience = Duration.seconds(60)
 
-    /// Of all files of a day together.
-    func bytes(_ file: File) -> Int64 {
-        LogCatalog.suffixes.reduce(0) { $0 + LogCatalog.size(path(file) + $1) }
+    /// Of all files of a day together, damaged ones that were set aside included.
+    func bytes(of day: LogDay) -> Int64 {
+        let (version, aside) = state.withLock { state in
+            (state.versions[day], state.setAside.filter { $0.day == day })
+        }
+        var names = aside.map(\.name)
+        if let version { names.append(File(day: day, version: version).name) }
+        return names.reduce(0) { bytes, name in
+            LogCatalog.suffixes.reduce(bytes) { $0 + LogCatalog.size("\(directory)/\(name)\($1)") }
+        }
     }
 
     /// Nanoseconds since 1970; zero if there is no such file.

@@ -20,6 +20,8 @@ package struct LogStoreCounters: Sendable {
     /// Of the days that are not over, which no size drops.
     package let presentBytes = LogGauge()
     package let days = LogGauge()
+    /// Damaged files that are still there.
+    package let setAside = LogGauge()
 }
 
 /// A number that goes up and down. Any thread.

@@ -295,29 +295,31 @@ final class LogStoreWriter {
         let today = LogDay.today
         defer {
             counters.presentBytes.set(
-                catalog.files.filter { $0.day >= today }.reduce(0) { $0 + catalog.bytes($1) })
+                catalog.heldDays.prefix { $0 >= today }.reduce(0) { $0 + catalog.bytes(of: $1) })
+            counters.setAside.set(Int64(catalog.setAside().count))
         }
-        var files = catalog.files
-        var bytes = files.reduce(0) { $0 + catalog.bytes($1) }
+        var days = catalog.heldDays
+        var bytes = days.reduce(0) { $0 + catalog.bytes(of: $1) }
         counters.bytes.set(bytes)
-        counters.days.set(Int64(files.count))
-        while let oldest = files.last, oldest.day < today {
+        counters.days.set(Int64(days.count))
+        while let oldest = days.last, oldest < today {
             guard
-                isExpired(oldest.day) || files.count > options.dayLimit
+                isExpired(oldest) || days.count > options.dayLimit
                     || bytes > options.maxBytes
             else { return }
-            let size = catalog.bytes(oldest)
-            self.files[oldest.day] = nil
-            try catalog.drop(oldest.day, raisesFloor: true)
+            let size = catalog.bytes(of: oldest)
+            files[oldest] = nil
+            try catalog.drop(oldest, raisesFloor: true)
+            catalog.remove(catalog.setAside { $0 == oldest })
             counters.dropped.add()
             log.notice("a day of logs was dropped") {
-                $0.add("day", oldest.day.text)
+                $0.add("day", oldest.text)
                 $0.add("bytes", size)
             }
-            files.removeLast()
+            days.removeLast()
             bytes -= size
             counters.bytes.set(bytes)
-            counters.days.set(Int64(files.count))
+            counters.days.set(Int64(days.count))
         }
     }
 }

@@ -27,6 +27,7 @@ struct LogsSection: ReportSection {
             logs.add("bytes", stored.bytes.value)
             logs.add("days_dropped", stored.dropped.count)
             logs.add("files_set_aside", stored.damaged.count)
+            logs.add("set_aside", stored.setAside.value)
             guard let tail else { return }
             logs.add("tail_subscribers", tail.subscribers)
             logs.add("tail_dropped", tail.dropped.count)
@@ -63,6 +64,9 @@ struct LogsSection: ReportSection {
         metrics.gauge(
             "millrace_logs_queued_bytes", "Bytes of log records that wait.", queued.bytes)
         metrics.gauge("millrace_logs_bytes", "Size of all stored logs.", stored.bytes.value)
+        metrics.gauge(
+            "millrace_logs_set_aside", "Damaged files of logs that are still there.",
+            stored.setAside.value)
         metrics.gauge("millrace_logs_days", "Days of stored logs.", stored.days.value)
         guard let tail else { return }
         metrics.counter(

@@ -32,6 +32,7 @@ extension LogRoutes {
                     var body = JSONObjectWriter()
                     body.add("dry_run", true)
                     body.add("matched", count)
+                    body.add("set_aside", store.setAside(filter))
                     return .json(200, body.finish())
                 } catch {
                     throw Problem(error)
@@ -58,6 +59,7 @@ extension LogRoutes {
                     $0.add("conditions", conditions)
                     $0.add("records", erasure.records)
                     $0.add("days", erasure.days)
+                    $0.add("set_aside", erasure.setAside)
                 }
             case .failure(let error):
                 log.error("audit: logs could not be erased") {
@@ -77,6 +79,7 @@ extension LogRoutes {
         case .success(let erasure):
             body.add("done", true)
             body.add("erased", erasure.records)
+            body.add("set_aside", erasure.setAside)
             return .json(200, body.finish())
         case .failure(let error): throw Problem(error)
         case nil:
