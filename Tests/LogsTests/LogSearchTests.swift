@@ -193,4 +193,52 @@ import Testing
         }
         logs.store.stop()
     }
+
+    @Test func `a total is of all records, however many values there are`() throws {
+        let logs = try LogHarness()
+        let days = 2
+        for day in 0..<days {
+            let lines = (0..<10_050).map {
+                LogSearchTests.line("n", minute: day * 1440 + 1, #","uid":"\#(day) \#($0)""#)
+            }
+            try logs.post(lines: lines, now: LogHarness.later)
+        }
+        try logs.post(
+            lines: (0..<3).map { _ in LogSearchTests.line("n", minute: 5, #","uid":"often""#) }
+                + [LogSearchTests.line("n", minute: 5)], now: LogHarness.later)
+        let deadline = Deadline.after(.seconds(60))
+        let facets = try logs.store.facets(
+            .attribute("uid"), LogFilter(), limit: 10, deadline: deadline)
+        #expect(facets.total == Int64(days * 10_050 + 3) && facets.isTruncated)
+        #expect(facets.values.first?.value == .text("often") && facets.values.first?.count == 3)
+        let few = try logs.store.facets(
+            .attribute("none"), LogFilter(), limit: 10, deadline: deadline)
+        #expect(few.total == 0 && few.values.isEmpty && !few.isTruncated)
+        logs.store.stop()
+    }
+
+    @Test func `booleans, numbers and texts are values of their own`() throws {
+        let logs = try LogHarness()
+        let values = [
+            "true", "true", "true", "1", "1", #""true""#, "false", "0", "1.5", #""1""#, "null",
+            #"{"a":true}"#,
+        ]
+        try logs.post(
+            lines: values.map {
+                LogSearchTests.line("n", minute: 1, #","v":\#($0),"p":{"q":\#($0)}"#)
+            },
+            now: LogHarness.later)
+        for path in ["v", "p.q"] {
+            let facets = try logs.store.facets(
+                .attribute(path), LogFilter(), limit: 20, deadline: .after(.seconds(60)))
+            let found = Dictionary(uniqueKeysWithValues: facets.values.map { ($0.value, $0.count) })
+            #expect(
+                found == [
+                    .boolean(true): 3, .integer(1): 2, .text("true"): 1, .boolean(false): 1,
+                    .integer(0): 1, .real(1.5): 1, .text("1"): 1, .text(#"{"a":true}"#): 1,
+                ])
+            #expect(facets.total == 11 && !facets.isTruncated)
+        }
+        logs.store.stop()
+    }
 }

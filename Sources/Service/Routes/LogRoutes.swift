@@ -150,12 +150,13 @@ struct LogRoutes: Sendable {
             var body = JSONObjectWriter()
             body.add("field", name)
             body.add("total", facets.total)
+            body.add("truncated", facets.isTruncated)
             body.array("values", of: facets.values) { row, facet in
                 switch facet.value {
+                case .boolean(let value): row.add("value", value)
                 case .integer(let value): row.add("value", value)
                 case .real(let value): row.add("value", value)
                 case .text(let value): row.add("value", value)
-                case .null, .blob: row.addNull("value")
                 }
                 row.add("count", facet.count)
             }
