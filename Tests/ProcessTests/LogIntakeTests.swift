@@ -182,6 +182,14 @@ import Testing
             #expect(try service.post("/logs", lines: lines).status == 202)
         }
         try service.waitUntilLogsAreStored()
+        // An empty variable in somebody's command.
+        for blank in ["", "%20", "%22%22", "%20%22%20%22"] {
+            for more in ["", "&dry_run=1"] {
+                let refused = try service.request("DELETE", "/logs?service=zebra&q=\(blank)\(more)")
+                #expect(refused.status == 400)
+                #expect(try refused.json()["parameter"]?.string == "q")
+            }
+        }
         let dry = try service.request("DELETE", "/logs?service=zebra&dry_run=1")
         #expect(try dry.json()["matched"]?.integer == 300)
         #expect(

@@ -14,6 +14,8 @@ struct LogFilterParameters {
 
     private let now = WallClock.nowMilliseconds()
     private(set) var filter = LogFilter()
+    /// `q` was given and asks for nothing: an empty variable in somebody's command, most likely.
+    var isQueryBlank: Bool { given.contains("q") && filter.terms == nil }
     /// Which of them were given, for records of what was done.
     private(set) var given: [String] = []
 

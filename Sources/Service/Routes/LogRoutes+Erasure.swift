@@ -19,6 +19,9 @@ extension LogRoutes {
             isDryRun = parameter.value == "1"
         }
         let filter = try filters.checked()
+        guard !filters.isQueryBlank else {
+            throw .parameter("q", "q must hold a word where logs are erased.")
+        }
         guard !filter.isOpen || filter.from != nil || filter.to != nil else {
             throw Problem(
                 400, "missing_condition",
