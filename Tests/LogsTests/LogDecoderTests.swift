@@ -139,6 +139,25 @@ import Testing
         #expect(batch.isEmpty && rejected.map(\.fault) == [.tooLarge])
     }
 
+    @Test(arguments: [
+        (#""attributes":{"a":1},"a":2"#, #"{"a":1}"#),
+        (#""a":2,"attributes":{"a":1,"b":[]},"c":3"#, #"{"a":1,"b":[],"c":3}"#),
+        (#""attributes":{"\u0061":1,"b":{"a":0}},"a":2,"x":4"#, #"{"a":1,"b":{"a":0},"x":4}"#),
+        (#""attributes":{"a":1},"\u0061":{"b":2}"#, #"{"a":1}"#),
+        (
+            #""attributes":{"span_id":1, "q\"":2},"span_id":"none","q\"":3,"r":4"#,
+            #"{"span_id":1,"q\"":2,"r":4}"#
+        ),
+        (#""attributes":{},"a":2"#, #"{"a":2}"#),
+        (#""attributes":{"a":1},"b":2"#, #"{"a":1,"b":2}"#),
+    ])
+    func `no name occurs twice in attributes that were put together`(
+        members: String, attributes: String
+    ) throws {
+        let record = try only(#"{"message":"m",\#(members)}"#)
+        #expect(text(record?.attributes) == attributes)
+    }
+
     @Test func `a body has at most as many records as it may`() {
         var limits = LogLimits()
         limits.recordsPerBatch = 2

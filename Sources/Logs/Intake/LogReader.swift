@@ -139,9 +139,19 @@ struct LogReader: ~Copyable {
         others.append(member.raw)
     }
 
-    /// `own` with the other members; names with their escapes resolved, so that masking by name and
-    /// queries see them.
+    /// `own` with the other members, but for those whose name it has itself; names with their escapes
+    /// resolved, so that masking by name and queries see them.
     private mutating func merged(_ own: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        let whole = joined(own)
+        guard !others.isEmpty, JSONScan.members(of: own) != nil else { return whole }
+        // They are in the whole by now.
+        others.removeAll()
+        let isChanged = LogMemberNames.appendWithoutRepeats(
+            whole, ofFirst: LogMemberNames.count(own), to: &others)
+        return isChanged ? others.span : whole
+    }
+
+    private mutating func joined(_ own: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         attributes.removeAll()
         if others.isEmpty {
             if JSONScan.members(of: own) == nil { return LogRecord.none }
