@@ -63,6 +63,7 @@ let package = Package(
         .target(name: "CJSONFields", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CMaskScan", cSettings: [.unsafeFlags(["-O2"])]),
         .target(name: "CAllocations", cSettings: [.unsafeFlags(["-O2"])]),
+        .target(name: "CSQLiteBudget", cSettings: [.unsafeFlags(["-O2"])]),
 
         room("Primitives", ["CCrypto", "CPlatform", "CSimdJSON", "CZlib"]),
         // Child processes, Redis servers, sockets and files of tests and benchmarks.
@@ -83,7 +84,7 @@ let package = Package(
         room("Resilience", ["Primitives"]),
         room("Redis", ["Primitives", "Resilience", "Telemetry", "CHiredis"]),
         room("HTTPServer", ["Masking", "Primitives", "Telemetry", "CMicroHTTPD"]),
-        room("SQLite", ["Primitives", "CSQLite"]),
+        room("SQLite", ["Primitives", "CSQLite", "CSQLiteBudget"]),
         library("CCurl", nil, apt: "libcurl4-openssl-dev"),
         room("HTTPClient", ["Resilience", "Primitives", "CCurl"]),
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),

@@ -22,10 +22,6 @@ static inline void millrace_result_text_copy(sqlite3_context *c, const char *p, 
 static inline int millrace_db_config_flag(sqlite3 *db, int option, int on) {
     return sqlite3_db_config(db, option, on, (int *)0);
 }
-// sqlite3_config has variable arguments too.
-static inline int millrace_config_no_memory_statistics(void) {
-    return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-}
 
 // The database file as SQLite has it open. A descriptor of our own would, when it is closed, take away
 // the locks that POSIX keeps for the whole process.

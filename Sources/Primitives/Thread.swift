@@ -24,17 +24,23 @@ package final class Thread: Sendable {
     private let handle: pthread_t
     private let isJoined = Locked(false)
 
+    package static let stackBytes = 1 << 20
+    /// For threads on which SQLite compiles what others wrote: it recurses as deep as the text says.
+    /// Only what is touched becomes memory.
+    package static let deepStackBytes = 16 << 20
+
     /// Starts `body` on a new thread.
     /// - Parameters:
     ///   - name: at most 15 bytes are kept; `top -H` shows them.
     ///   - priority: a refused one costs only priority, so the thread starts all the same.
     package init(
-        name: String, priority: ThreadPriority = .normal, _ body: @escaping @Sendable () -> Void
+        name: String, priority: ThreadPriority = .normal, stackBytes: Int = Thread.stackBytes,
+        _ body: @escaping @Sendable () -> Void
     ) {
         let start = Unmanaged.passRetained(Start(name: name, priority: priority, body: body))
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
-        pthread_attr_setstacksize(&attributes, 1 << 20)
+        pthread_attr_setstacksize(&attributes, stackBytes)
         var thread = pthread_t()
         let result = pthread_create(&thread, &attributes, threadEntry, start.toOpaque())
         pthread_attr_destroy(&attributes)
@@ -62,8 +68,10 @@ package final class ThreadSlot: Sendable {
 
     /// Starts `body` on a new thread. Call once.
     /// - Parameter name: at most 15 bytes are kept.
-    package func start(name: String, _ body: @escaping @Sendable () -> Void) {
-        let started = Thread(name: name, body)
+    package func start(
+        name: String, stackBytes: Int = Thread.stackBytes, _ body: @escaping @Sendable () -> Void
+    ) {
+        let started = Thread(name: name, stackBytes: stackBytes, body)
         thread.withLock { $0 = started }
     }
 

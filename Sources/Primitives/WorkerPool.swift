@@ -24,14 +24,16 @@ package final class WorkerPool: Sendable {
     ///   - ownerLimit: jobs of one owner that may wait; all of them, if nil.
     package init(
         name: String, threads count: Int, queueLimit: Int, ownerLimit: Int? = nil,
-        priority: ThreadPriority = .normal
+        priority: ThreadPriority = .normal, stackBytes: Int = Thread.stackBytes
     ) {
         self.queueLimit = queueLimit
         self.ownerLimit = ownerLimit ?? queueLimit
         let state = Monitor(State(longLimit: max(1, count - 1)))
         self.state = state
         let workers = (0..<count).map { index in
-            Thread(name: "\(name)-\(index)", priority: priority) { WorkerPool.work(state) }
+            Thread(name: "\(name)-\(index)", priority: priority, stackBytes: stackBytes) {
+                WorkerPool.work(state)
+            }
         }
         threads.withLock { $0 = workers }
     }

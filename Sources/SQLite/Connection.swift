@@ -1,4 +1,5 @@
 internal import CSQLite
+internal import CSQLiteBudget
 import Primitives
 
 /// One SQLite connection. Used by one thread at a time; whoever shares it holds a lock.
@@ -26,9 +27,11 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
 
     static let busyTimeoutMilliseconds: Int32 = 5000
 
-    /// SQLite's memory statistics cost a global mutex in every allocation and nobody reads them.
     /// Takes effect only before the first connection of the process.
-    private static let configureLibrary: Void = { _ = millrace_config_no_memory_statistics() }()
+    private static let configureLibrary: Void = {
+        let code = millrace_sqlite_install()
+        precondition(code == SQLITE_OK, "SQLite takes no allocator: it runs already (\(code))")
+    }()
 
     /// Statements kept prepared, the most a room uses by far.
     private static let statementCacheLimit = 64
@@ -40,7 +43,9 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
         var opened: OpaquePointer?
         let access =
             role == .writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
-        let code = sqlite3_open_v2(path, &opened, access | SQLITE_OPEN_NOMUTEX, nil)
+        // Readers sort what others ask for: their temporary files count towards a `StatementBudget`.
+        let files = role == .reader ? millrace_sqlite_files() : nil
+        let code = sqlite3_open_v2(path, &opened, access | SQLITE_OPEN_NOMUTEX, files)
         guard let opened else { throw SQLiteError(code: code, message: "out of memory") }
         guard code == SQLITE_OK else {
             let message = String(cString: sqlite3_errmsg(opened))
@@ -184,7 +189,7 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
         return SQLiteError(
             code: sqlite3_extended_errcode(handle),
             message: String(cString: sqlite3_errmsg(handle)), sql: sql,
-            offset: offset >= 0 ? offset : nil)
+            offset: offset >= 0 ? offset : nil, bound: StatementBudget.boundMet)
     }
 
     /// The first byte from `start` on that is neither space nor `;`.

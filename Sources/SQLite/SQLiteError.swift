@@ -9,12 +9,31 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     package let sql: String?
     /// Byte offset of the mistake in `sql`; nil when SQLite does not know it.
     package let offset: Int?
+    /// What of its `StatementBudget` was used up, if that is why; nil otherwise.
+    package let bound: StatementBudget.Bound?
 
-    package init(code: Int32, message: String, sql: String? = nil, offset: Int? = nil) {
+    /// - Parameter bound: that was met last.
+    package init(
+        code: Int32, message: String, sql: String? = nil, offset: Int? = nil,
+        bound: StatementBudget.Bound? = nil
+    ) {
         self.code = code
         self.message = message
         self.sql = sql
         self.offset = offset
+        let isFromBudget =
+            switch bound {
+            case .memory, .stack: SQLiteError.isOutOfMemory(code)
+            case .files: code & 0xFF == SQLITE_FULL
+            case .time: SQLiteError.isOutOfMemory(code) || code & 0xFF == SQLITE_INTERRUPT
+            case nil: false
+            }
+        self.bound = isFromBudget ? bound : nil
+    }
+
+    private static func isOutOfMemory(_ code: Int32) -> Bool {
+        // Where pages were to be read the operating system's part has no memory.
+        code & 0xFF == SQLITE_NOMEM || code == SQLITE_IOERR | (12 << 8)
     }
 
     package var description: String { "SQLite error \(code): \(message)" }
@@ -26,13 +45,13 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
         // The index of the write-ahead log could not grow (SQLITE_IOERR_SHMSIZE): no space either.
         primaryCode == SQLITE_FULL || code == SQLITE_IOERR | (19 << 8)
     }
-    /// The progress handler stopped it: a deadline passed or the caller went away.
-    package var isInterrupted: Bool { primaryCode == SQLITE_INTERRUPT }
+    /// It was stopped: a deadline passed or the caller went away.
+    package var isInterrupted: Bool { primaryCode == SQLITE_INTERRUPT || bound == .time }
     /// The file is not what SQLite wrote.
     package var isCorrupt: Bool { primaryCode == SQLITE_CORRUPT || primaryCode == SQLITE_NOTADB }
     /// The operating system failed to read or write.
     package var isInputOutput: Bool {
-        primaryCode == SQLITE_IOERR || primaryCode == SQLITE_CANTOPEN
+        primaryCode == SQLITE_IOERR && !isOutOfMemory || primaryCode == SQLITE_CANTOPEN
     }
     /// The operating system could not promise that what was written is on the disk.
     package var isSyncFailure: Bool {
@@ -50,7 +69,7 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
         primaryCode == SQLITE_AUTH || message.hasPrefix("not authorized")
     }
     /// Memory was short: bound to nothing that was asked.
-    package var isOutOfMemory: Bool { primaryCode == SQLITE_NOMEM }
+    package var isOutOfMemory: Bool { SQLiteError.isOutOfMemory(code) }
     /// The file or its directory cannot be written with the rights of this process.
     package var isReadOnly: Bool {
         primaryCode == SQLITE_READONLY || primaryCode == SQLITE_PERM

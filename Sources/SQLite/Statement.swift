@@ -15,6 +15,8 @@ package enum SQLValue: Hashable, Sendable {
 package final class Statement {
     private let handle: OpaquePointer
     private unowned let connection: Connection
+    /// Why a value could not be bound.
+    private var bindingError: SQLiteError?
 
     init(_ handle: OpaquePointer, connection: Connection) {
         self.handle = handle
@@ -27,6 +29,7 @@ package final class Statement {
     package func reset() {
         sqlite3_reset(handle)
         sqlite3_clear_bindings(handle)
+        bindingError = nil
     }
 
     /// Ready to run again, parameters kept.
@@ -35,6 +38,10 @@ package final class Statement {
     /// Moves to the next row. The corresponding C function is `sqlite3_step`.
     /// - Returns: false when there are no more; the statement is then rewound.
     package func step() throws(SQLiteError) -> Bool {
+        if let error = bindingError {
+            bindingError = nil
+            throw error
+        }
         switch sqlite3_step(handle) {
         case SQLITE_ROW: return true
         case SQLITE_DONE:
@@ -189,9 +196,13 @@ package final class Statement {
 
     private var sql: String? { sqlite3_sql(handle).map { String(cString: $0) } }
 
-    /// Binding fails only on a wrong index or without memory: both are our own mistakes.
+    /// A wrong index is our own mistake. What a `StatementBudget` or a limit refuses is thrown by `step`.
     private func check(_ code: Int32) {
-        precondition(code == SQLITE_OK, "bind: \(String(cString: sqlite3_errstr(code)))")
+        guard code != SQLITE_OK else { return }
+        precondition(
+            code == SQLITE_NOMEM || code == SQLITE_TOOBIG,
+            "bind: \(String(cString: sqlite3_errstr(code)))")
+        bindingError = bindingError ?? connection.error(sql)
     }
 
     /// SQLite takes a null pointer for NULL, so empty text needs an address.

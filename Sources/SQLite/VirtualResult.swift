@@ -21,6 +21,9 @@ package struct VirtualResult {
         text.withUTF8 { set(UnsafeRawBufferPointer($0)) }
     }
 
+    /// Has the statement fail. The corresponding C function is `sqlite3_result_error_code`.
+    package func fail(_ error: SQLiteError) { sqlite3_result_error_code(context, error.code) }
+
     /// The value that a column of another statement has in its current row.
     package func set(_ statement: Statement, _ column: Int) {
         switch statement.columnType(column) {

@@ -198,7 +198,7 @@ enum Wiring {
         container.register(WorkerPool.self, name: "query", stop: { $0.close() }) { _ in
             WorkerPool(
                 name: "query", threads: configuration.queryWorkers, queueLimit: queryQueueLimit,
-                ownerLimit: queryOwnerLimit)
+                ownerLimit: queryOwnerLimit, stackBytes: Thread.deepStackBytes)
         }
         container.register(WorkerRoute.self, name: "query") { parts in
             WorkerRoute(

@@ -45,6 +45,35 @@ import Testing
         #expect(SQLComplexity.isBounded(nested(["a", "b", "c"])))
     }
 
+    @Test func `what a window asks belongs to the statement that has it`() {
+        func windows(_ count: Int, _ definition: (Int) -> String) -> String {
+            "WITH t0 AS (SELECT 1 AS x)"
+                + (1...count).map {
+                    ", t\($0) AS (SELECT sum(1) OVER w AS x FROM (SELECT 1) WINDOW "
+                        + definition($0 - 1) + ")"
+                }.joined() + " SELECT 1 FROM t\(count)"
+        }
+        for start in [
+            "w AS (", "w AS (v ", "v AS (), w AS (v ", "w AS (\"select\" ", "w AS (with ",
+        ] {
+            let sql = windows(12) { "\(start)ORDER BY (SELECT a.x FROM t\($0) a, t\($0) b))" }
+            #expect(!SQLComplexity.isBounded(sql), "\(start)")
+        }
+        #expect(SQLComplexity.isBounded(windows(4) { _ in "w AS (ORDER BY x)" }))
+        #expect(
+            SQLComplexity.isBounded(
+                "WITH a AS (WITH b AS (SELECT 1), c AS (SELECT * FROM b) SELECT * FROM c, b) "
+                    + "SELECT * FROM a, a"))
+    }
+
+    @Test func `conditions are counted`() {
+        let list = (0..<999).map { "a = \($0)" }
+        #expect(SQLComplexity.isBounded("SELECT 1 WHERE " + list.joined(separator: " OR ")))
+        #expect(
+            !SQLComplexity.isBounded(
+                "SELECT 1 WHERE " + (list + list).joined(separator: " AND ")))
+    }
+
     @Test func `a long chain is not`() {
         let chain =
             "WITH t0 AS (SELECT 1)"
@@ -61,8 +90,15 @@ import Testing
             tokens == [
                 .name("a"), .name("b'c"), .parameter(":d"), .name("f g"),
                 .mark(UInt8(ascii: "(")), .name("h\"i"), .mark(UInt8(ascii: ")")), .parameter("$j"),
-                .mark(UInt8(ascii: "?")),
+                .parameter("?"),
             ])
+        #expect(
+            Array(SQLTokens("a$1 \u{FEFF}b\u{FEFF} :p(((z)?12c $a::b(c d)#1"))
+                == [
+                    .name("a$1"), .name("b\u{FEFF}"), .parameter(":p(((z)"), .parameter("?12"),
+                    .name("c"), .parameter("$a::b(c"), .name("d"), .mark(UInt8(ascii: ")")),
+                    .parameter("#1"),
+                ])
         #expect(Array(SQLTokens("'open")) == [.name("open")])
         #expect(Array(SQLTokens("/* open")).isEmpty)
     }

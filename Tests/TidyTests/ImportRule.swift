@@ -12,6 +12,7 @@ struct ImportRule: CustomStringConvertible, Sendable {
         ImportRule(module: "CMicroHTTPD", allowed: ["HTTPServer"]),
         ImportRule(module: "CHiredis", allowed: ["Redis"]),
         ImportRule(module: "CSQLite", allowed: ["SQLite"]),
+        ImportRule(module: "CSQLiteBudget", allowed: ["SQLite"]),
         ImportRule(module: "CCurl", allowed: ["HTTPClient"]),
         ImportRule(module: "CCrypto", allowed: ["Primitives"]),
         ImportRule(module: "CZlib", allowed: ["Primitives"]),

@@ -88,7 +88,7 @@ package final class NamedQueryKeeper: Sendable {
     }
 
     package func start() {
-        thread.start(name: "queries") { [self] in
+        thread.start(name: "queries", stackBytes: Thread.deepStackBytes) { [self] in
             while isStopping.wait(
                 until: .after(NamedQueryKeeper.pollInterval), for: { $0 }, then: { $0 }) == nil
             {

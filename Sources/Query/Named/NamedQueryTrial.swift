@@ -34,7 +34,13 @@ package final class NamedQueryTrial {
 
     private func check(_ query: NamedQuery) -> [String] {
         let statement: Statement
-        do throws(QueryError) { statement = try sandbox.prepare(query.sql) } catch {
+        sandbox.connection.limit(until: .after(timeLimit))
+        defer { sandbox.connection.clearLimit() }
+        do throws(QueryError) {
+            statement = try sandbox.connection.withBudget(sandbox.budget) { () throws(QueryError) in
+                try sandbox.prepare(query.sql)
+            }
+        } catch {
             let line = error.offset.map { NamedQueryTrial.line(of: $0, in: query.sql) }
             return [(line.map { "line \($0): " } ?? "") + error.message]
         }

@@ -37,14 +37,17 @@ final class RollupRows: VirtualRows {
 
     private let connection: Connection
     private let range: (from: Int64?, to: Int64?)
-    private let types: NameTable
-    private let sources: NameTable
+    private var types: NameTable
+    private var sources: NameTable
     /// Those that have not been read, the next one last.
     private var left: [Source] = []
     private var current: Source?
     private var select: Statement?
     private var states = RollupStates([])
     private var text = ByteBuffer(capacity: 256)
+
+    /// Names are forgotten beyond this, as `NameTable` counts them.
+    private static let nameLimitBytes = 512 << 10
 
     private static let sql = """
         SELECT r.bucket, r.key, r.count, r.state, coalesce(b.flags, 0)
@@ -58,8 +61,8 @@ final class RollupRows: VirtualRows {
     ) throws(SQLiteError) {
         self.connection = connection
         range = request.range(of: RollupRowTable.timeColumn)
-        types = NameTable("event_types", connection, isTrusted: true)
-        sources = NameTable("event_sources", connection, isTrusted: true)
+        types = RollupRows.types(connection)
+        sources = RollupRows.sources(connection)
         let name = request.text(of: RollupRowTable.nameColumn)
         let known = try connection.trusted { () throws(SQLiteError) in
             try RollupCatalogue(connection).records()
@@ -85,6 +88,14 @@ final class RollupRows: VirtualRows {
             guard let source = left.popLast() else { return false }
             try begin(source)
         }
+    }
+
+    private static func types(_ connection: Connection) -> NameTable {
+        NameTable("event_types", connection, isTrusted: true)
+    }
+
+    private static func sources(_ connection: Connection) -> NameTable {
+        NameTable("event_sources", connection, isTrusted: true)
     }
 
     private func begin(_ source: Source) throws(SQLiteError) {
@@ -125,6 +136,10 @@ final class RollupRows: VirtualRows {
         _ rollup: Rollup, _ key: UnsafeRawBufferPointer, _ result: VirtualResult
     ) {
         guard !RollupKey.isOther(key) else { return }
+        if types.byteCount > RollupRows.nameLimitBytes { types = RollupRows.types(connection) }
+        if sources.byteCount > RollupRows.nameLimitBytes {
+            sources = RollupRows.sources(connection)
+        }
         var bytes = ByteReader(key)
         text.removeAll()
         text.append("{")
@@ -132,19 +147,22 @@ final class RollupRows: VirtualRows {
             if index > 0 { text.append(",") }
             text.append(jsonString: field.name)
             text.append(":")
-            text.append(json: named(RollupKey.take(&bytes), field), isTime: false)
+            do throws(SQLiteError) {
+                text.append(json: try named(RollupKey.take(&bytes), field), isTime: false)
+            } catch { return result.fail(error) }
         }
         text.append("}")
         result.set(text.span)
     }
 
-    /// Types and sources by their names.
-    private func named(_ value: QueryValue, _ field: QueryField) -> QueryValue {
+    /// Types and sources by their names. One that a damaged file does not have is null.
+    private func named(
+        _ value: QueryValue, _ field: QueryField
+    ) throws(SQLiteError) -> QueryValue {
         guard case .integer(let id) = value else { return value }
         switch field.place {
-        // A name that cannot be read is null, as is one that a damaged file does not have.
-        case .type: return (try? types.name(id)) ?? .null
-        case .source: return (try? sources.name(id)) ?? .null
+        case .type: return try types.name(id)
+        case .source: return try sources.name(id)
         default: return value
         }
     }

@@ -27,13 +27,17 @@ package struct SQLTables: Sendable {
 ///
 /// What keeps it in: the connection is read-only, `query_only`, defensive, and trusts no schema; an
 /// authorizer knows what statements may touch; lengths, columns and depths are limited, and so is
-/// what `WITH` unfolds to. Used by one thread at a time.
+/// what `WITH` unfolds to; and whoever lends it has statements keep to `budget`. Used by one thread at
+/// a time.
 final class SQLSandbox {
     let connection: Connection
+    private(set) var budget = StatementBudget()
     private var rules: AccessRules
 
     /// What an event's row needs beside its data.
     static let rowBytes: Int32 = 64 << 10
+    /// So many of the largest values have room, however large they are.
+    private static let largeValues = 8
 
     /// - Parameters:
     ///   - path: of the store.
@@ -68,17 +72,19 @@ final class SQLSandbox {
         try connection.execute("PRAGMA query_only = 1")
         var limits = StatementLimits()
         limits.lengthBytes = Int32(clamping: eventBytes) + SQLSandbox.rowBytes
+        budget.runBytes += SQLSandbox.largeValues * Int(limits.lengthBytes)
         connection.limit(to: limits)
     }
 
-    /// Compiles the one statement in `sql`.
-    /// - Throws: `invalid_sql`, `sql_not_allowed`, `insufficient_scope`, and what keeps the store from
-    ///   being read.
+    /// Compiles the one statement in `sql`, within the budget for that; from then on there is that for
+    /// running.
+    /// - Throws: `invalid_sql`, `sql_not_allowed`, `sql_too_complex`, `insufficient_scope`, and what keeps
+    ///   the store from being read.
     func prepare(
         _ sql: String, logs: SQLQuestion.LogAccess = .notOffered
     ) throws(QueryError) -> Statement {
-        guard SQLComplexity.isBounded(sql) else {
-            throw .sql("its WITH unfolds too far", code: "sql_too_complex")
+        if let excess = SQLComplexity.excess(of: sql) {
+            throw .sql(excess, code: "sql_too_complex")
         }
         let statement: Statement
         do throws(SQLiteError) {
@@ -98,7 +104,7 @@ final class SQLSandbox {
             let isAbsent = logs == .notOffered && error.message == SQLTables.absence
             if isRefused || isAbsent, let refusal = QueryError.logs(logs) { throw refusal }
             let refused = error.isUnauthorized ? place(of: connection.refusedName, in: sql) : nil
-            throw .sql(error, offset: error.offset ?? refused)
+            throw .compiling(error, offset: error.offset ?? refused)
         }
         guard !statement.isExplain else {
             throw .sql(
@@ -109,6 +115,7 @@ final class SQLSandbox {
                 "only a SELECT is offered", code: "sql_not_allowed", offset: place(of: nil, in: sql)
             )
         }
+        connection.allow(bytes: budget.runBytes)
         return statement
     }
 

@@ -43,8 +43,9 @@ package final class SandboxPool: Sendable {
         withExtendedLifetime(idle) {}
     }
 
-    /// Lends a sandbox to `body`, in which all statements see one and the same snapshot and end
-    /// with `deadline`, or once `isCancelled` says so.
+    /// Lends a sandbox to `body`, in which all statements see one and the same snapshot, keep to the
+    /// budget of the sandbox and end with `deadline`, or once `isCancelled` says so. On a thread with
+    /// `Thread.deepStackBytes`.
     func withSandbox<Result>(
         until deadline: Deadline, isCancelled: (@Sendable () -> Bool)?,
         _ body: (SQLSandbox) throws(QueryError) -> Result
@@ -57,7 +58,9 @@ package final class SandboxPool: Sendable {
             do throws(SQLiteError) { try connection.execute("BEGIN") } catch { throw .store(error) }
             connection.limit(
                 until: deadline, isCancelled: isCancelled, every: SandboxPool.stepsBetweenLooks)
-            return try body(sandbox)
+            return try connection.withBudget(sandbox.budget) { () throws(QueryError) in
+                try body(sandbox)
+            }
         } catch {
             if let cause = error.cause { readers.noteDamage(cause) }
             throw error
