@@ -90,7 +90,7 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
         return statement
     }
 
-    /// Compiles the one statement in `sql`; text behind it is refused.
+    /// Compiles the one statement in `sql`; comments may follow it, and nothing else.
     /// The corresponding C function is `sqlite3_prepare_v3`.
     package func prepare(_ sql: String) throws(SQLiteError) -> Statement {
         var prepared: OpaquePointer?
@@ -98,15 +98,9 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
         var text = sql
         let code = text.withUTF8 { bytes -> Int32 in
             bytes.withMemoryRebound(to: CChar.self) { characters in
-                var tail: UnsafePointer<CChar>?
-                let code = sqlite3_prepare_v3(
-                    handle, characters.baseAddress, Int32(characters.count),
-                    UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, &tail)
-                if let tail, let start = characters.baseAddress {
-                    trailing = Connection.meaningful(
-                        UnsafeRawBufferPointer(start: start, count: characters.count),
-                        from: tail - start)
-                }
+                var end = 0
+                let code = compile(characters, &end, &prepared)
+                if code == SQLITE_OK, prepared != nil { trailing = statement(in: characters, end) }
                 return code
             }
         }
@@ -120,6 +114,39 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
                 code: SQLITE_MISUSE, message: "only one statement", sql: sql, offset: trailing)
         }
         return Statement(prepared, connection: self)
+    }
+
+    /// Compiles the statement that begins at `place`, and moves `place` to its end.
+    /// - Parameter prepared: nil if there are only comments and space up to there.
+    private func compile(
+        _ text: UnsafeBufferPointer<CChar>, _ place: inout Int, _ prepared: inout OpaquePointer?
+    ) -> Int32 {
+        guard let start = text.baseAddress else { return SQLITE_OK }
+        var tail: UnsafePointer<CChar>?
+        let code = sqlite3_prepare_v3(
+            handle, start + place, Int32(text.count - place), UInt32(SQLITE_PREPARE_PERSISTENT),
+            &prepared, &tail)
+        place = tail.map { $0 - start } ?? text.count
+        return code
+    }
+
+    /// Where from `place` on anything stands that is no comment: SQLite itself says so, by finding a
+    /// statement or a mistake in it.
+    private func statement(in text: UnsafeBufferPointer<CChar>, _ place: Int) -> Int? {
+        var place = place
+        while place < text.count {
+            let space = text[place...].prefix {
+                $0 == 0x20 || (0x09...0x0D).contains($0) || $0 == CChar(UInt8(ascii: ";"))
+            }
+            let start = space.endIndex
+            guard start < text.count else { return nil }
+            place = start
+            var other: OpaquePointer?
+            let code = compile(text, &place, &other)
+            sqlite3_finalize(other)
+            if code != SQLITE_OK || other != nil || place <= start { return start }
+        }
+        return nil
     }
 
     /// Runs `body` in one transaction that takes the write lock at once; rolls back if it throws.
@@ -190,13 +217,6 @@ package final class Connection: @unchecked Sendable {  // Its owner's thread or 
             code: sqlite3_extended_errcode(handle),
             message: String(cString: sqlite3_errmsg(handle)), sql: sql,
             offset: offset >= 0 ? offset : nil, bound: StatementBudget.boundMet)
-    }
-
-    /// The first byte from `start` on that is neither space nor `;`.
-    private static func meaningful(_ text: UnsafeRawBufferPointer, from start: Int) -> Int? {
-        text[start...].firstIndex {
-            $0 != UInt8(ascii: ";") && !($0 == 0x20 || (0x09...0x0D).contains($0))
-        }
     }
 }
 

@@ -200,6 +200,18 @@ import Testing
         try service.wait(until: "they are gone") { service.deletedFileBytes == 0 }
         #expect(try service.sqlRows("SELECT 1") == [[.integer(1)]])
     }
+
+    @Test func `a comment may follow the statement, and nothing else`() throws {
+        let service = try RunningService.start(["--enable-sql"])
+        for tail in ["; -- done", ";; /* a */ ; -- b\n;\n", "-- c", "; /* open", ";\u{FEFF}"] {
+            #expect(try service.sqlRows("SELECT 1 AS a\(tail)") == [[.integer(1)]], "\(tail)")
+        }
+        for tail in ["; -- done\nSELECT 2", "; /* a */ DROP TABLE event_rows", "; nonsense", "; '"]
+        {
+            let reply = try service.sql("SELECT 1 AS a\(tail)")
+            #expect(reply.status == 400, "\(tail): \(reply.text)")
+        }
+    }
 }
 
 extension RunningService {
