@@ -42,6 +42,20 @@ import Testing
     }
 
     @Test(arguments: [
+        ("SELECT current_timestamp AS a", true), ("SELECT CURRENT_DATE AS a", true),
+        ("SELECT unixepoch() AS a", true), ("SELECT date('now', '-7 days') AS a", true),
+        ("SELECT strftime('%s') AS a", true), ("SELECT random() AS a", true),
+        ("SELECT hex(randomblob(4)) AS a", true), ("SELECT julianday ( ) AS a", true),
+        ("SELECT date(unixepoch(), 'unixepoch') AS a", true), ("SELECT :now AS a", true),
+        ("SELECT date(time / 1000, 'unixepoch') AS day FROM events", false),
+        ("SELECT strftime('%H', (time) / 1000, 'unixepoch') AS hour FROM events", false),
+        ("SELECT time, id FROM events ORDER BY time", false), ("SELECT 'random()' AS a", false),
+    ])
+    func `an answer moves with the clock and with chance`(_ sql: String, _ isMoving: Bool) throws {
+        #expect(try query(sql).dependsOnTime == isMoving)
+    }
+
+    @Test(arguments: [
         ("days integer", NamedParameter.Kind.integer, NamedParameter.Bounds.any, nil, false),
         ("days integer = 7 [1..90]", .integer, .integers(1...90), "7", false),
         ("days integer=7[1..90]", .integer, .integers(1...90), "7", false),

@@ -69,6 +69,10 @@ package final class NamedQueries: Sendable {
             if conditions.maxStale == CacheConditions.boundedStaleness {
                 question.conditions.maxStale = min(
                     conditions.maxStale, MonotonicTime.now().since(store.lastPromise))
+            } else if call.query.dependsOnTime {
+                // Time goes on without events: such an answer is as stale as it is old.
+                question.conditions.maxAge = min(
+                    conditions.maxAge ?? conditions.maxStale, conditions.maxStale)
             }
         }
         let kind = Key128(hashing: question.key.span, key: call.query.digest).low

@@ -20,7 +20,7 @@ package struct NamedQuery: Sendable {
     /// Nil: what the service allows.
     package let timeout: Duration?
     package let rowLimit: Int
-    /// The SQL says `:now`, or a parameter is a time, which may be relative.
+    /// The SQL says `:now` or asks for the date, or a parameter is a time, which may be relative.
     package let dependsOnTime: Bool
     /// Stands for what its answers depend on, beside parameters and events.
     let digest: Key128

@@ -47,11 +47,7 @@ struct NamedQueryFile {
     /// The query; nil if there are problems.
     var query: NamedQuery? {
         guard problems.isEmpty else { return nil }
-        let names = SQLTokens(sql).compactMap { token -> String? in
-            if case .parameter(let name) = token { name } else { nil }
-        }
-        let isMoving =
-            names.contains(":" + SQLQuestion.present) || parameters.contains { $0.kind == .time }
+        let isMoving = MovingSQL.isMoving(sql) || parameters.contains { $0.kind == .time }
         var sql = sql
         let digest = sql.withUTF8 {
             Key128(hashing: UnsafeRawBufferPointer($0), key: Key128(high: 0x73716C, low: 1))
