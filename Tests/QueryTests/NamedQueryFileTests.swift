@@ -41,6 +41,25 @@ import Testing
         #expect(found.description == "A question" && found.parameters.isEmpty)
     }
 
+    @Test func `comments in front are read behind a mark, blocks and each other`() throws {
+        for front in ["\u{FEFF}", "/* pages\nteam */", "\u{FEFF}/**/ -- by hand\n\n /* a */"] {
+            let found = try query("\(front)-- ttl: 30s\r\n/* b */ -- max_rows: 5\nSELECT 1 AS a")
+            #expect(found.ttl == .seconds(30) && found.rowLimit == 5, "\(front)")
+        }
+        #expect(try query("-- ttl: 30s\nSELECT 1 AS a;\n-- end of file\n").ttl == .seconds(30))
+    }
+
+    @Test func `what looks like a setting after the SQL has begun is a problem`() throws {
+        #expect(
+            try problems("SELECT 1 AS a\n  -- ttl: 30s\nFROM events\n-- max_rows: 5")
+                == [
+                    "line 2: `-- ttl:` must stand before the SQL",
+                    "line 4: `-- max_rows:` must stand before the SQL",
+                ])
+        #expect(try problems("SELECT 1 AS a -- ttl: 30s\n-- note: this is none").isEmpty)
+        #expect(try problems("SELECT '\n-- ttl: 30s' AS a").isEmpty)
+    }
+
     @Test(arguments: [
         ("SELECT current_timestamp AS a", true), ("SELECT CURRENT_DATE AS a", true),
         ("SELECT unixepoch() AS a", true), ("SELECT date('now', '-7 days') AS a", true),

@@ -9,7 +9,8 @@ import SQLite
 ///     SELECT json_extract(data, '$.path') AS path, count(*) AS views FROM events
 ///     WHERE time >= :now - :days * 86400000 GROUP BY path
 ///
-/// A comment of another form than `-- word: …` says nothing to this.
+/// A comment of another form than `-- word: …` says nothing to this, and one after the SQL has begun
+/// must not look as if it did.
 struct NamedQueryFile {
     /// What is wrong with the file, each with its line where it has one.
     private(set) var problems: [String] = []
@@ -23,6 +24,9 @@ struct NamedQueryFile {
     private let name: String
     private let sql: String
 
+    private static let keys = [
+        "description", "param", "ttl", "stale_while_revalidate", "policy", "timeout", "max_rows",
+    ]
     static let limitBytes = 64 << 10
     private static let parameterLimit = 50
     private static let ttlLimit = Duration.seconds(30 * 86_400)
@@ -31,14 +35,20 @@ struct NamedQueryFile {
     init(name: String, text: String, timeLimit: Duration) {
         self.name = name
         sql = text
-        for (index, line) in text.parts(by: "\n").enumerated() {
-            var line = line
-            if line.last == "\r" || line.last == "\r\n" { line = line.dropLast() }
-            let content = line.drop { $0 == " " || $0 == "\t" }
-            if content.isEmpty { continue }
-            guard content.hasPrefix("--") else { break }
-            if let (key, value) = NamedQueryFile.member(content.dropFirst(2)) {
-                take(key, value, line: index + 1)
+        var tokens = SQLTokens(text)
+        var first: Int?
+        while tokens.next() != nil { first = first ?? tokens.start }
+        let bytes = Array(text.utf8)
+        for comment in tokens.lineComments {
+            let content = String(decoding: bytes[comment], as: UTF8.self)
+            guard let (key, value) = NamedQueryFile.member(content[...]) else { continue }
+            let line = bytes[..<comment.lowerBound].count { $0 == 0x0A } + 1
+            if comment.lowerBound < first ?? bytes.count {
+                take(key, value, line: line)
+            } else if NamedQueryFile.keys.contains(key),
+                NamedQueryFile.beginsLine(comment.lowerBound - 2, in: bytes)
+            {
+                complain(line, "`-- \(key):` must stand before the SQL")
             }
         }
         check(timeLimit: timeLimit)
@@ -59,6 +69,10 @@ struct NamedQueryFile {
             rowLimit: rowLimit ?? 1000, dependsOnTime: isMoving, digest: digest)
     }
 
+    private static func beginsLine(_ place: Int, in bytes: [UInt8]) -> Bool {
+        bytes[..<place].last { $0 != 0x20 && $0 != 0x09 } ?? 0x0A == 0x0A
+    }
+
     /// `word: value`; nil for a comment of another form.
     private static func member(_ comment: Substring) -> (key: String, value: String)? {
         let content = comment.drop { $0 == " " || $0 == "\t" }
@@ -66,7 +80,7 @@ struct NamedQueryFile {
         let rest = content.dropFirst(key.count)
         guard !key.isEmpty, rest.first == ":" else { return nil }
         var value = rest.dropFirst().drop { $0 == " " || $0 == "\t" }
-        while let last = value.last, last == " " || last == "\t" { value.removeLast() }
+        while let last = value.last, [" ", "\t", "\r"].contains(last) { value.removeLast() }
         return (String(key), String(value))
     }
 
@@ -93,8 +107,8 @@ struct NamedQueryFile {
         default:
             complain(
                 line,
-                "there is no key \(key); there are: description param ttl "
-                    + "stale_while_revalidate policy timeout max_rows")
+                "there is no key \(key); there are: "
+                    + NamedQueryFile.keys.joined(separator: " "))
         }
     }
 
