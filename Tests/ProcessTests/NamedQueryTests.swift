@@ -68,6 +68,21 @@ import Testing
         #expect(query?["ttl_ms"]?.integer == 30_000 && query?["max_rows"]?.integer == 2)
     }
 
+    @Test func `an answer of chance is as stale as it is old`() throws {
+        let service = try start([
+            "lots.sql": "SELECT hex(randomblob(8)) AS lot", "still.sql": "SELECT 1 AS one",
+        ])
+        try store(service, [#"{"type":"r"}"#])
+        let first = try service.get("/query/named/lots").text
+        #expect(try service.get("/query/named/lots").text == first)
+        #expect(try service.get("/query/named/lots?max_stale=3600").text == first)
+        let fresh = try service.get("/query/named/lots?max_stale=0").text
+        #expect(fresh != first && fresh.contains("lot"))
+        #expect(try service.get("/query/named/lots?max_stale=0").text != fresh)
+        let listed = try service.get("/query/named").json()["queries"]
+        #expect(listed?.elements.compactMap { $0["ttl_ms"]?.integer } == [60_000, 3_600_000])
+    }
+
     @Test func `a parameter that is wrong in any way is a 400 that names it`() throws {
         let service = try start([
             "q.sql": """
