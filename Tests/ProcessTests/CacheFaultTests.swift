@@ -133,12 +133,17 @@ extension FaultTests {
             for (name, times) in zip(names, times) {
                 print("\(name): cached \(times[0]); uncached \(times[1])")
             }
-            #expect(times.allSatisfy { $0[0].p99 < .milliseconds(100) * slowness })
+            // On a machine with other work it takes long before as well.
+            func limit(_ least: Duration, _ load: Int) -> Duration {
+                max(least * slowness, times[0][load].p99 * 2)
+            }
             // Until the breaker is open a question waits up to 250 ms. Of a minute that is under a
             // hundredth, of a few seconds it is more.
             let most = FaultForm.pick(short: Duration.milliseconds(350), long: .milliseconds(100))
-            #expect(times[1][1].p99 < most * slowness)
-            #expect(times[2][1].p99 < .milliseconds(100) * slowness)
+            #expect(times[1][0].p99 < limit(.milliseconds(100), 0))
+            #expect(times[1][1].p99 < limit(most, 1))
+            #expect(times[2][0].p99 < limit(.milliseconds(100), 0))
+            #expect(times[2][1].p99 < limit(.milliseconds(100), 1))
             // Nothing but the new questions is computed once it is back; a second's worth may have
             // been under way.
             #expect(runsAfter <= (phases[2] + 2) * rate, "\(runsAfter)")
