@@ -20,7 +20,7 @@ extension Wiring {
         container.register(SandboxPool.self, stop: { $0.close() }) { parts in
             let store: EventStore = try parts.resolve()
             let logs: LogStore? =
-                configuration.logsStore == .search ? try parts.resolve() : nil
+                configuration.logsStore == .search ? try parts.resolve(LogStore.self) : nil
             return SandboxPool(
                 path: store.path, eventBytes: configuration.eventLimitBytes,
                 tables: SQLTables(rollups: configuration.rollups, logs: logs?.table),
