@@ -68,6 +68,7 @@ import Testing
             #expect(try put(service, body).status == 422)
         }
         #expect(try put(service, "{").status == 400)
+        #expect(try put(service, "\u{FEFF}{\"level\":\"warn\"}").status == 200)
         func level() throws -> String? {
             try service.get("/status").json()["logger"]?["level"]?.string
         }

@@ -52,15 +52,7 @@ struct BreakerRoutes: Sendable {
     }
 
     private static func control(_ request: Request) throws(Problem) -> BreakerControl {
-        guard request.mediaType == "application/json" else {
-            throw Problem(
-                415, "unsupported_media_type", "Content-Type must be application/json.")
-        }
-        try IntakeCoding.undo(request, limitBytes: limitBytes)
-        let text = JSONScan.withoutByteOrderMark(request.body.span)
-        guard let value = try? JSONValue.parse(text, maxDepth: 2) else {
-            throw Problem(400, "invalid_json", "The body is not valid JSON.")
-        }
+        let value = try request.jsonBody(limitBytes: limitBytes, maxDepth: 2)
         guard case .object(let members) = value, members.count == 1 else { throw invalid }
         switch value["state"]?.text {
         case "forced_open": return .forcedOpen

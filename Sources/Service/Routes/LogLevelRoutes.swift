@@ -38,14 +38,7 @@ struct LogLevelRoutes: Sendable {
     }
 
     private static func level(_ request: Request) throws(Problem) -> LogLevel {
-        guard request.mediaType == "application/json" else {
-            throw Problem(
-                415, "unsupported_media_type", "Content-Type must be application/json.")
-        }
-        try IntakeCoding.undo(request, limitBytes: limitBytes)
-        guard let value = try? JSONValue.parse(request.body.span, maxDepth: 2) else {
-            throw Problem(400, "invalid_json", "The body is not valid JSON.")
-        }
+        let value = try request.jsonBody(limitBytes: limitBytes, maxDepth: 2)
         guard case .object(let members) = value, members.count == 1,
             let level = value["level"]?.text.flatMap({ LogLevel(name: $0) })
         else { throw invalid }
