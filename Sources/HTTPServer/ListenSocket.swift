@@ -20,6 +20,17 @@ enum ListenSocket {
 
     /// The corresponding C functions are `getaddrinfo`, `socket`, `bind` and `listen`.
     static func open(host: String, port: UInt16) throws(ListenError) -> (Int32, port: UInt16) {
+        let descriptor = try bound(host: host, port: port)
+        guard listen(descriptor, backlog) == 0 else {
+            let error = failure("listen on", host, port)
+            close(descriptor)
+            throw error
+        }
+        return (descriptor, boundPort(descriptor))
+    }
+
+    /// A socket with the address, which takes no connections yet. The caller closes it.
+    fileprivate static func bound(host: String, port: UInt16) throws(ListenError) -> Int32 {
         var hints = addrinfo()
         hints.ai_socktype = 1  // SOCK_STREAM, whose Swift type depends on the C library.
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
@@ -34,14 +45,12 @@ enum ListenSocket {
         guard descriptor >= 0 else { throw failure("socket", host, port) }
         var one: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(4))
-        guard bind(descriptor, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0,
-            listen(descriptor, backlog) == 0
-        else {
+        guard bind(descriptor, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0 else {
             let error = failure("listen on", host, port)
             close(descriptor)
             throw error
         }
-        return (descriptor, boundPort(descriptor))
+        return descriptor
     }
 
     private static func boundPort(_ descriptor: Int32) -> UInt16 {
@@ -62,5 +71,14 @@ enum ListenSocket {
         let cause = errno
         return ListenError(
             "cannot \(call) \(host):\(port): \(String(cString: strerror(cause)))", cause: cause)
+    }
+}
+
+/// Where a server is to listen.
+package enum ListenAddress {
+    /// Takes the address for a moment, without listening.
+    /// - Throws: why a server could not have it.
+    package static func check(host: String, port: UInt16) throws(ListenError) {
+        close(try ListenSocket.bound(host: host, port: port))
     }
 }

@@ -32,7 +32,8 @@ package struct Inspection: Sendable {
     /// In the order of looking; later steps are left out once one has failed, because they build
     /// on what it looked at.
     package static let steps: [Step] = [
-        DescriptorInspection.run, KeysInspection.run, QueriesInspection.run,
+        DescriptorInspection.run, LogFileInspection.run, ListenInspection.run, KeysInspection.run,
+        QueriesInspection.run,
         DataDirectoryInspection.run, StoredDataInspection.run, LogsInspection.run,
     ]
 

@@ -39,6 +39,44 @@ import Testing
         #expect(try inspect(disk.path) == [.init("data directory", .failed, detail)])
     }
 
+    private func inspectLog(_ path: String) throws -> Inspection.Finding? {
+        Inspection.run(try Configuration.load(flags: ["data-dir": "/tmp", "log-file": path]))
+            .first { $0.part == "log file" }
+    }
+
+    @Test func `a log file is looked at as a start opens it, and is not made`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("millrace.log")
+        let absent = Inspection.Finding("log file", .ok, "\(path) will be made at the start")
+        #expect(try inspectLog(path) == absent)
+        #expect(access(path, F_OK) != 0)
+        try directory.write("millrace.log", "a line\n")
+        #expect(try inspectLog(path) == .init("log file", .ok, "\(path) is writable"))
+        #expect(FileSystem.text(path) == "a line\n")
+        for wrong in ["/nonexistent/x.log", directory.path, path + "/x.log"] {
+            #expect(try inspectLog(wrong)?.verdict == .failed, "\(wrong)")
+        }
+        #expect(try inspect("/tmp").contains { $0.part == "log file" } == false)
+    }
+
+    @Test func `an address that this machine does not have is told, and a taken port is not`()
+        throws
+    {
+        func found(_ host: String, _ port: String) throws -> Inspection.Finding? {
+            Inspection.run(
+                try Configuration.load(
+                    flags: [
+                        "data-dir": "/tmp", "host": host, "port": port, "insecure-no-auth": "true",
+                    ])
+            ).first { $0.part == "address" }
+        }
+        // Of the block for documentation (RFC 5737), which no machine has.
+        #expect(try found("192.0.2.1", "0")?.verdict == .failed)
+        #expect(try found("127.0.0.1", "0") == nil)
+        let taken = try Receiver()
+        #expect(try found("127.0.0.1", "\(taken.port)") == nil)
+    }
+
     @Test func `less room than the journal may take is worth a warning`() throws {
         let found = Inspection.run(
             try Configuration.load(flags: ["data-dir": "/tmp", "journal-max-bytes": "1024GiB"]))
