@@ -4,12 +4,18 @@ import Primitives
 package enum ReplyCoding {
     /// Below this the header costs more than compression saves.
     package static let minimumBytes = 1024
+    /// What an event loop compresses takes a tenth of a millisecond at most; everybody else waits for it.
+    private static let loopLimitBytes = 16 << 10
 
-    /// `response`, compressed if it is large enough and the client takes gzip. On the thread that
-    /// answers: a worker, for anything that is large.
-    package static func apply(_ response: Response, _ headers: borrowing HeaderList) -> Response {
+    /// `response`, compressed if it is large enough and the client takes gzip.
+    /// - Parameter isOnLoop: called on an event loop, where a large reply stays as it is. What is large
+    ///   and often asked for is a `SharedReply`, compressed once.
+    package static func apply(
+        _ response: Response, _ headers: borrowing HeaderList, isOnLoop: Bool = false
+    ) -> Response {
         guard case .bytes(let bytes) = response.body, bytes.count > minimumBytes,
-            !response.isCoded, response.header("Content-Encoding") == nil
+            !response.isCoded, response.header("Content-Encoding") == nil,
+            !isOnLoop || bytes.count <= loopLimitBytes
         else { return response }
         var coded = response
         coded.add("Vary", "Accept-Encoding")
@@ -26,8 +32,10 @@ package enum ReplyCoding {
         headers.first("accept-encoding").map { accepts($0, "gzip") } ?? false
     }
 
-    /// Whether the list `accepted` has `coding` or `*` with a weight above zero.
+    /// Whether the list `accepted` has `coding` or `*` with a weight above zero. One that is longer than
+    /// any client has a use for is not looked at.
     static func accepts(_ accepted: UnsafeRawBufferPointer, _ coding: StaticString) -> Bool {
+        guard accepted.count <= HeaderList.listLimitBytes else { return false }
         var byStar: Bool?
         for item in accepted.split(separator: UInt8(ascii: ",")) {
             let parts = UnsafeRawBufferPointer(rebasing: item).split(

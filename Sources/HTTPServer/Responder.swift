@@ -25,9 +25,11 @@ package struct Responder: Sendable {
             // Only who answers first may look at the request: for anybody else it may by now be the
             // next one.
             guard connection.claim(number) else { return response.discard() }
-            let response = ReplyCoding.apply(response, connection.request.headers)
             let loop = connection.loop
-            if loop.isCurrentThread {
+            let isOnLoop = loop.isCurrentThread
+            let response = ReplyCoding.apply(
+                response, connection.request.headers, isOnLoop: isOnLoop)
+            if isOnLoop {
                 connection.complete(number, response)
             } else if !loop.enqueue({ connection.complete(number, response) }) {
                 response.discard()

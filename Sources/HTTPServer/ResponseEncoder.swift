@@ -87,18 +87,11 @@ enum ResponseEncoder {
     /// Attributes of CloudEvents that a page asks to send as headers. Any name may be an extension's,
     /// and there is no wildcard for them, so those that are asked for are named.
     private static func wantedAttributes(_ request: Request) -> [String] {
-        var attributes: [String] = []
-        for line in request.headers.texts("access-control-request-headers") {
-            for item in line.lowercased().split(separator: ",") {
-                let name = item.drop { $0 == " " }.prefix { $0 != " " }
-                guard isAttribute(name), attributes.count < attributeLimit else { continue }
-                attributes.append(String(name))
-            }
-        }
-        return attributes
+        let items = request.headers.items("access-control-request-headers") ?? []
+        return Array(items.map { $0.lowercased() }.filter(isAttribute).prefix(attributeLimit))
     }
 
-    private static func isAttribute(_ name: Substring) -> Bool {
+    private static func isAttribute(_ name: String) -> Bool {
         name.hasPrefix("ce-") && name.utf8.count <= 64
             && name.utf8.allSatisfy { byte in
                 (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte) || byte == 0x2D

@@ -17,6 +17,25 @@ import Testing
         #expect(list.totalBytes == 12 + 1 + 7 + 12 + 1 + 12)
     }
 
+    @Test func `a list is taken apart across its lines, and a very long one not at all`() {
+        var list = HeaderList()
+        #expect(list.items("accept") == [])
+        list.append(name: "Accept", value: " a;q=1,\tb ,, ")
+        list.append(name: "Other", value: "x")
+        list.append(name: "accept", value: "c d")
+        #expect(list.items("accept") == ["a;q=1", "b", "c d"])
+        for _ in 0..<61 { list.append(name: "Accept", value: "e") }
+        #expect(list.items("accept")?.count == 64)
+        list.append(name: "Accept", value: ",")
+        #expect(list.items("accept")?.count == 64)
+        list.append(name: "Accept", value: "f")
+        #expect(list.items("accept") == nil)
+        list.append(name: "B", value: String(repeating: "b", count: 2048))
+        #expect(list.items("b")?.count == 1)
+        list.append(name: "B", value: "b")
+        #expect(list.items("b") == nil)
+    }
+
     @Test func `is empty again and reused`() {
         var list = HeaderList()
         for round in 0..<3 {

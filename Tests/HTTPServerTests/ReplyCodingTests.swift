@@ -48,4 +48,23 @@ import Testing
             #expect(after.bodyText == response.bodyText)
         }
     }
+
+    @Test func `an event loop compresses what is small`() {
+        var headers = HeaderList()
+        headers.append(name: "Accept-Encoding", value: "gzip")
+        for (count, isCoded) in [(1025, true), (16 << 10, true), (16 << 10 + 1, false)] {
+            let response = Response.text(200, String(repeating: "a", count: count))
+            let coded = ReplyCoding.apply(response, headers, isOnLoop: true)
+            #expect(coded.header("Content-Encoding") == (isCoded ? "gzip" : nil), "\(count)")
+            #expect(
+                ReplyCoding.apply(response, headers).header("Content-Encoding") == "gzip")
+        }
+    }
+
+    @Test func `what is longer than any client has a use for is not looked at`() {
+        let long = String(repeating: "x,", count: 1100) + "gzip"
+        #expect(
+            apply(.text(200, String(repeating: "a", count: 5000)), accepting: long)
+                .header("Content-Encoding") == nil)
+    }
 }

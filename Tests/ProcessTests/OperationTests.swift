@@ -43,6 +43,48 @@ import TestSupport
         #expect(status["breakers"]?.object != nil)
     }
 
+    @Test func `the contract is compressed once and not sent to who has it`() throws {
+        let service = try RunningService.start()
+        let plain = try service.get("/openapi.yaml")
+        let packed = try service.get("/openapi.yaml", headers: ["Accept-Encoding": "gzip"])
+        #expect(plain.header("Content-Encoding") == nil)
+        #expect(packed.header("Content-Encoding") == "gzip")
+        #expect(packed.body.count < plain.body.count / 3)
+        for reply in [plain, packed] {
+            #expect(reply.status == 200 && reply.header("Vary") == "Accept-Encoding")
+            #expect(reply.header("Content-Type") == "application/yaml")
+        }
+        let tags = [plain, packed].compactMap { $0.header("ETag") }
+        #expect(Set(tags).count == 2)
+        let client = try service.connect()
+        try client.send("GET", "/openapi.yaml", ["If-None-Match: \(tags[0])"])
+        let known = try client.receive(toHead: true)
+        #expect(known.status == 304 && known.header("ETag") == tags[0])
+        #expect(try service.get("/openapi.yaml?x=1").status == 400)
+        #expect(try service.terminate() == .exited(0))
+    }
+
+    @Test func `lists in headers that nobody needs so long say nothing`() throws {
+        let service = try RunningService.start()
+        let question = "/query?metric=count&from=-1h"
+        let filler = (0..<64).map { "x\($0)" }.joined(separator: ",")
+        func status(_ name: String, _ value: String) throws -> Int {
+            try service.get(question, headers: [name: value]).status
+        }
+        #expect(try status("Cache-Control", "only-if-cached") == 504)
+        #expect(try status("Cache-Control", "\(filler),only-if-cached") == 200)
+        #expect(try status("Accept", "image/png") == 406)
+        #expect(try status("Accept", "\(filler),image/png") == 200)
+        let tag = try #require(try service.get(question).header("ETag"))
+        #expect(try status("If-None-Match", "\(filler),\(tag)") == 200)
+        let reply = try service.request(
+            "POST", "/events",
+            headers: ["Content-Type": "application/json", "Content-Encoding": filler + ",gzip"],
+            body: Array(#"{"type":"a"}"#.utf8))
+        #expect(reply.status == 415)
+        #expect(try service.terminate() == .exited(0))
+    }
+
     @Test func `a second process on the same data is refused and does no harm`() throws {
         let service = try RunningService.start()
         let output = service.directory.file("second")

@@ -69,15 +69,13 @@ enum IntakeCoding {
     static func of(_ request: Request) throws(Problem) -> Inflate.Coding? {
         guard request.headers.first("content-encoding") != nil else { return nil }
         var coding: Inflate.Coding?
-        // A list may come in several lines (RFC 9110, section 5.3).
-        for line in request.headers.texts("content-encoding") {
-            for name in line.lowercased().split(separator: ",") {
-                switch name.drop(while: isSpace).prefix(while: { !isSpace($0) }) {
-                case "", "identity": continue
-                case "gzip" where coding == nil, "x-gzip" where coding == nil: coding = .gzip
-                case "deflate" where coding == nil: coding = .deflate
-                default: throw unsupported
-                }
+        guard let names = request.headers.items("content-encoding") else { throw unsupported }
+        for name in names {
+            switch name.lowercased().prefix(while: { !isSpace($0) }) {
+            case "identity": continue
+            case "gzip" where coding == nil, "x-gzip" where coding == nil: coding = .gzip
+            case "deflate" where coding == nil: coding = .deflate
+            default: throw unsupported
             }
         }
         return coding

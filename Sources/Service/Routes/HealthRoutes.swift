@@ -15,11 +15,26 @@ struct HealthRoutes: Sendable {
                 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
                 body: .bytes(reports.metrics()))
         }
-        let document = Bytes(PackageResources.openapi_yaml)
-        router.onPlain("/openapi.yaml", access: .public) {
-            var response = Response(200, contentType: "application/yaml", body: .bytes(document))
-            response.cacheControl = "no-cache"
-            return response
+        // Anybody may ask for it as often as they like.
+        let document = HealthRoutes.document
+        router.on(.get, "/openapi.yaml", access: .public, bodyLimit: .none) { request, responder in
+            do throws(Problem) {
+                if request.hasQuery { _ = try request.checkedParameters([]) }
+                responder.respond(document.response(to: request))
+            } catch {
+                responder.respond(error, request)
+            }
         }
+    }
+
+    /// Compressed once, when the routes are made.
+    private static var document: SharedReply {
+        let type: StaticString = "application/yaml"
+        let body = Bytes(PackageResources.openapi_yaml)
+        let sum = String(SHA256Digest(of: body.span).words.0, radix: 16)
+        return SharedReply(
+            contentType: type, body, etag: "\"\(sum)\"", cacheControl: "no-cache",
+            gzip: .compressed(
+                contentType: type, body, etag: "\"\(sum)-gzip\"", cacheControl: "no-cache"))
     }
 }

@@ -12,11 +12,10 @@ enum QueryAccept {
     }
 
     /// - Returns: the form of the greatest weight, the first of them in the order of `offers`; JSON
-    ///   without a header.
+    ///   without a header, or with one of more than 64 ranges or 2 KiB.
     /// - Throws: a 406 when the header leaves nothing that is offered.
     private static func format(_ request: Request) throws(Problem) -> QueryFormat {
-        let ranges = request.headers.texts("accept").flatMap { $0.split(separator: ",") }
-            .compactMap(Range.init)
+        let ranges = (request.headers.items("accept") ?? []).compactMap(Range.init)
         guard !ranges.isEmpty else { return .json }
         var best: (format: QueryFormat, weight: Double)?
         for offer in offers {
@@ -41,7 +40,7 @@ enum QueryAccept {
         let type: String
         let weight: Double
 
-        init?(_ text: Substring) {
+        init?(_ text: String) {
             let parts = text.split(separator: ";").map {
                 String($0.filter { $0 != " " && $0 != "\t" }).lowercased()
             }

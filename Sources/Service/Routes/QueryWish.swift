@@ -4,7 +4,8 @@ import Primitives
 import Query
 
 /// How fresh an answer a client wants, by the parameters of its query and by `Cache-Control`
-/// (RFC 9111, section 5.2.1). Where they differ, the stricter one holds.
+/// (RFC 9111, section 5.2.1). Where they differ, the stricter one holds. A field of more than 64 directives
+/// or 2 KiB says nothing.
 struct QueryWish: Sendable {
     private(set) var mode = CacheMode.use
     private(set) var conditions = CacheConditions()
@@ -22,15 +23,13 @@ struct QueryWish: Sendable {
     init(maxStaleSeconds seconds: Int?, _ request: Request) {
         if let seconds { setMaxStale(Int64(seconds)) }
         guard request.headers.first("cache-control") != nil else { return }
-        for line in request.headers.texts("cache-control") {
-            for item in line.split(separator: ",") { take(item) }
-        }
+        for item in request.headers.items("cache-control") ?? [] { take(item) }
     }
 
     /// The least staleness that this client may be told to live with; whole seconds.
     var maxStaleSeconds: Int64 { conditions.maxStale.components.seconds }
 
-    private mutating func take(_ item: Substring) {
+    private mutating func take(_ item: String) {
         let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             .map { $0.filter { $0 != " " && $0 != "\t" && $0 != "\"" }.lowercased() }
         let seconds = parts.count > 1 ? QueryWish.seconds(parts[1]) : nil
