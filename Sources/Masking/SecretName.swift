@@ -5,7 +5,6 @@ package enum SecretName {
 
     /// A longer name is judged by its last bytes.
     static let limitBytes = 64
-    private static let wordLimit = 8
 
     enum Role: UInt8 {
         /// Secret wherever it stands.
@@ -30,54 +29,76 @@ package enum SecretName {
     package static func strength(_ name: UnsafeRawBufferPointer, inURL: Bool = false) -> Strength {
         // In a URL fewer words make a secret.
         guard inURL || mayBeSecret(name) else { return .none }
-        var roles: [8 of Role?] = .init(repeating: nil)
-        var count = 0
-        var hasUnknown = false
-        eachWord(name) { hash in
-            let role = words.role(of: hash)
-            if role == nil { hasUnknown = true }
-            if count < wordLimit {
-                roles[count] = role
-                count += 1
-            }
-        }
-        var isAbout = false
+        return judge(name, inURL: inURL)
+    }
+
+    private static func judge(_ name: UnsafeRawBufferPointer, inURL: Bool) -> Strength {
+        let words = Words(name)
         var result = Strength.none
-        for index in 0..<count {
-            switch roles[index] {
-            case .about: isAbout = true
-            case .strong: result = .strong
+        /// The segment of the last word that is secret wherever it stands.
+        var strongSegment = 0
+        for index in 0..<words.count {
+            switch words.roles[index] {
+            case .strong:
+                result = .strong
+                strongSegment = words.segments[index]
             case .weak: if result == .none { result = .weak }
-            case .alone:
-                if !hasUnknown, onlyQualified(roles, count), result == .none { result = .weak }
+            case .alone: if words.areQualifiers, result == .none { result = .weak }
             case .key:
-                if index > 0,
-                    roles[index - 1] == .beforeKey || roles[index - 1] == .weak
-                        || roles[index - 1] == .strong
-                {
+                let before = index > 0 ? words.roles[index - 1] : nil
+                if before == .beforeKey || before == .weak || before == .strong {
                     result = .strong
-                } else if inURL, count == 1, result == .none {
+                    strongSegment = words.segments[index]
+                } else if inURL, words.count == 1, result == .none {
                     result = .weak
                 }
             case .inURL: if inURL, result == .none { result = .weak }
-            case .beforeKey, .qualifier, nil: break
+            case .about, .beforeKey, .qualifier, nil: break
             }
+        }
+        // `password.length` is about a password, `state.password` is one.
+        let from = result == .strong ? strongSegment : 0
+        let isAbout = (0..<words.count).contains {
+            words.roles[$0] == .about && words.segments[$0] >= from
         }
         return isAbout ? .none : result
     }
 
-    private static func onlyQualified(_ roles: [8 of Role?], _ count: Int) -> Bool {
-        for index in 0..<count {
-            guard let role = roles[index], role == .alone || role == .qualifier || role == .key
-            else { return false }
+    /// The words of a name by their roles.
+    private struct Words {
+        /// All that `limitBytes` hold: a word has a letter, and another byte or a small letter stands
+        /// between it and the next.
+        private static let limit = 32
+
+        var roles: [32 of Role?] = .init(repeating: nil)
+        /// For each the count of dots and brackets before it, which part a path.
+        var segments: [32 of Int] = .init(repeating: 0)
+        var count = 0
+        private var hasUnknown = false
+
+        init(_ name: UnsafeRawBufferPointer) {
+            eachWord(name) { hash, segment in
+                guard count < Words.limit else { return }
+                roles[count] = words.role(of: hash)
+                if roles[count] == nil { hasUnknown = true }
+                segments[count] = segment
+                count += 1
+            }
         }
-        return true
+
+        /// Whether no word is more than a qualifier of one that is secret alone.
+        var areQualifiers: Bool {
+            guard !hasUnknown else { return false }
+            return (0..<count).allSatisfy {
+                roles[$0] == .alone || roles[$0] == .qualifier || roles[$0] == .key
+            }
+        }
     }
 
     /// Header fields whose value is the rest of the line.
     static func takesLine(_ name: UnsafeRawBufferPointer) -> Bool {
         var isLine = false
-        eachWord(name) { hash in
+        eachWord(name) { hash, _ in
             if lineWords.contains(hash) { isLine = true }
         }
         return isLine
@@ -85,11 +106,12 @@ package enum SecretName {
 
     private static let lineWords: Set<UInt64> = [hash("authorization"), hash("cookie")]
 
-    /// Calls `body` with a hash of each word in lower case.
-    private static func eachWord(_ name: UnsafeRawBufferPointer, _ body: (UInt64) -> Void) {
+    /// Calls `body` with a hash of each word in lower case, and how many dots and brackets stand before.
+    private static func eachWord(_ name: UnsafeRawBufferPointer, _ body: (UInt64, Int) -> Void) {
         let bytes = UnsafeRawBufferPointer(rebasing: name.suffix(limitBytes))
         var hash = offsetBasis
         var length = 0
+        var segment = 0
         var wasLower = false
         var placeholderEnd = 0
         for index in bytes.indices where index >= placeholderEnd {
@@ -106,9 +128,10 @@ package enum SecretName {
             let isHump =
                 isUpper && (wasLower || (length > 0 && nextIsLower && !isFirst(index, bytes)))
             if !(isUpper || isLower || isDigit) || isHump {
-                if length > 0 { body(hash) }
+                if length > 0 { body(hash, segment) }
                 hash = offsetBasis
                 length = 0
+                if byte == 0x2E || byte == 0x5B || byte == 0x5D { segment += 1 }
             }
             if isUpper || isLower {
                 hash = (hash ^ UInt64(byte | 0x20)) &* prime
@@ -116,7 +139,7 @@ package enum SecretName {
             }
             wasLower = isLower
         }
-        if length > 0 { body(hash) }
+        if length > 0 { body(hash, segment) }
     }
 
     /// One after `[TOKEN]` or `[TOKEN:k1:…]`, which an earlier pass left and which says nothing of what

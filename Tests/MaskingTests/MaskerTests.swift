@@ -38,6 +38,19 @@ import Testing
                 + #""pin":["[REDACTED]",null]}"#)
     }
 
+    @Test(arguments: [
+        "spring.cloud.config.server.git.repos.main.http.basic.password",
+        "myAppUserSettingsDbMainConnStringPassword", "my.service.state.db.password",
+        "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.password",
+    ])
+    func `a name of many words is secret by its last ones`(_ name: String) {
+        #expect(Masker.standard.masked("{\"\(name)\":\"x\"}") == "{\"\(name)\":\"[REDACTED]\"}")
+        #expect(Masker.standard.masked("\(name)=x") == "\(name)=[REDACTED]")
+        for about in ["\(name).length", "\(name)_min_length", "\(name)Policy"] {
+            #expect(Masker.standard.masked("\(about)=x") == "\(about)=x")
+        }
+    }
+
     @Test func `a card's number as a number becomes a string`() {
         #expect(Masker.standard.masked(#"{"n":4111111111111111}"#) == #"{"n":"[CARD]"}"#)
     }
