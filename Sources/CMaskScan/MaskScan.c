@@ -22,6 +22,9 @@ enum { PLAIN, RUN, ALWAYS, COLON, EQUALS, JWT, KEY_ID, MARK, HYPHEN, SCHEME, PER
 
 enum { SLOTS = 512, NAME_LIMIT = 64, CONTEXT_BYTES = 30, AUTHORITY_LIMIT = 256 };
 
+// The same as in `Scanner`: spaces between a name and its sign, backslashes before a quote.
+enum { SPACE_LIMIT = 16, BACKSLASH_LIMIT = 4095 };
+
 // Up to 16 small letters, the first in the lowest byte.
 typedef struct {
     uint64_t low, high;
@@ -47,6 +50,7 @@ typedef struct {
     const uint8_t *base;
     size_t count;
     bool is_json;
+    bool is_folded;
     bool has_doubt;
 } scan;
 
@@ -239,7 +243,7 @@ static bool judge_name(const scan *scan, ptrdiff_t end, ptrdiff_t least, ptrdiff
 
 bool millrace_mask_may_be_secret(
     const millrace_mask_tables *tables, const uint8_t *name, size_t count) {
-    scan whole = {tables, name, count, false, false};
+    scan whole = {.tables = tables, .base = name, .count = count};
     ptrdiff_t start = 0;
     ptrdiff_t least = count > NAME_LIMIT ? (ptrdiff_t)count - NAME_LIMIT : 0;
     if (judge_name(&whole, count, least, &start)) return true;
@@ -250,7 +254,7 @@ bool millrace_mask_may_be_secret(
 bool millrace_mask_has_word(
     const millrace_mask_tables *tables, const uint8_t *base, size_t count, size_t index,
     uint8_t meaning) {
-    scan text = {tables, base, count, false, false};
+    scan text = {.tables = tables, .base = base, .count = count};
     ptrdiff_t least = index > CONTEXT_BYTES ? (ptrdiff_t)index - CONTEXT_BYTES : 0;
     ptrdiff_t start = least;
     while (start < (ptrdiff_t)index) {
@@ -277,12 +281,14 @@ bool millrace_mask_has_word(
 // Whether an assignment to a secret name may stand at `sign`.
 static bool may_assign(const scan *scan, ptrdiff_t sign) {
     ptrdiff_t end = sign;
-    while (sign - end < 3 && at(scan, end - 1) == ' ') end--;
+    while (sign - end < SPACE_LIMIT && at(scan, end - 1) == ' ') end--;
     uint8_t quote = at(scan, end - 1);
+    // Between a member's name and its colon any white space may stand.
+    if (scan->is_json && end > 0 && quote <= ' ') return true;
     bool is_quoted = quote == '"' || quote == '\'';
     if (is_quoted) {
-        end--;
-        if (at(scan, end - 1) == '\\') end--;
+        ptrdiff_t close = --end;
+        while (close - end < BACKSLASH_LIMIT && at(scan, end - 1) == '\\') end--;
     }
     ptrdiff_t least = end > NAME_LIMIT ? end - NAME_LIMIT : 0;
     ptrdiff_t start = end;
@@ -312,6 +318,8 @@ static bool may_be_ipv6(const scan *scan, ptrdiff_t colon) {
 // `colon` is followed by two slashes. Where there is no user before the host, `next` is behind them.
 static bool may_be_userinfo(const scan *scan, ptrdiff_t colon, size_t *next) {
     *next = (size_t)colon + 3;
+    // Which of its slashes and spaces were escaped is not seen from here.
+    if (scan->is_folded) return true;
     for (size_t index = *next; index < scan->count && index - *next < AUTHORITY_LIMIT; index++) {
         uint8_t byte = scan->base[index];
         if (byte == '@') return true;
@@ -463,8 +471,8 @@ static bool may_match(scan *scan, uint8_t kind, size_t index, size_t *next) {
 
 size_t millrace_mask_next(
     const millrace_mask_tables *tables, const uint8_t *base, size_t count, size_t from,
-    bool is_json, bool *has_doubt) {
-    scan scan = {tables, base, count, is_json, false};
+    bool is_json, bool is_folded, bool *has_doubt) {
+    scan scan = {tables, base, count, is_json, is_folded, false};
     const uint8_t *kinds = tables->kinds;
     size_t index = from;
     while (index < count) {

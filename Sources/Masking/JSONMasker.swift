@@ -15,11 +15,19 @@ struct JSONMasker {
 
     private struct Level {
         var isObject: Bool
-        /// Of the key at hand, without quotes, in `bytes`.
-        var keyStart = 0
-        var keyEnd = 0
+        /// The key at hand, in `bytes`.
+        var key = Content()
+        /// The same as a reader of the JSON has it, if that differs.
+        var decodedKey: [UInt8]?
         /// Everything in it is secret.
         var isSecret: Bool
+    }
+
+    /// What stands between the quotes of a string.
+    private struct Content {
+        var start = 0
+        var end = 0
+        var hasEscape = false
     }
 
     private let bytes: UnsafeRawBufferPointer
@@ -31,9 +39,9 @@ struct JSONMasker {
     private var isChanged = false
     private var levels: [Level] = []
 
-    /// Whether it is worth a try: it begins and ends like an object or an array.
+    /// Whether it is worth a try: it begins and ends like an object or an array, a byte order mark aside.
     static func couldBeJSON(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        var first = 0
+        var first = bytes.count - JSONScan.withoutByteOrderMark(bytes).count
         while first < bytes.count, JSONScan.isSpace(bytes[first]) { first += 1 }
         var last = bytes.count - 1
         while last > first, JSONScan.isSpace(bytes[last]) { last -= 1 }
@@ -48,6 +56,7 @@ struct JSONMasker {
         self.pathPrefix = pathPrefix
         let base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
         text = ScanText(base: base ?? ScanText.nothing, count: bytes.count)
+        index = bytes.count - JSONScan.withoutByteOrderMark(bytes).count
     }
 
     /// Appends the masked text; nothing where nothing is replaced.
@@ -76,18 +85,33 @@ struct JSONMasker {
             return afterValue()
         }
         guard level.isObject else { return value(&run, isSecret: level.isSecret, into: &output) }
-        guard text[index] == 0x22, let end = string(&run, isKey: true, isSecret: false, &output)
+        guard text[index] == 0x22, let key = string(&run, isKey: true, isSecret: false, &output)
         else { return false }
-        let last = levels.count - 1
-        levels[last].keyStart = end.start
-        levels[last].keyEnd = end.end
+        setKey(key)
         skipSpace()
         guard text[index] == UInt8(ascii: ":") else { return false }
         index += 1
-        let name = UnsafeRawBufferPointer(rebasing: bytes[end.start..<end.end])
-        let isSecret =
-            level.isSecret || (run.masker.masksNames && SecretName.strength(name) != .none)
+        let isSecret = level.isSecret || (run.masker.masksNames && hasSecretKey)
         return value(&run, isSecret: isSecret, into: &output)
+    }
+
+    private mutating func setKey(_ key: Content) {
+        let last = levels.count - 1
+        levels[last].key = key
+        levels[last].decodedKey = nil
+        guard key.hasEscape else { return }
+        let content = UnsafeRawBufferPointer(rebasing: bytes[key.start..<key.end])
+        levels[last].decodedKey = UnescapedText(content)?.bytes
+    }
+
+    /// Whether the key at hand is the name of a secret.
+    private var hasSecretKey: Bool {
+        let level = levels[levels.count - 1]
+        if let decoded = level.decodedKey {
+            return decoded.withUnsafeBytes { SecretName.strength($0) != .none }
+        }
+        let name = UnsafeRawBufferPointer(rebasing: bytes[level.key.start..<level.key.end])
+        return SecretName.strength(name) != .none
     }
 
     /// A comma, or nothing before a closing bracket.
@@ -191,10 +215,10 @@ struct JSONMasker {
     // MARK: Strings
 
     /// The string at `index`, a key or a value.
-    /// - Returns: what stands between its quotes; nil if it does not end or has bad escapes.
+    /// - Returns: nil if it does not end or has bad escapes.
     private mutating func string(
         _ run: inout MaskRun, isKey: Bool, isSecret: Bool, _ output: inout ByteBuffer
-    ) -> (start: Int, end: Int)? {
+    ) -> Content? {
         let start = index + 1
         var end = start
         var hasEscape = false
@@ -209,7 +233,7 @@ struct JSONMasker {
         }
         guard end < bytes.count else { return nil }
         index = end + 1
-        guard start < end else { return (start, end) }
+        guard start < end else { return Content(start: start, end: end) }
         if !isKey { tellPath(&run) }
         if isSecret {
             replaceSecret(start, end, &run, &output)
@@ -219,7 +243,7 @@ struct JSONMasker {
             let content = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
             maskContent(content, origins: nil, start, end, &run, &output)
         }
-        return (start, end)
+        return Content(start: start, end: end, hasEscape: hasEscape)
     }
 
     private mutating func replaceSecret(
@@ -297,7 +321,9 @@ struct JSONMasker {
         var path = pathPrefix
         for level in levels where level.isObject {
             if !path.isEmpty { path += "." }
-            path += text.string(level.keyStart, level.keyEnd)
+            path +=
+                level.decodedKey.map { String(decoding: $0, as: UTF8.self) }
+                ?? text.string(level.key.start, level.key.end)
         }
         run.path = path
     }

@@ -95,11 +95,13 @@ struct MaskRun {
         return folded.bytes.withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return false }
             let text = ScanText(base: base, count: bytes.count)
-            var scanner = Scanner(text, isStrict: isStrict, isFolded: true)
-            scanner.run()
-            if scanner.hasDoubt { wantsAnotherPass = true }
-            let findings = judge(scanner.findings, text)
-            return replace(findings, text, folded.origins, place, into: &output)
+            let found = folded.disguised.withUnsafeBufferPointer { disguised in
+                var scanner = Scanner(text, isStrict: isStrict, disguised: disguised)
+                scanner.run()
+                if scanner.hasDoubt { wantsAnotherPass = true }
+                return scanner.findings
+            }
+            return replace(judge(found, text), text, folded.origins, place, into: &output)
         }
     }
 

@@ -49,9 +49,12 @@ extension ScanText {
     /// The first index from `from` on at which a check has to look; `count` if there is none.
     /// - Parameters:
     ///   - isJSON: also stops at escapes and at names of members that are not plain.
+    ///   - isFolded: it is a copy without disguises.
     ///   - hasDoubt: set if a shape was passed over for what does not stand before it.
-    func nextSuspect(from: Int, isJSON: Bool, _ hasDoubt: inout Bool) -> Int {
-        millrace_mask_next(ScanTables.shared, base, count, from, isJSON, &hasDoubt)
+    func nextSuspect(
+        from: Int, isJSON: Bool = false, isFolded: Bool = false, _ hasDoubt: inout Bool
+    ) -> Int {
+        millrace_mask_next(ScanTables.shared, base, count, from, isJSON, isFolded, &hasDoubt)
     }
 
     /// Whether a word of that meaning stands in the 30 bytes before `index`.

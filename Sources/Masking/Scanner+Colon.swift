@@ -49,26 +49,35 @@ extension Scanner {
 
     // MARK: URLs
 
-    /// The userinfo of RFC 3986, section 3.2.1, at `start`.
+    /// An authority that is longer is none.
+    private static let authorityLimit = 256
+
+    /// The userinfo of RFC 3986, section 3.2.1, at `start`. A password may hold an `@` that nobody
+    /// escaped, so it ends at the last one, as those that read such URLs take it.
     private mutating func lookAtAuthority(_ start: Int) -> Int {
+        let colon = start - 3
         var index = start
+        var last = start
         var hasColon = false
-        while index - start < 256 {
-            let byte = text[index]
-            if byte == UInt8(ascii: "@") { break }
-            if byte == UInt8(ascii: ":") { hasColon = true }
-            if byte <= 0x20 || byte == 0x2F || byte == 0x3F || byte == 0x23 || byte == 0x22
-                || byte == 0x3C || byte == 0x27
-            {
-                return start
-            }
+        while index - start < Scanner.authorityLimit, !endsAuthority(index, as: colon) {
+            if text[index] == UInt8(ascii: "@"), isStructure(index, as: colon) { last = index }
+            if last == start, text[index] == UInt8(ascii: ":") { hasColon = true }
             index += 1
         }
-        guard text[index] == UInt8(ascii: "@"), index > start else { return start }
+        guard last > start else { return start }
         // A second pass finds its own placeholder here.
-        if isPlaceholder(start, index) { return index + 1 }
-        add(.urlSecret, start, index, hasColon ? "userinfo of a URL" : "user name of a URL")
-        return index + 1
+        if isPlaceholder(start, last) { return last + 1 }
+        add(.urlSecret, start, last, hasColon ? "userinfo of a URL" : "user name of a URL")
+        return last + 1
+    }
+
+    private func endsAuthority(_ index: Int, as colon: Int) -> Bool {
+        let byte = text[index]
+        guard
+            byte <= 0x20 || byte == 0x2F || byte == 0x3F || byte == 0x23 || byte == 0x22
+                || byte == 0x3C || byte == 0x27
+        else { return false }
+        return isStructure(index, as: colon)
     }
 
     func isPlaceholder(_ start: Int, _ end: Int) -> Bool {

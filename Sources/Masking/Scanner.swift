@@ -21,13 +21,23 @@ struct Scanner {
     /// A shape was left alone for what stands, or does not stand, before it. Once a match between is
     /// replaced and the text has become shorter, it may look different.
     var hasDoubt = false
-    /// A folded copy is not folded again.
-    let isFolded: Bool
+    /// Of a folded copy, which is not folded again: which of its bytes were disguised.
+    private let disguised: UnsafeBufferPointer<Bool>?
 
-    init(_ text: ScanText, isStrict: Bool, isFolded: Bool = false) {
+    /// - Parameter disguised: of a folded copy; as many as `text` has bytes, valid as long.
+    init(_ text: ScanText, isStrict: Bool, disguised: UnsafeBufferPointer<Bool>? = nil) {
         self.text = text
         self.isStrict = isStrict
-        self.isFolded = isFolded
+        self.disguised = disguised
+    }
+
+    var isFolded: Bool { disguised != nil }
+
+    /// Whether the byte at `index` can end what the one at `other` begins: if it was disguised, the other
+    /// was as well.
+    func isStructure(_ index: Int, as other: Int) -> Bool {
+        guard let disguised, index < disguised.count else { return true }
+        return !disguised[index] || disguised[other]
     }
 
     mutating func add(_ kind: PIIClass, _ start: Int, _ end: Int, _ reason: StaticString) {
@@ -41,7 +51,7 @@ struct Scanner {
     mutating func run() {
         var index = 0
         while true {
-            index = text.nextSuspect(from: index, isJSON: false, &hasDoubt)
+            index = text.nextSuspect(from: index, isFolded: isFolded, &hasDoubt)
             guard index < text.count else { return }
             index = look(at: index)
             if needsFolding { return }

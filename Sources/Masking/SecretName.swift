@@ -24,12 +24,14 @@ package enum SecretName {
     }
 
     /// - Parameters:
-    ///   - name: ASCII; other bytes separate words.
+    ///   - name: without JSON's escapes. Its disguises are seen through; other bytes than ASCII
+    ///     separate words.
     ///   - inURL: the name is a query's parameter, where `key` and `sig` alone are secrets.
     package static func strength(_ name: UnsafeRawBufferPointer, inURL: Bool = false) -> Strength {
         // In a URL fewer words make a secret.
         guard inURL || mayBeSecret(name) else { return .none }
-        return judge(name, inURL: inURL)
+        guard let plain = FoldedText.undisguised(name) else { return judge(name, inURL: inURL) }
+        return plain.withUnsafeBytes { judge($0, inURL: inURL) }
     }
 
     private static func judge(_ name: UnsafeRawBufferPointer, inURL: Bool) -> Strength {

@@ -172,7 +172,8 @@ struct MaskingCorpus {
                 "https://example.com/?token=abc123", "/cb?a=1&access_token=zzz999",
                 "https://example.com/x?sig=Zm9v&se=1", "postgres://app:s3cret@db/main",
                 "/in?api_key=k-123", "/login?user=x&password=hunter2", "ftp://ann@example.com/f",
-                "/x?X-Amz-Signature=abcdef0123",
+                "/x?X-Amz-Signature=abcdef0123", "postgres://app:p@ss@db/main",
+                "postgres://app:p%2Fss@db/main", "/a%20b?token=a%26b",
             ],
             nearMisses: [
                 "https://example.com/a@b", "https://example.com/?page=2", "/x?keyword=abc",
@@ -186,7 +187,13 @@ struct MaskingCorpus {
                 "password=hunter2", "\"passwd\": \"hunter2\"", "api_key: k-12345", "SECRET=abcdef",
                 "apiKey=zzz", "client_secret='abc def'", "DB_PASSWORD=x!y", "access-key = AbC123",
                 "cvv=123", "csrf_token=a1b2c3d4", "session_id=deadbeef01",
-                "X-Api-Key: 123abc",
+                "X-Api-Key: 123abc", #"{"password":["hunter2"]}"#,
+                #"{"password":{"new":"hunter2"}}"#,
+                #"{"pass\u0077ord":"hunter2"}"#, #""password":"ab\"hunter2""#,
+                #"password: Some("hunter2")"#, "{'password': b'hunter2'}", "password:\thunter2",
+                "spring.cloud.config.server.git.repos.main.http.basic.password=hunter2",
+                "myAppUserSettingsDbMainConnStringPassword=hunter2",
+                "service.state.password=hunter2",
             ],
             nearMisses: [
                 "max_tokens=100", "tokenizer=bpe", "author=ann", "monkey=1", "bucket=photos",
@@ -194,6 +201,8 @@ struct MaskingCorpus {
                 "token_type=mac", "password_policy=strict", "has_password=true", "keyboard=us",
                 "passenger=ann", "secretary=bob", "cardinality=9", "hashtag=swift",
                 "token_expires_in=3600", "password: null", "compass=north", "session_duration=3",
+                "token: [see the manual]", "password: []", "secrets: {}", "users.password.length=8",
+                "usage.tokens=7", "a.b.c.d.e.f.g.h.password.policy=strict",
             ]),
         Sample(
             kind: .privateKey,

@@ -12,6 +12,8 @@ import Testing
             "%40", "%", "\\u0040", "\\\"", "ä", "🙂", "１２", "＠", "\u{200B}", "\u{FEFF}", "x",
             "password", "token", "[EMAIL]", "[REDACTED]", "[CARD]", "://", "-", "+", "(", ")", "/",
             "eyJ", "Bearer ", "Basic ", "-----BEGIN ", "null", "0", "12", "1234", "...", "::",
+            "\\\\\\\"", "\\u0022", "\\\\u0022", "%22", "%5C", "password\":", "\"token\":[", "://a:",
+            "Some(\"",
         ]
 
     private static func text(_ random: inout SeededGenerator) -> String {
@@ -90,7 +92,11 @@ import Testing
     @Test(arguments: [
         "@", "a@", "eyJ", "1", "1 ", "12-", "+1", ":", "::", "a:", "=", "password=", "-----BEGIN ",
         "-----BEGIN PRIVATE KEY-----", "://a:", "%40", "\\u0040", "Bearer ", "1.", "1.1.1.1", "[",
-        "{\"a\":", "\"", "\\\"", "sk-", "4111 ", "＠", "\u{200B}",
+        "{\"a\":", "\"", "\\\"", "sk-", "4111 ", "＠", "\u{200B}", "token:", "token: a",
+        "password:[",
+        "password:[\"", "\\\\", "\\\\\":", "password=\\", "\\u0022", "\\\\u0022", "%5C%22",
+        "password:(", "://a@",
+        "\"password\":[]", "token:[", "Some(\"", "password=b'", "a.", "password.",
     ])
     func `hostile repetition takes linear time`(_ piece: String) {
         // A quadratic check would take minutes for half a megabyte.

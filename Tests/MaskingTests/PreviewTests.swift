@@ -19,6 +19,7 @@ private func preview(_ text: String, by masker: Masker = .standard) -> String {
             #"{"to":"ann@example.com","password":"x","n":4111111111111111,"token":7}"#,
             #"{"to":"[EMAIL]","password":"[REDACTED]","n":"[CARD]","token":"[REDACTED]"}"#
         ),
+        (#"{"typ":"t","pass\u0077ord":"x"}"#, #"{"typ":"t","password":"[REDACTED]"}"#),
         (#"{"a":1,"b":2,"a":"x"}"#, #"{"a":1,"b":2}"#),
         ("\"call 203.0.113.7\"", "\"call 203.0.113.0/24\""), ("12345", "12345"), ("[]", "[]"),
         ("not json 4111111111111111", #"{"bytes":25}"#), ("{\"a\":", #"{"bytes":5}"#),

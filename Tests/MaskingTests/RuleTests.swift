@@ -47,6 +47,16 @@ import Testing
                 == #"{"attributes":{"order":{"id":"C-123456"},"orders":"[CUSTOMER]"}}"#)
     }
 
+    @Test func `a path is of names as a reader of the JSON has them`() throws {
+        let included = try masker { $0.includedPaths = ["user.order"] }
+        #expect(
+            included.masked(#"{"us\u0065r":{"ord\u0065r":"C-123456","b":"C-123456"}}"#)
+                == #"{"us\u0065r":{"ord\u0065r":"[CUSTOMER]","b":"C-123456"}}"#)
+        let excluded = try masker { $0.excludedPaths = ["user"] }
+        let text = #"{"us\u0065r":"C-123456"}"#
+        #expect(excluded.masked(text) == text)
+    }
+
     @Test func `wrong rules are refused with a reason that names them`() {
         for (name, pattern) in [("x", "(a"), ("x", "a*"), ("", "a"), ("a b", "a"), ("email", "a")] {
             var policy = MaskingPolicy()

@@ -34,11 +34,13 @@ void millrace_mask_add_prefix(millrace_mask_tables *tables, const char *prefix, 
 
 /// The first index from `from` on at which a check has to look; `count` if there is none. What a check
 /// would accept is always found; what is found need not be accepted. Reads [0, count) alone.
-/// - `is_json`: stops as well at an escape, and at a member's name that is not of plain letters.
+/// - `is_json`: stops as well at an escape, and at a member's name that is not of plain letters or has
+///   white space after it.
+/// - `is_folded`: a copy without disguises, whose bytes need not mean what they mean elsewhere.
 /// - `has_doubt`: set if a shape was passed over because no word before it says what it is.
 size_t millrace_mask_next(
     const millrace_mask_tables *tables, const uint8_t *base, size_t count, size_t from,
-    bool is_json, bool *has_doubt);
+    bool is_json, bool is_folded, bool *has_doubt);
 
 /// Whether a word of this meaning stands in the 30 bytes before `index`, but not behind `[`.
 bool millrace_mask_has_word(
