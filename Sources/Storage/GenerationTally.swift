@@ -26,7 +26,7 @@ struct GenerationChange: Equatable {
     private static let minutes = upsert("generations", "minute")
     private static let days = upsert("generation_days", "day")
 
-    /// Of a minute alone: minutes that are folded stay in their days.
+    /// Of a minute alone.
     func write(_ connection: Connection, type: Int64, minute: Int64) throws(SQLiteError) {
         try write(connection, GenerationChange.minutes, type, minute)
     }

@@ -32,7 +32,7 @@ package struct GenerationState: Sendable, Equatable {
 ///
 /// A long range has very many minutes. So `generation_days` holds the same sums for each type and
 /// day, changed together with them, and a range is summed from its whole days and the minutes at its
-/// ends. Days are not folded: a type has one row for each day on which it ever had events.
+/// ends. What is folded leaves its day too; a type keeps one row for each day on which it ever had events.
 package enum Generations {
     /// Where folded counts are kept: below every real minute.
     static let foldedMinute = Int64.min

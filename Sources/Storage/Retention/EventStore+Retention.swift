@@ -187,12 +187,16 @@ private struct Retention {
         select.bind(3, minute)
         select.bind(4, Int64(limit))
         var sum = GenerationChange()
+        // What the days lose, so that a sum over days and the folded row is what it was.
+        var days: [Int64: GenerationChange] = [:]
         var last: Int64?
         var folded = 0
         while try select.step() {
             last = select.integer(0)
-            sum.changes &+= select.integer(1)
-            sum.hash &+= UInt64(bitPattern: select.integer(2))
+            let (count, hash) = (select.integer(1), UInt64(bitPattern: select.integer(2)))
+            sum.add(GenerationChange(changes: count, hash: hash))
+            days[Generations.day(ofMinute: select.integer(0)), default: GenerationChange()]
+                .add(GenerationChange(changes: -count, hash: 0 &- hash))
             folded += 1
         }
         guard let last else { return 0 }
@@ -203,6 +207,7 @@ private struct Retention {
         delete.bind(3, last)
         try delete.run()
         try sum.write(connection, type: type, minute: Generations.foldedMinute)
+        for (day, loss) in days { try loss.write(connection, type: type, day: day) }
         return folded
     }
 }
