@@ -278,17 +278,26 @@ bool millrace_mask_has_word(
 
 // MARK: Checks that a byte is an ordinary one
 
+// How many backslashes end before `end`.
+static ptrdiff_t run_of_backslashes(const scan *scan, ptrdiff_t end) {
+    ptrdiff_t count = 0;
+    while (count < BACKSLASH_LIMIT && at(scan, end - 1 - count) == '\\') count++;
+    return count;
+}
+
 // Whether an assignment to a secret name may stand at `sign`.
 static bool may_assign(const scan *scan, ptrdiff_t sign) {
     ptrdiff_t end = sign;
-    while (sign - end < SPACE_LIMIT && at(scan, end - 1) == ' ') end--;
     uint8_t quote = at(scan, end - 1);
-    // Between a member's name and its colon any white space may stand.
-    if (scan->is_json && end > 0 && quote <= ' ') return true;
-    bool is_quoted = quote == '"' || quote == '\'';
-    if (is_quoted) {
-        ptrdiff_t close = --end;
-        while (close - end < BACKSLASH_LIMIT && at(scan, end - 1) == '\\') end--;
+    if (quote <= ' ') {
+        while (sign - end < SPACE_LIMIT && at(scan, end - 1) == ' ') end--;
+        quote = at(scan, end - 1);
+        // Between a member's name and its colon any white space may stand.
+        if (scan->is_json && end > 0 && quote <= ' ') return true;
+    }
+    if (quote == '"' || quote == '\'') {
+        end--;
+        if (at(scan, end - 1) == '\\') end -= run_of_backslashes(scan, end);
     }
     ptrdiff_t least = end > NAME_LIMIT ? end - NAME_LIMIT : 0;
     ptrdiff_t start = end;
