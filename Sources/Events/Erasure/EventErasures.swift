@@ -163,7 +163,9 @@ package final class EventErasures: Sendable {
         do throws(JournalError) {
             try journal.rewrite(upTo: erasure.barrier) { EventEraser.erase($0, filter) }
         } catch { throw .journal(error) }
-        do throws(RedisError) { try streams?.removeErased(erasure) } catch { throw .redis(error) }
+        do throws(RedisError) {
+            try streams?.removeErased(erasure) { [store] in store.erasures.isClosed }
+        } catch { throw .redis(error) }
         // What was computed before may have been on its way to Redis.
         try forgetAnswers()
         return true

@@ -38,6 +38,23 @@ final class StreamEraser {
         self.exchange = exchange
     }
 
+    /// Whether there is any entry up to `ends`, by partition.
+    func hasEntries(through ends: [StreamEntryID]) throws(RedisError) -> Bool {
+        var pipeline = RedisPipeline()
+        for (key, end) in zip(keys.names, ends) {
+            pipeline.command("XRANGE", key, "-", "\(end)", "COUNT", "1")
+        }
+        return try redis.call(
+            .streams, within: StreamEraser.callLimit, isQuestion: true
+        ) { session throws(RedisError) in
+            for reply in try session.send(pipeline) {
+                if let error = reply.error { throw error }
+                if !reply.elements.isEmpty { return true }
+            }
+            return false
+        }
+    }
+
     /// Goes through all entries of `partition` up to `end`.
     /// - Returns: entries that were deleted or replaced.
     func run(_ partition: Int, through end: StreamEntryID) throws(RedisError) -> Int {
@@ -137,6 +154,8 @@ final class StreamEraser {
 
 extension EventStreams {
     private static let trimLimit = Duration.seconds(5)
+    private static let patienceWithReaders = Duration.seconds(10)
+    private static let readersPause = Duration.milliseconds(200)
 
     /// This node has told the others of an erasure, once it had sent all that it took before.
     /// - Returns: false if the deadline passed first.
@@ -146,12 +165,27 @@ extension EventStreams {
 
     /// Removes from the streams what is to be erased. What other nodes still send is theirs to
     /// remove.
+    ///
+    /// Nodes keep the identities of what they read, so they get some time for it, and a group that
+    /// does not come along in that time finds its entries gone.
+    /// - Parameter isStopping: ends the wait.
     /// - Throws: also if the streams were not trimmed; call again.
-    func removeErased(_ erasure: Erasure) throws(RedisError) {
-        guard let ends = exchange.waitUntilAnnounced(erasure.id, deadline: .after(.zero)),
-            watch.trimExactly(until: .after(EventStreams.trimLimit))
-        else { throw RedisError(.timeout, "the streams were not trimmed") }
+    func removeErased(_ erasure: Erasure, isStopping: () -> Bool) throws(RedisError) {
+        guard let ends = exchange.waitUntilAnnounced(erasure.id, deadline: .after(.zero)) else {
+            throw RedisError(.timeout, "the erasure is announced again first")
+        }
         let eraser = StreamEraser(redis, keys, exchange)
+        let patience = Deadline.after(EventStreams.patienceWithReaders)
+        while true {
+            guard watch.trimExactly(until: .after(EventStreams.trimLimit)) else {
+                throw RedisError(.timeout, "the streams were not trimmed")
+            }
+            // Every group has acknowledged all of it.
+            guard try eraser.hasEntries(through: ends) else { return }
+            if patience.hasPassed { break }
+            if isStopping() { throw RedisError(.timeout, "the service stops") }
+            sleep(until: .after(EventStreams.readersPause))
+        }
         for (partition, end) in ends.enumerated() where partition < keys.count {
             _ = try eraser.run(partition, through: end)
         }
