@@ -28,7 +28,7 @@ package struct EventPayload {
         while offset < bytes.count {
             let total = try eventBytes()
             let event = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + total])
-            if event[EventCodec.flagsOffset] == EventCodec.Flags.erased.rawValue {
+            if EventPayload.isErased(event) {
                 offset += total
                 passedCount += 1
                 continue
@@ -39,6 +39,12 @@ package struct EventPayload {
             return row
         }
         return nil
+    }
+
+    /// Whether zeros have taken the place of an event.
+    private static func isErased(_ event: UnsafeRawBufferPointer) -> Bool {
+        event[EventCodec.flagsOffset] == EventCodec.Flags.erased.rawValue
+            && event[(EventCodec.flagsOffset + 1)..<EventCodec.headerBytes].allSatisfy { $0 == 0 }
     }
 
     /// Steps over one event without reading it; false at the end.

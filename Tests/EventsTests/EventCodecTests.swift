@@ -96,10 +96,14 @@ struct EventCodecTests {
                 buffer.set(UInt8.random(in: 0 ... .max, using: &random), at: place)
             }
             var payload = EventPayload(buffer.span)
-            var bytes = 0
+            var (bytes, rows) = (0, 0)
             while let row = try? payload.next() {
                 bytes += EventCodec.encodedBytes(row)
-                #expect(payload.offset == bytes)
+                rows += 1
+                // What damage has made an erased event is stepped over.
+                let hasPassedMore = payload.passedCount > rows && payload.offset > bytes
+                #expect(payload.offset == bytes || hasPassedMore)
+                #expect(payload.offset <= buffer.count)
             }
             #expect(bytes <= buffer.count)
         }

@@ -11,7 +11,7 @@ import Testing
     private static let edit: @Sendable (UnsafeMutableRawBufferPointer) -> Bool = { bytes in
         let text = String(decoding: bytes, as: UTF8.self)
         guard let number = Int(text.split(separator: "-").dropFirst().first ?? ""),
-            number.isMultiple(of: 2)
+            number.isMultiple(of: 2), text.hasPrefix("p")
         else { return false }
         for index in 0..<7 { bytes[index] -= 32 }
         return true

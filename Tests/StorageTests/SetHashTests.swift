@@ -46,6 +46,7 @@ extension EventStore {
         try old.execute(
             "DROP TABLE rollup_names; DROP TABLE rollup_rows; DROP TABLE rollup_buckets;"
                 + "DROP TABLE generation_days")
+        try old.execute("DROP TABLE erasures; DROP TABLE erased_identities")
         try old.execute("PRAGMA user_version = 3")
     }
 

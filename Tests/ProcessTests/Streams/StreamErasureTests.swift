@@ -33,7 +33,7 @@ import Testing
 
     private func wait(for count: Int, on service: RunningService) throws {
         try service.wait(until: "\(count) events are stored", within: .seconds(60)) {
-            try service.row("count", "&max_stale=0").first?.integer == count
+            try service.storedCount() == count
         }
     }
 
