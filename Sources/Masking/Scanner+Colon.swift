@@ -16,7 +16,8 @@ extension Scanner {
         while colon - start < 5, text.isIn(ByteClass.hex, start - 1) { start -= 1 }
         let hasNeighbour = text[colon + 1] == 0x3A || text.isIn(ByteClass.hex, colon + 1)
         guard hasNeighbour, colon - start <= 4, !text.isIn(ByteClass.alphanumeric, start - 1),
-            text[start - 1] != 0x3A, text[start - 1] != 0x2E, text[start - 1] != 0x5F
+            text[start - 1] != 0x3A, text[start - 1] != 0x2E, text[start - 1] != 0x5F,
+            !isPrefixLength(start, colon)
         else { return nil }
         guard let address = IPAddress.parseIPv6(text, start) else { return nil }
         guard !text.isIn(ByteClass.alphanumeric, address.end), text[address.end] != 0x5F else {
@@ -32,6 +33,13 @@ extension Scanner {
                 || IPAddress.isNetwork24(text, start, address.end))
         if !isNobodys, !isMasked { add(.ipv6, start, end, "RFC 4291 form, assigned range") }
         return end
+    }
+
+    /// Whether the digits from `start` to `end` say how long the prefix before them is, as in `fe80::/48`.
+    /// What follows them is no address, or one that is masked would bring forth the next.
+    private func isPrefixLength(_ start: Int, _ end: Int) -> Bool {
+        text[start - 1] == UInt8(ascii: "/") && text[start - 2] == 0x3A
+            && text.end(of: ByteClass.digit, from: start) == end
     }
 
     /// Global unicast, unique local, link local, or an IPv4 address in it: times, MAC addresses and

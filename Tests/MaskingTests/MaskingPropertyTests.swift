@@ -49,6 +49,23 @@ import Testing
         #expect(!once.contains(match), "\(once)")
     }
 
+    /// The length of a masked network's prefix begins no address, however many colons follow it.
+    @Test(arguments: [3, 9, 40, 200])
+    func `colons in a row are masked once`(count: Int) throws {
+        var policy = MaskingPolicy()
+        policy.isStrict = true
+        let strict = try Masker(policy)
+        for masker in [Masker.standard, strict] {
+            for head in ["49", "2001:db8", "fe80", ""] {
+                let text = "\(head)\(String(repeating: ":", count: count)) and 1:2"
+                let once = masker.masked(text)
+                #expect(masker.masked(once) == once)
+            }
+        }
+        #expect(
+            strict.masked("from 49:: and 2001:db8::7/48") == "from 49:0:0::/48 and 2001:db8:0::/48")
+    }
+
     @Test func `JSON stays JSON with the same shape`() throws {
         var random = SeededGenerator()
         for _ in 0..<5_000 {
