@@ -8,6 +8,7 @@ enum BenchmarkCatalogue {
         RollupBenchmark.self, StartupBenchmark.self,
         HealthBenchmark.self, EventsBenchmark.self, BatchesBenchmark.self,
         StreamsBenchmark.self, QueryHTTPBenchmark.self, HitsBenchmark.self, DashboardBenchmark.self,
+        LogsHTTPBenchmark.self, LogsFloodBenchmark.self,
     ]
 
     static func named(_ name: String) -> (any Benchmark.Type)? { all.first { $0.name == name } }

@@ -45,6 +45,15 @@ final class ServerProcess {
         try HTTPGet(port: port, target: target)
     }
 
+    /// Waits until it takes events and logs: it listens before it has read its journal.
+    func awaitReady() throws(BenchFailure) {
+        let deadline = Deadline.after(ServerProcess.startLimit)
+        while try get("/readyz").status != 200 {
+            guard !deadline.hasPassed else { throw BenchFailure("the server does not get ready") }
+            sleep(until: .after(.milliseconds(2)))
+        }
+    }
+
     /// SIGTERM, and then the end of the drain.
     /// - Throws: if it does not end in time or not with 0.
     func stop() throws(BenchFailure) {
