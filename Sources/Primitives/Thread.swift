@@ -7,7 +7,9 @@ package enum ThreadPriority: Sendable {
     case normal
     /// 1 to 19; the higher, the more it yields.
     case nice(Int32)
-    /// Yields the most, and gives a core back as soon as the scheduler lets it.
+    /// The same, and gives a core back as soon as the scheduler lets it.
+    case yielding(Int32)
+    /// Yields the most.
     case background
 }
 
@@ -104,12 +106,16 @@ private func threadEntry(_ raw: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoi
     switch start.priority {
     case .normal: break
     case .nice(let value): _ = millrace_thread_set_nice(value)
-    case .background:
-        // A thread of low priority that is on a core may keep it for a slice (3 ms on two cores)
-        // although others have woken up.
-        _ = millrace_thread_set_nice(19)
-        _ = millrace_thread_set_slice(19, 100_000)
+    case .yielding(let value): giveWay(value)
+    case .background: giveWay(19)
     }
     start.body()
     return nil
+}
+
+/// A thread of low priority that is on a core may keep it for a slice (3 ms on two cores) although
+/// others have woken up, so it gets a shorter one.
+private func giveWay(_ value: Int32) {
+    _ = millrace_thread_set_nice(value)
+    _ = millrace_thread_set_slice(value, 100_000)
 }

@@ -27,7 +27,7 @@ extension Wiring {
             let _: LogIntake = try parts.resolve()
             return WorkerPool(
                 name: "logs", threads: max(1, Processors.available / 2),
-                queueLimit: logQueueLimit, priority: .nice(logNiceness))
+                queueLimit: logQueueLimit, priority: .yielding(logNiceness))
         }
         container.register(LogIntakeRoute.self) { parts in
             LogIntakeRoute(

@@ -37,7 +37,7 @@ package final class LogFileStore: Sendable {
     }
 
     package func start() {
-        let started = Thread(name: "log-files", priority: .nice(LogFileStore.niceness)) {
+        let started = Thread(name: "log-files", priority: .yielding(LogFileStore.niceness)) {
             [self] in run()
         }
         thread.withLock { $0 = started }

@@ -69,7 +69,7 @@ package final class LogStore: Sendable {
 
     package func start() {
         // Logs give way to events.
-        let started = Thread(name: "log-store", priority: .nice(LogStore.niceness)) { [self] in
+        let started = Thread(name: "log-store", priority: .yielding(LogStore.niceness)) { [self] in
             guard let writer = writer.withLock({ $0 })?.writer else { return }
             run(writer)
         }
