@@ -206,13 +206,14 @@ extension AnswerCache {
     /// A waiter whose own time is over leaves; its flight goes on.
     func leave(_ waiter: FlightWaiter) { refuse(waiter, CacheFailure(.timeout)) }
 
-    /// The error, or what is there from before it, where the question allows that.
+    /// The error, or what is there from before it, where the question allows that: an answer is no
+    /// staler here than one that is found, unless the caller said that errors are worth it.
     private func refuse(_ waiter: FlightWaiter, _ failure: CacheFailure) {
         let now = MonotonicTime.now()
         let conditions = waiter.question.conditions
         if failure.code != .deterministic, conditions.maxStale != .zero,
             let old = waiter.fallback, old.hardExpiry > now,
-            now.since(old.verifiedAt) <= conditions.staleIfError ?? .seconds(Int64.max / 2)
+            now.since(old.verifiedAt) <= conditions.staleIfError ?? conditions.maxStale
         {
             counters.errorFallbacks.add()
             var reply = CacheReply(old, .memory, .stale)

@@ -22,8 +22,8 @@ package struct CacheConditions: Sendable, Equatable {
     /// The answer stays fresh for at least so long (RFC 9111, section 5.2.1.3).
     package var minFresh: Duration?
 
-    /// Where computing fails, an answer will do that was right so long ago; nil takes any that is
-    /// there (RFC 5861, section 4).
+    /// Where computing fails, an answer will do that was right so long ago; nil takes what `maxStale`
+    /// allows (RFC 5861, section 4).
     package var staleIfError: Duration?
 
     package static let boundedStaleness = Duration.seconds(1)

@@ -176,6 +176,32 @@ import Testing
         #expect(strict == .transient)
     }
 
+    @Test func `where computing fails an answer is no staler than the question allows`()
+        async throws
+    {
+        let (bounded, patient, asked) = try {
+            let bench = CacheBench()
+            defer { bench.stop() }
+            bench.source.lifetime = CacheLifetime(
+                fresh: .milliseconds(20), staleIfError: .seconds(600))
+            bench.source.isStamped = false
+            bench.source.release()
+            _ = try bench.ask("a").text()
+            sleep(until: .after(.milliseconds(60)))
+            bench.source.failures = Array(repeating: .transient, count: 20)
+            return (
+                bench.ask("a") { $0.conditions.maxStale = .milliseconds(50) }.failure(),
+                try bench.ask("a") { $0.conditions.maxStale = .seconds(300) }.text(),
+                try bench.ask("a") {
+                    $0.conditions.maxStale = .milliseconds(50)
+                    $0.conditions.staleIfError = .seconds(300)
+                }.text()
+            )
+        }()
+        #expect(bounded == .transient)
+        #expect(patient == "a 1" && asked == "a 1")
+    }
+
     @Test func `a strict question that joins an older flight is answered from newer data`()
         async throws
     {
