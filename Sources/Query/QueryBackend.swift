@@ -51,7 +51,8 @@ package enum QueryBackend: Sendable {
         }
         let next = QueryCursor(
             fingerprint: plan.request.fingerprint, now: plan.now,
-            offset: plan.offset + encoder.rowCount, lastSeq: snapshot.lastSeq)
+            offset: plan.offset + encoder.rowCount, lastSeq: snapshot.lastSeq,
+            isSketched: encoder.isApproximate)
         return encoder.finish(
             plan.request.format, next: hasMore ? next.text : nil, from: snapshot)
     }

@@ -54,6 +54,9 @@ struct RowEncoder: ~Copyable {
     /// limit of rows alone would allow gigabytes.
     static let limitBytes = 16 << 20
 
+    /// Some columns come from sketches.
+    var isApproximate: Bool { !approximate.isEmpty }
+
     /// The page has as many bytes as it may.
     var isFull: Bool { rows.count >= RowEncoder.limitBytes }
 

@@ -191,7 +191,7 @@ private let noon: Int64 = 1_717_243_200_000
         for wrong in [
             "metric=count&group_by=j&\(day)&cursor=\(next)", query + "&order=k&cursor=\(next)",
             query + "&cursor=\(next.dropLast())", query + "&cursor=\(next.uppercased())X",
-            query + "&cursor=\(flipped)", query + "&cursor=" + String(repeating: "f", count: 72),
+            query + "&cursor=\(flipped)", query + "&cursor=" + String(repeating: "f", count: 74),
         ] {
             let error = try #require(throws: QueryError.self) { try file.result(wrong) }
             #expect(error.code == "invalid_cursor" && error.parameter == "cursor")

@@ -237,6 +237,39 @@ import Testing
 
     // MARK: Sketches
 
+    @Test func `all pages of an answer are exact, or all are sketched, as the first one`() throws {
+        let rollup = Rollup(
+            name: "hours", types: [], interval: .hour, groups: try Rollup.groups(["k"]),
+            metrics: try Rollup.metrics(["count", "p95:v"]))
+        // A midnight.
+        let start: Int64 = 1_711_670_400_000
+        for (to, isSketched) in [("2024-03-29T00:59:00Z", false), ("2024-03-29T02:30:00Z", true)] {
+            let history = try RollupHistory([rollup], start: start)
+            try history.write(ascending: 0..<10_000)
+            try history.settle()
+            let query = [
+                ("metric", "p95:v"), ("group_by", "k"), ("from", "2024-03-29"), ("to", to),
+                ("limit", "2"),
+            ]
+            var answer = try history.answer(query)
+            var pages = [answer]
+            let whole = try history.answer(query.dropLast() + [("limit", "9")])
+            while let next = answer.next {
+                // Beyond the range, so that only the cursor keeps the pages together.
+                let count = 10_000 + pages.count
+                try history.write(ascending: count..<count + 1)
+                answer = try history.answer(query + [("cursor", next)])
+                pages.append(answer)
+            }
+            #expect(pages.count == 3)
+            #expect(pages.allSatisfy { $0.columns[1].isApproximate == isSketched })
+            let rows = try pages.flatMap {
+                try JSONTree.parse($0.body.text)["rows"]?.elements ?? []
+            }
+            #expect(rows == (try JSONTree.parse(whole.body.text))["rows"]?.elements)
+        }
+    }
+
     @Test func `sketches are within their stated error, and the same from rollup and events`()
         throws
     {

@@ -11,7 +11,8 @@ import Storage
 /// in one transaction.
 ///
 /// Where a sketch is asked, events are gathered in sketches as well (`ScanLayout.isSketched`), so
-/// an answer does not depend on which part came from where, and pages fit each other.
+/// an answer does not depend on which part came from where. Whether the first page was made so is
+/// said by the cursor, and the other pages obey it.
 struct RollupPlanner {
     let plan: QueryPlan
     let layout: ScanLayout
@@ -47,8 +48,16 @@ struct RollupPlanner {
         }
         let best = candidates.min { Self.precedes($0.plan, $1.plan) }
         guard let best else { return choice }
-        // What gives nothing is of use only for its sketches, on a page that has to fit others.
-        guard best.plan.objection == nil || isPageOfPast else { return choice }
+        if let cursor = plan.request.cursor, !best.plan.cover.sketched.isEmpty {
+            guard cursor.isSketched else {
+                choice.verdicts[best.index].reason =
+                    best.plan.objection ?? "the first page came from the events"
+                return choice
+            }
+        } else if best.plan.objection != nil {
+            // What gives nothing is of use only for its sketches, on a page that has to fit others.
+            return choice
+        }
         choice.plan = best.plan
         if best.plan.objection == nil { choice.verdicts[best.index].reason = nil }
         return choice
