@@ -77,7 +77,8 @@ package final class CachedQueries: Sendable {
             question,
             compute: { [self] order, done in
                 let kind = request.costKind(now: now)
-                let isQueued = workers.submit(for: owner, isLong: costs.isLong(kind)) { [self] in
+                let isLong = costs.isLong(kind) || request.fillsMany(now: now)
+                let isQueued = workers.submit(for: owner, isLong: isLong) { [self] in
                     let start = MonotonicTime.now()
                     done(compute(request, now, reuse, order, isAbandoned))
                     costs.note(kind, MonotonicTime.now().since(start))

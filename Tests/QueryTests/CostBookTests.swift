@@ -28,4 +28,25 @@ import Testing
         #expect(try kind("metric=sum:n&where=k:eq:a&from=-24h") != base)
         #expect(try kind("metric=count&where=k:eq:a&from=-24h&event=t") != base)
     }
+
+    @Test(arguments: ["fill=0", "order=n", "order=-count", "rollup=off", "cache=bypass"])
+    func `what makes a question dearer makes it another kind`(parameter: String) throws {
+        func kind(_ text: String) throws -> UInt64 {
+            try QueryRequest.parse(pairs(text)).costKind(now: EventFile.now)
+        }
+        let base = "metric=count&group_by=n&interval=1m&from=-24h"
+        #expect(try kind(base + "&" + parameter) != kind(base))
+        #expect(try kind(base + "&" + parameter) == kind(base + "&limit=9&" + parameter))
+    }
+
+    @Test func `a question that fills many buckets of groups is long at once`() throws {
+        func fills(_ text: String) throws -> Bool {
+            try QueryRequest.parse(pairs("metric=count&" + text)).fillsMany(now: EventFile.now)
+        }
+        let many = "group_by=k&interval=1m&fill=0&from=2024-01-01&to=2024-03-10"
+        #expect(try fills(many))
+        #expect(try !fills("group_by=k&interval=1d&fill=0&from=2024-01-01&to=2024-03-10"))
+        #expect(try !fills("interval=1m&fill=0&from=2024-01-01&to=2024-03-10"))
+        #expect(try !fills("group_by=k&interval=1m&from=2024-01-01&to=2024-03-10"))
+    }
 }
