@@ -20,7 +20,7 @@ struct QueryExplanation {
         let range = try ScanRange(plan, layout, connection)
         let part = ScanPart(
             plan, layout, range, connection,
-            ScanMemory(limitBytes: QueryScan.defaultMemoryLimitBytes))
+            ScanBounds(limitBytes: QueryScan.defaultMemoryLimitBytes))
         let rollup = choice.plan.flatMap { $0.objection == nil ? $0 : nil }
         let (sql, bindings) =
             rollup.map {

@@ -6,18 +6,30 @@ enum BucketRows {
     private static let noRows = Bytes([])
 
     /// The rows of each bucket that `tally` has groups of. Its accumulators have finished.
-    static func write(_ tally: ScanTally) -> [Int64: Bytes] {
+    /// - Throws: `late`.
+    static func write(
+        _ tally: ScanTally, _ bounds: ScanBounds
+    ) throws(ScanFailure) -> [Int64: Bytes] {
         var groups: [Int64: [Int]] = [:]
-        for group in 0..<tally.count { groups[tally.bucket(group), default: []].append(group) }
-        return groups.mapValues { write($0, of: tally) }
+        for group in 0..<tally.count {
+            try bounds.look(at: group)
+            groups[tally.bucket(group), default: []].append(group)
+        }
+        var rows: [Int64: Bytes] = [:]
+        rows.reserveCapacity(groups.count)
+        for (start, groups) in groups { rows[start] = try write(groups, of: tally, bounds) }
+        return rows
     }
 
     /// A bucket without rows.
     static var empty: Bytes { noRows }
 
-    private static func write(_ groups: [Int], of tally: ScanTally) -> Bytes {
+    private static func write(
+        _ groups: [Int], of tally: ScanTally, _ bounds: ScanBounds
+    ) throws(ScanFailure) -> Bytes {
         var rows = ByteBuffer(capacity: groups.count * 64)
-        for group in groups {
+        for (place, group) in groups.enumerated() {
+            if place.isMultiple(of: ScanBounds.interval) { try bounds.look() }
             let rest = tally.rest(group)
             rows.append(littleEndian: UInt32(truncatingIfNeeded: rest.count))
             rows.append(rest)
@@ -31,9 +43,21 @@ enum BucketRows {
     }
 
     /// Adds the rows of the bucket that begins at `start` to a tally of kept ones.
-    static func read(_ rows: UnsafeRawBufferPointer, start: Int64, into tally: ScanTally) {
+    /// - Throws: `tooLarge`, `late`.
+    static func read(
+        _ bucket: Bytes, start: Int64, into tally: ScanTally, _ bounds: ScanBounds
+    ) throws(ScanFailure) {
+        defer { withExtendedLifetime(bucket) {} }
+        let rows = bucket.span
         var offset = 0
+        var sinceCheck = ScanBounds.interval
         while offset < rows.count {
+            if sinceCheck == ScanBounds.interval {
+                sinceCheck = 0
+                try bounds.look()
+                guard bounds.allows(tally.byteCount) else { throw .tooLarge }
+            }
+            sinceCheck += 1
             let count = Int(
                 UInt32(littleEndian: rows.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
             offset += 4

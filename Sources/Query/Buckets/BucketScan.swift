@@ -24,35 +24,34 @@ struct BucketScan {
             guard let found = try BucketPieces(scan.plan, scan.connection) else { return nil }
             pieces = found
         } catch { throw .sqlite(error) }
+        let bounds = scan.bounds()
         let epoch = reuse.memory.purgeEpoch
         var work = BucketWork(scan.plan, pieces, reuse)
         let tally = ScanTally(ScanLayout(scan.plan), hasBuckets: true, isKept: true)
+        var byteCount = 0
         for range in work.runs(limit: BucketScan.runLimit) {
             let (first, last) = (pieces.pieces[range.lowerBound], pieces.pieces[range.upperBound])
             let start = MonotonicTime.now()
             let rows = try compute(from: first.from, to: last.to)
             let cost = MonotonicTime.now().since(start) / Double(range.count)
+            byteCount += rows.values.reduce(0) { $0 + $1.count }
+            guard bounds.allows(byteCount) else { throw .tooLarge }
             for index in range { work.take(index, rows, cost: cost, epoch: epoch) }
         }
         for (piece, rows) in zip(pieces.pieces, work.rows) {
             guard let rows else { continue }
-            withExtendedLifetime(rows) {
-                BucketRows.read(rows.span, start: piece.start, into: tally)
-            }
-            guard tally.byteCount <= scan.memoryLimitBytes else { throw .tooLarge }
+            try BucketRows.read(rows, start: piece.start, into: tally, bounds)
         }
         if let tail = pieces.tail, !tail.isEmpty {
             for (start, rows) in try compute(from: tail.from, to: scan.plan.to) {
-                withExtendedLifetime(rows) {
-                    BucketRows.read(rows.span, start: start, into: tally)
-                }
+                try BucketRows.read(rows, start: start, into: tally, bounds)
             }
         }
         reuse.counters.kept.add(work.keptCount)
         reuse.counters.computed.add(work.computedCount)
         return ScanRows(
             scan.plan, tally, types: NameTable("event_types", scan.connection),
-            sources: NameTable("event_sources", scan.connection))
+            sources: NameTable("event_sources", scan.connection), bounds: bounds)
     }
 
     /// The rows of each bucket of a part of the range that has some.
@@ -62,8 +61,9 @@ struct BucketScan {
         part.plan.from = from
         part.plan.to = to
         let tally = try part.gather().tally
-        for accumulator in tally.accumulators { accumulator.finish() }
-        return BucketRows.write(tally)
+        let bounds = part.bounds()
+        for accumulator in tally.accumulators { try accumulator.finish(bounds) }
+        return try BucketRows.write(tally, bounds)
     }
 }
 

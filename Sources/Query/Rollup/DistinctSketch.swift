@@ -171,9 +171,12 @@ final class DistinctSketchAccumulator: Accumulator {
         sketches[group].insert(hash: hash)
     }
 
-    override func absorb(_ other: Accumulator, numbers: [Int]) {
+    override func absorb(
+        _ other: Accumulator, numbers: [Int], _ bounds: ScanBounds
+    ) throws(ScanFailure) {
         guard let other = other as? DistinctSketchAccumulator else { return }
         for (group, number) in numbers.enumerated() {
+            if group.isMultiple(of: ScanBounds.interval) { try bounds.look() }
             sketches[number].merge(other.sketches[group])
         }
     }

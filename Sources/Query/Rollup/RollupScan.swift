@@ -20,25 +20,26 @@ struct RollupScan {
     func run(_ encoder: inout RowEncoder) throws(ScanFailure) -> Bool {
         var layout = ScanLayout(scan.plan)
         layout.isSketched = !rollup.cover.sketched.isEmpty
-        let memory = ScanMemory(limitBytes: scan.memoryLimitBytes)
+        let bounds = scan.bounds()
         let part = ScanPart(
-            scan.plan, layout, ScanRange(noneUpTo: lastSeq), scan.connection, memory)
+            scan.plan, layout, ScanRange(noneUpTo: lastSeq), scan.connection, bounds)
         for range in rollup.raw {
             var events = scan
             events.plan = scan.plan.narrowed(to: range)
             events.isSketched = layout.isSketched
-            part.tally.absorb(try events.gather().tally)
+            let found = try events.gather()
+            try part.absorb(found.tally, within: found.bounds)
         }
-        do throws(SQLiteError) { try addRows(to: part, memory) } catch {
+        do throws(SQLiteError) { try addRows(to: part) } catch {
             throw .sqlite(error)
         }
-        if memory.isExceeded { throw .tooLarge }
-        guard !scan.deadline.hasPassed else { throw .late }
+        if part.bounds.isExceeded { throw .tooLarge }
+        try part.bounds.look()
         return try ScanRows(scan.plan, part).write(to: &encoder)
     }
 
     /// Adds the rows of the rollup to the groups of the answer.
-    private func addRows(to part: ScanPart, _ memory: ScanMemory) throws(SQLiteError) {
+    private func addRows(to part: ScanPart) throws(SQLiteError) {
         guard !rollup.whole.isEmpty else { return }
         let plan = scan.plan
         let finder = plan.buckets.map {
@@ -56,14 +57,15 @@ struct RollupScan {
         while try select.step() {
             let start = select.integer(0)
             if rollup.leftOut.contains(start) { continue }
+            // Before the conditions, which may look up a name for each row.
+            sinceCheck += 1
+            if sinceCheck == ScanBounds.interval {
+                sinceCheck = 0
+                guard part.bounds.allows(part.byteCount) else { return }
+            }
             guard let group = try places.group(start, key: select.bytes(1)) else { continue }
             part.tally.add(rows: select.integer(2), to: group)
             places.reader.merge(select.bytes(3), into: group)
-            sinceCheck += 1
-            if sinceCheck == ScanMemory.interval {
-                sinceCheck = 0
-                guard memory.allows(part.tally) else { return }
-            }
         }
     }
 }

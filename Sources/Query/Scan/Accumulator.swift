@@ -9,13 +9,17 @@ class Accumulator {
     func extend(to count: Int) { preconditionFailure("abstract") }
     /// Adds what another part of the rows came to.
     /// - Parameter numbers: the number that each of its groups has here.
-    func absorb(_ other: Accumulator, numbers: [Int]) { preconditionFailure("abstract") }
+    /// - Throws: `late`.
+    func absorb(
+        _ other: Accumulator, numbers: [Int], _ bounds: ScanBounds
+    ) throws(ScanFailure) { preconditionFailure("abstract") }
     /// The value of a metric for `group`. Bytes live as long as the accumulator is left alone.
     func value(_ function: QueryMetric.Function, of group: Int) -> QueryValue {
         preconditionFailure("abstract")
     }
     /// Called once, after the last row and before the first `value`.
-    func finish() {}
+    /// - Throws: `late`.
+    func finish(_ bounds: ScanBounds) throws(ScanFailure) {}
     /// Memory in use.
     var byteCount: Int { 0 }
 
@@ -85,9 +89,12 @@ final class DistinctAccumulator: Accumulator {
         if seen.count > before { counts[group] += 1 }
     }
 
-    override func absorb(_ other: Accumulator, numbers: [Int]) {
+    override func absorb(
+        _ other: Accumulator, numbers: [Int], _ bounds: ScanBounds
+    ) throws(ScanFailure) {
         guard let other = other as? DistinctAccumulator else { return }
         for index in 0..<other.seen.count {
+            try bounds.look(at: index)
             let bytes = other.seen.key(index)
             let group = UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self))
             let number = numbers[Int(group)]

@@ -83,9 +83,14 @@ final class ExtremeAccumulator: Accumulator {
         }
     }
 
-    override func absorb(_ other: Accumulator, numbers: [Int]) {
+    override func absorb(
+        _ other: Accumulator, numbers: [Int], _ bounds: ScanBounds
+    ) throws(ScanFailure) {
         guard let other = other as? ExtremeAccumulator else { return }
-        for (group, number) in numbers.enumerated() { add(other.current(group), to: number) }
+        for (group, number) in numbers.enumerated() {
+            try bounds.look(at: group)
+            add(other.current(group), to: number)
+        }
     }
 
     override func value(_ function: QueryMetric.Function, of group: Int) -> QueryValue {

@@ -111,6 +111,9 @@ struct GrowingArray<Element: BitwiseCopyable>: ~Copyable {
         count += 1
     }
 
+    /// Makes it at most `wanted` long.
+    mutating func truncate(to wanted: Int) { count = min(count, wanted) }
+
     /// Makes it at least `wanted` long.
     mutating func extend(to wanted: Int, _ element: Element) {
         guard wanted > count else { return }

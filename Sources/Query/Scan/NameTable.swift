@@ -8,6 +8,11 @@ final class NameTable {
     private let sql: String
     private let isTrusted: Bool
     private var names: [Int64: Bytes] = [:]
+    /// Memory in use, about.
+    private(set) var byteCount = 0
+
+    /// Of a name beside its bytes: its object and its place in the table, half of which is free.
+    private static let overheadBytes = 128
 
     /// - Parameters:
     ///   - table: `event_types` or `event_sources`.
@@ -26,6 +31,7 @@ final class NameTable {
             ? try connection.trusted { () throws(SQLiteError) in try lookUp(id) } : try lookUp(id)
         guard let name else { return .null }
         names[id] = name
+        byteCount += name.count + NameTable.overheadBytes
         return .text(name.span)
     }
 
@@ -36,6 +42,4 @@ final class NameTable {
         return try statement.step() ? Bytes(statement.bytes(0)) : nil
     }
 
-    /// Memory in use, about.
-    var byteCount: Int { names.count * 128 }
 }

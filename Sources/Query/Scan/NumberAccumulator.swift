@@ -24,7 +24,10 @@ final class NumberAccumulator: Accumulator {
     private var totals: [Double] = []
 
     override func extend(to count: Int) { states.extend(to: count, State()) }
-    override var byteCount: Int { states.byteCount + spilled.count * 64 }
+    override var byteCount: Int {
+        // With the sums that `finish` makes.
+        states.byteCount + states.count * 8 + spilled.count * 64
+    }
 
     override func add(_ value: QueryValue, to group: Int) {
         let state = states.pointer(group)
@@ -46,9 +49,14 @@ final class NumberAccumulator: Accumulator {
         spilled[Spilled(group: group, place: term.place), default: 0] &+= term.amount
     }
 
-    override func absorb(_ other: Accumulator, numbers: [Int]) {
+    override func absorb(
+        _ other: Accumulator, numbers: [Int], _ bounds: ScanBounds
+    ) throws(ScanFailure) {
         guard let other = other as? NumberAccumulator else { return }
-        for (group, number) in numbers.enumerated() { combine(other, group, number, sign: 1) }
+        for (group, number) in numbers.enumerated() {
+            try bounds.look(at: group)
+            combine(other, group, number, sign: 1)
+        }
         for (part, amount) in other.spilled {
             add(ExactSum.Term(place: part.place, amount: amount), to: numbers[part.group])
         }
@@ -66,14 +74,22 @@ final class NumberAccumulator: Accumulator {
         }
     }
 
-    override func finish() {
-        totals = (0..<states.count).map { states[$0].reals == 0 ? 0 : total($0) }
+    override func finish(_ bounds: ScanBounds) throws(ScanFailure) {
+        totals.reserveCapacity(states.count)
+        for group in 0..<states.count {
+            try bounds.look(at: group)
+            totals.append(states[group].reals == 0 ? 0 : total(group))
+        }
     }
 
-    /// The sum of everything as the real that is nearest to it.
+    /// The sum of everything as the real that is nearest to it; an infinity beyond the doubles.
     private func total(_ group: Int) -> Double {
         let state = states[group]
-        guard state.reals != 0 else { return Double(state.integers) }
+        return state.reals == 0 ? Double(state.integers) : parts(group).rounded
+    }
+
+    private func parts(_ group: Int) -> ExactSum.Parts {
+        let state = states[group]
         var parts = ExactSum.Parts()
         parts.add(integer: state.integers)
         state.sum.forEach { parts.add($1, at: $0) }
@@ -84,7 +100,7 @@ final class NumberAccumulator: Accumulator {
                 }
             }
         }
-        return parts.rounded
+        return parts
     }
 
     override func value(_ function: QueryMetric.Function, of group: Int) -> QueryValue {

@@ -44,18 +44,26 @@ struct QueryScan {
     func gather() throws(ScanFailure) -> ScanPart {
         var layout = ScanLayout(plan)
         layout.isSketched = isSketched
-        let memory = ScanMemory(limitBytes: memoryLimitBytes)
+        let bounds = bounds()
         let range: ScanRange
         do throws(SQLiteError) { range = try ScanRange(plan, layout, connection) } catch {
             throw .sqlite(error)
         }
-        let part = ScanPart(plan, layout, range, connection, memory)
+        let part = ScanPart(plan, layout, range, connection, bounds)
         let wanted = max(1, min(Int64(parts), range.rowCount / rowsPerPart))
         try scan(part, range.parts(Int(wanted)), helpers: []) { [layout] in
-            ScanPart(plan, layout, range, $0, memory)
+            ScanPart(plan, layout, range, $0, bounds)
         }
-        guard !deadline.hasPassed else { throw .late }
+        try bounds.look()
         return part
+    }
+
+    /// New bounds: what one piece of work has exceeded says nothing of another.
+    /// - Parameter parts: whose groups come together.
+    func bounds(parts: Int = 1) -> ScanBounds {
+        let (limit, isHuge) = memoryLimitBytes.multipliedReportingOverflow(by: parts)
+        return ScanBounds(
+            limitBytes: isHuge ? .max : limit, deadline: deadline, isCancelled: isCancelled)
     }
 
     /// Runs all of `ways`: as many as there are helpers on their threads, and the others here.
@@ -119,6 +127,7 @@ struct QueryScan {
         } catch { failure = error }
         for thread in threads { thread.join() }
         if let failure = failure ?? failures.withLock({ $0.first }) { throw failure }
-        for helper in helpers { part.tally.absorb(helper.tally) }
+        let whole = bounds(parts: helpers.count + 1)
+        for helper in helpers { try part.absorb(helper.tally, within: whole) }
     }
 }

@@ -18,7 +18,10 @@ final class RankAccumulator: Accumulator {
     private var integers: [Int] = []
 
     override func extend(to count: Int) { groups = max(groups, count) }
-    override var byteCount: Int { owners.byteCount + words.byteCount * 2 }
+    override var byteCount: Int {
+        // With what `finish` makes: of numbers, and of groups.
+        owners.byteCount + words.byteCount * 2 + groups * 32
+    }
 
     override func add(_ value: QueryValue, to group: Int) {
         switch value {
@@ -32,9 +35,12 @@ final class RankAccumulator: Accumulator {
         }
     }
 
-    override func absorb(_ other: Accumulator, numbers: [Int]) {
+    override func absorb(
+        _ other: Accumulator, numbers: [Int], _ bounds: ScanBounds
+    ) throws(ScanFailure) {
         guard let other = other as? RankAccumulator else { return }
         for index in 0..<other.owners.count {
+            try bounds.look(at: index)
             let owner = other.owners[index]
             let number = numbers[Int(owner & ~RankAccumulator.realFlag)]
             owners.append(
@@ -44,19 +50,26 @@ final class RankAccumulator: Accumulator {
     }
 
     /// A counting sort by group and kind, then each part by value.
-    override func finish() {
+    override func finish(_ bounds: ScanBounds) throws(ScanFailure) {
         var places = [Int](repeating: 0, count: groups * 2 + 1)
-        for index in 0..<owners.count { places[part(index) + 1] += 1 }
+        for index in 0..<owners.count {
+            try bounds.look(at: index)
+            places[part(index) + 1] += 1
+        }
         for index in 1..<places.count { places[index] += places[index - 1] }
         starts = (0...groups).map { places[$0 * 2] }
         integers = (0..<groups).map { places[$0 * 2 + 1] - places[$0 * 2] }
         sorted.extend(to: owners.count, 0)
         for index in 0..<owners.count {
+            try bounds.look(at: index)
             let part = part(index)
             sorted[places[part]] = words[index]
             places[part] += 1
         }
-        for group in 0..<groups { sort(group) }
+        for group in 0..<groups {
+            try bounds.look(at: group)
+            try sort(group, bounds)
+        }
     }
 
     private func part(_ index: Int) -> Int {
@@ -65,11 +78,13 @@ final class RankAccumulator: Accumulator {
         return Int(owner & ~RankAccumulator.realFlag) * 2 + (isReal ? 1 : 0)
     }
 
-    private func sort(_ group: Int) {
+    /// The words have been copied to `sorted`, so their room is free.
+    private func sort(_ group: Int, _ bounds: ScanBounds) throws(ScanFailure) {
         let reals = starts[group] + integers[group]
         for range in [starts[group]..<reals, reals..<starts[group + 1]] {
-            var numbers = UnsafeMutableBufferPointer(rebasing: sorted.buffer[range])
-            numbers.sort()
+            let numbers = UnsafeMutableBufferPointer(rebasing: sorted.buffer[range])
+            let room = UnsafeMutableBufferPointer(rebasing: words.buffer[range])
+            try MergeSort(bounds, runLength: 4096).sort(numbers, room) { $0 < $1 }
         }
     }
 

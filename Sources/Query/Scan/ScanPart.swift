@@ -6,19 +6,19 @@ final class ScanPart: @unchecked Sendable {  // One thread at a time: a helper's
     private let plan: QueryPlan
     private let range: ScanRange
     private let connection: Connection
-    private let memory: ScanMemory
+    private(set) var bounds: ScanBounds
     let tally: ScanTally
     let types: NameTable
     let sources: NameTable
 
     init(
         _ plan: QueryPlan, _ layout: ScanLayout, _ range: ScanRange, _ connection: Connection,
-        _ memory: ScanMemory
+        _ bounds: ScanBounds
     ) {
         self.plan = plan
         self.range = range
         self.connection = connection
-        self.memory = memory
+        self.bounds = bounds
         tally = ScanTally(layout, hasBuckets: plan.buckets != nil)
         types = NameTable("event_types", connection)
         sources = NameTable("event_sources", connection)
@@ -26,16 +26,31 @@ final class ScanPart: @unchecked Sendable {  // One thread at a time: a helper's
 
     /// - Throws: `tooLarge`, what SQLite says, also that the deadline has passed.
     func run(_ way: ScanRange.Way) throws(ScanFailure) {
-        do throws(SQLiteError) {
-            switch way {
-            case .nothing: return
-            case .index where tally.layout.onlyCounts(plan): try countRows()
-            case .index, .rows: try step(way)
-            }
-        } catch {
-            throw error.isInterrupted && memory.isExceeded ? .tooLarge : .sqlite(error)
+        switch way {
+        case .nothing: return
+        case .index where tally.layout.onlyCounts(plan): try countRows()
+        case .index, .rows: try stepOver(way)
         }
-        if memory.isExceeded { throw .tooLarge }
+        if bounds.isExceeded { throw .tooLarge }
+    }
+
+    /// Groups, what is gathered of them, and names.
+    var byteCount: Int { tally.byteCount + types.byteCount + sources.byteCount }
+
+    /// Adds the groups of another part of the rows.
+    /// - Parameter bounds: of what has come together; the wider ones hold from now on.
+    /// - Throws: `tooLarge`, `late`.
+    func absorb(_ other: ScanTally, within bounds: ScanBounds) throws(ScanFailure) {
+        if bounds.limitBytes > self.bounds.limitBytes { self.bounds = bounds }
+        let bounds = self.bounds
+        try tally.absorb(other, bounds)
+        guard bounds.allows(byteCount) else { throw .tooLarge }
+    }
+
+    private func stepOver(_ way: ScanRange.Way) throws(ScanFailure) {
+        do throws(SQLiteError) { try step(way) } catch {
+            throw error.isInterrupted && bounds.isExceeded ? .tooLarge : .sqlite(error)
+        }
     }
 
     private func step(_ way: ScanRange.Way) throws(SQLiteError) {
@@ -59,15 +74,16 @@ final class ScanPart: @unchecked Sendable {  // One thread at a time: a helper's
                 guard time >= from, time < to else { continue }
             }
             if let wanted, !wanted.contains(row.typeID) { continue }
+            // Before the conditions, which may look up a name for each row.
+            sinceCheck += 1
+            if sinceCheck == ScanBounds.interval {
+                sinceCheck = 0
+                guard bounds.allows(byteCount) else { return }
+            }
             row.begin()
             guard try holds(conditions, row) else { continue }
             row.count()
             try tally.add(row, bucket: finder?.start(of: row.time) ?? 0)
-            sinceCheck += 1
-            if sinceCheck == ScanMemory.interval {
-                sinceCheck = 0
-                guard memory.allows(tally) else { return }
-            }
         }
     }
 
@@ -101,55 +117,29 @@ final class ScanPart: @unchecked Sendable {  // One thread at a time: a helper's
     }
 
     /// Counts alone: SQLite counts the entries of its index, without a row for each.
-    private func countRows() throws(SQLiteError) {
+    private func countRows() throws(ScanFailure) {
         guard let times = range.times else { return }
         let starts = try? plan.buckets?.starts(from: times.lowerBound, to: times.upperBound + 1)
         guard plan.buckets != nil else {
             return tally.add(rows: try count(from: plan.from, to: plan.to), bucket: 0)
         }
-        guard let starts else { return try step(.index) }
+        guard let starts else { return try stepOver(.index) }
         for (index, start) in starts.enumerated() {
             let end = index + 1 < starts.count ? starts[index + 1] : plan.to
+            try bounds.look(at: index)
             let rows = try count(from: max(start, plan.from), to: min(end, plan.to))
             if rows > 0 { tally.add(rows: rows, bucket: start) }
         }
     }
 
-    private func count(from: Int64, to: Int64) throws(SQLiteError) -> Int64 {
+    private func count(from: Int64, to: Int64) throws(ScanFailure) -> Int64 {
         let source = ScanSource(plan, from: from, to: to, lastSeq: range.lastSeq)
-        let statement = try connection.cached(
-            "SELECT count(*) FROM \(source.tables) WHERE \(source.filter)")
-        defer { statement.reset() }
-        statement.bind(source.bindings)
-        return try statement.step() ? statement.integer(0) : 0
-    }
-}
-
-/// Why a scan has no result.
-enum ScanFailure: Error {
-    /// Its groups do not fit in memory.
-    case tooLarge
-    /// Its time is over.
-    case late
-    case sqlite(SQLiteError)
-}
-
-/// What the groups of one query, in all its parts, may take.
-final class ScanMemory: Sendable {
-    /// Rows between two looks; one can add a few values of at most 256 KiB.
-    static let interval = 64
-    private let limitBytes: Int
-    private let exceeded = Locked(false)
-
-    /// - Parameter limitBytes: for each part.
-    init(limitBytes: Int) { self.limitBytes = limitBytes }
-
-    var isExceeded: Bool { exceeded.withLock { $0 } }
-
-    /// False once a part has become too large.
-    func allows(_ tally: ScanTally) -> Bool {
-        if tally.byteCount <= limitBytes { return true }
-        exceeded.withLock { $0 = true }
-        return false
+        do throws(SQLiteError) {
+            let statement = try connection.cached(
+                "SELECT count(*) FROM \(source.tables) WHERE \(source.filter)")
+            defer { statement.reset() }
+            statement.bind(source.bindings)
+            return try statement.step() ? statement.integer(0) : 0
+        } catch { throw .sqlite(error) }
     }
 }

@@ -31,7 +31,9 @@ final class ScanTally {
     var count: Int { keys.count }
     /// Memory in use.
     var byteCount: Int {
-        accumulators.reduce(keys.byteCount + counts.byteCount) { $0 + $1.byteCount }
+        accumulators.reduce(keys.byteCount + counts.byteCount + reals.byteCount) {
+            $0 + $1.byteCount
+        }
     }
 
     /// Adds the row.
@@ -95,16 +97,17 @@ final class ScanTally {
     }
 
     /// Adds the groups of another part of the rows.
-    func absorb(_ other: ScanTally) {
+    func absorb(_ other: ScanTally, _ bounds: ScanBounds) throws(ScanFailure) {
         var numbers: [Int] = []
         numbers.reserveCapacity(other.count)
         for index in 0..<other.count {
+            try bounds.look(at: index)
             let number = group(of: other.keys.key(index), reals: other.reals[index])
             counts[number] &+= other.counts[index]
             numbers.append(number)
         }
         for (mine, theirs) in zip(accumulators, other.accumulators) {
-            mine.absorb(theirs, numbers: numbers)
+            try mine.absorb(theirs, numbers: numbers, bounds)
         }
     }
 
