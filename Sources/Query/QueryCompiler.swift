@@ -148,7 +148,7 @@ struct QueryCompiler {
         let column = column(field)
         switch function {
         case .uniq: return "count(DISTINCT \(column))"
-        case .avg: return "avg(\(column)) FILTER (WHERE \(column) < '')"
+        case .avg: return mean(column)
         case .sum: return sum(column)
         case .min, .max:
             guard field.isJSON else { return "\(function.rawValue)(\(named(field)))" }
@@ -157,6 +157,14 @@ struct QueryCompiler {
             return "coalesce(\(best) < ''), \(best) >= '' AND \(column) < x''))"
         case .p50, .p90, .p95, .p99: preconditionFailure("refused in compile")
         }
+    }
+
+    /// Where the sum is beyond the doubles, that of parts of the numbers is not.
+    private func mean(_ column: String) -> String {
+        let numbers = "FILTER (WHERE \(column) < '')"
+        let mean = "avg(\(column)) \(numbers)"
+        return "CASE WHEN abs(\(mean)) <= 1.7976931348623157e308 THEN \(mean) "
+            + "ELSE avg(\(column) * 5.421010862427522e-20) \(numbers) * 18446744073709551616.0 END"
     }
 
     private func sum(_ column: String) -> String {

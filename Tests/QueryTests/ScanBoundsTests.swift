@@ -157,6 +157,13 @@ import Testing
         // SQL has the answer, with names or without.
         _ = try file.result("metric=count&from=2024-06-01&to=2024-06-02&" + query)
     }
+
+    @Test func `a mean whose sum is beyond the doubles is told, and the sum is null`() throws {
+        let file = try EventFile(
+            ["1e308", "1.2e308"].map { TestEvent(time: Self.day, data: "{\"v\":\($0)}") })
+        let answer = try file.answer("metric=count,avg:v,sum:v&from=2024-06-01&to=2024-06-02")
+        #expect(answer["rows"]?.elements.first?.elements == [.integer(2), .real(1.1e308), .null])
+    }
 }
 
 extension RankAccumulator {

@@ -62,6 +62,29 @@ import Testing
         #expect(a == c)
     }
 
+    @Test(arguments: [
+        ("1e308 1.2e308", "1.1e308"), ("-1e308 -1.2e308", "-1.1e308"), ("inf 1e308", "inf"),
+        ("1e308 1e308 1e308 1e308 -1e308", "6e307"), ("inf -inf", "nan"), ("1 2", "1.5"),
+        (
+            "1.7976931348623157e308 1.7976931348623157e308 1.7976931348623157e308",
+            "1.7976931348623157e308"
+        ),
+    ])
+    func `a mean among the doubles is told although its sum is beyond them`(
+        text: String, expected: String
+    ) throws {
+        let accumulator = NumberAccumulator()
+        accumulator.extend(to: 1)
+        for value in text.split(separator: " ") {
+            accumulator.add(.real(Double(value) ?? 0), to: 0)
+        }
+        try accumulator.finish(.none)
+        guard case .real(let mean) = accumulator.value(.avg, of: 0) else {
+            return #expect(Bool(false))
+        }
+        #expect("\(mean)" == "\(Double(expected) ?? 0)")
+    }
+
     private func pow10(_ exponent: Int) -> Double { Double("1e\(exponent)") ?? 0 }
 
     @Test(arguments: [1, 10, 100, 1000, 5000, 100_000])

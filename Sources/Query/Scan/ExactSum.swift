@@ -98,8 +98,14 @@ extension ExactSum {
             if integer != 0 { add(integer << Self.unitShift, at: Self.unitPlace) }
         }
 
-        /// The double nearest to the sum; of two that are as near, the even one.
-        var rounded: Double {
+        /// What a sum is divided by, as a power of two, where it is beyond the doubles: its count
+        /// is less than 2 to the power of this.
+        static let meanScale = 64
+
+        /// The double nearest to the sum; of two that are as near, the even one. Beyond the doubles
+        /// it is an infinity.
+        /// - Parameter scale: the sum is divided by 2 to the power of this first.
+        func rounded(scale: Int = 0) -> Double {
             let infinities = amounts[Int(ExactSum.infinity)]
             let negativeInfinities = amounts[Int(ExactSum.negativeInfinity)]
             if infinities > 0 { return negativeInfinities > 0 ? .nan : .infinity }
@@ -108,7 +114,7 @@ extension ExactSum {
             var (digits, isNegative) = digits()
             if isNegative { Self.negate(&digits) }
             guard let top = digits.lastIndex(where: { $0 != 0 }) else { return 0 }
-            let magnitude = Self.round(digits, top: top, offset: lowest * 32)
+            let magnitude = Self.round(digits, top: top, offset: lowest * 32 - scale)
             return isNegative ? -magnitude : magnitude
         }
 

@@ -85,7 +85,7 @@ final class NumberAccumulator: Accumulator {
     /// The sum of everything as the real that is nearest to it; an infinity beyond the doubles.
     private func total(_ group: Int) -> Double {
         let state = states[group]
-        return state.reals == 0 ? Double(state.integers) : parts(group).rounded
+        return state.reals == 0 ? Double(state.integers) : parts(group).rounded()
     }
 
     private func parts(_ group: Int) -> ExactSum.Parts {
@@ -111,7 +111,21 @@ final class NumberAccumulator: Accumulator {
         }
         let isKnown = state.reals != 0 && group < totals.count
         let total = isKnown ? totals[group] : total(group)
-        return .real(function == .avg ? total / Double(state.count) : total)
+        return .real(function == .avg ? mean(group, of: total) : total)
+    }
+
+    /// A sum beyond the doubles may still have a mean among them.
+    private func mean(_ group: Int, of total: Double) -> Double {
+        let count = Double(states[group].count)
+        guard total.isInfinite else { return total / count }
+        let scale = ExactSum.Parts.meanScale
+        let mean = parts(group).rounded(scale: scale) / count
+        // An infinity among the numbers stays one. Otherwise the mean is no greater than the
+        // greatest number, but two roundings might say so.
+        guard mean.isFinite else { return mean }
+        let greatest = Double.greatestFiniteMagnitude
+        return max(
+            -greatest, min(greatest, Double(sign: .plus, exponent: scale, significand: mean)))
     }
 
     // MARK: Kept in a rollup
