@@ -5,16 +5,11 @@
 
 // What a byte may be, as bits.
 enum {
-    DIGIT = 1,
-    HEX = 2,
-    UPPER = 4,
-    LOWER = 8,
+    DIGIT = 1, HEX = 2, UPPER = 4, LOWER = 8,
     LETTER = UPPER | LOWER,
     ALNUM = LETTER | DIGIT,
-    // Of the name before `=` or `:`.
-    NAME = 16,
-    // Between the groups of a telephone number.
-    SEPARATOR = 32,
+    NAME = 16,       // of the name before `=` or `:`
+    SEPARATOR = 32,  // between the groups of a telephone number
 };
 
 // Why to look closer at a byte.

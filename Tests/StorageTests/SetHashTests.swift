@@ -163,7 +163,8 @@ extension EventStore {
                 store.close(deadline: soon)
                 let old = try Connection(path: folder.database, role: .writer)
                 try old.execute("DROP TABLE generation_days")
-                try old.execute("PRAGMA user_version = \(Schema.current.version - 1)")
+                try old.execute("DROP TABLE erasures; DROP TABLE erased_identities")
+                try old.execute("PRAGMA user_version = \(Schema.current.version - 2)")
                 store = try openStore(folder)
             }
             for _ in 0..<200 {

@@ -235,7 +235,7 @@ import Testing
     /// statement or a row: ERROR, MISUSE, RANGE, MISMATCH and CONSTRAINT.
     @Test(
         arguments: [
-            (7, .outOfMemory, true), (10 | 12 << 8, .inputOutput, true), (15, .busy, true),
+            (7, .outOfMemory, true), (10 | 12 << 8, .outOfMemory, true), (15, .busy, true),
             (17, .busy, true), (5 | 2 << 8, .busy, true), (6, .busy, true), (1, .misuse, false),
             (21, .misuse, false), (25, .misuse, false), (20, .rejected, false),
             (19, .rejected, false),
