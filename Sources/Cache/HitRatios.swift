@@ -36,7 +36,11 @@ package final class HitRatios: Sendable {
     package func ratio(minutes: Int64, at now: MonotonicTime) -> Double? {
         state.withLock { state in
             let window = Duration.seconds(minutes * 60)
-            let before = state.samples.last { now.since($0.time) >= window } ?? state.samples.first
+            // Before the first sample there was nothing, unless the first ones are gone.
+            let first =
+                state.samples.count < HitRatios.limit
+                ? Sample(time: now, answered: 0, asked: 0) : state.samples.first
+            let before = state.samples.last { now.since($0.time) >= window } ?? first
             guard let before, state.latest.asked > before.asked else { return nil }
             return Double(state.latest.answered - before.answered)
                 / Double(state.latest.asked - before.asked)

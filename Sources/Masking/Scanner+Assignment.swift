@@ -81,6 +81,8 @@ extension Scanner {
         let value = value(
             at: start, of: sign, isLine: isLine,
             brackets: takesBrackets(strength, name) ? name.depth ?? 0 : nil)
+        // What is replaced within it may leave its bracket open.
+        if isBracket(start) { hasDoubt = true }
         guard value.end > value.start, !isPlaceholder(value.start, value.end) else {
             return max(start, sign + 1)
         }

@@ -130,7 +130,7 @@ import TestSupport
     @Test func `methods, paths and media types that do not fit are told what would`() throws {
         let service = try RunningService.start()
         #expect(try service.get("/nowhere").status == 404)
-        let method = try service.request("DELETE", "/events")
+        let method = try service.request("PUT", "/events")
         #expect(method.status == 405)
         let allowed = method.header("Allow") ?? ""
         #expect(

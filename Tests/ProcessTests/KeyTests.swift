@@ -8,6 +8,7 @@ import Testing
         "GET /healthz": "none", "GET /readyz": "none", "GET /openapi.yaml": "none",
         "GET /status": "admin", "GET /metrics": "any", "POST /events": "events:write",
         "GET /events": "events:read", "GET /events/tail": "events:read",
+        "DELETE /events": "admin", "GET /admin/erasures": "admin",
         "GET /events/quarantine": "admin", "POST /events/quarantine/replay": "admin",
         "GET /events/dead-letters": "admin", "POST /events/dead-letters/replay": "admin",
         "PUT /admin/breakers/{name}": "admin", "GET /query": "query", "POST /query": "query",
@@ -26,6 +27,7 @@ import Testing
     /// In place of a path's parameters and query, what would be right.
     private static let targets = [
         "PUT /admin/breakers/{name}": "/admin/breakers/streams",
+        "DELETE /events": "/events?source=/nowhere",
         "GET /query": "/query?metric=count", "GET /query/sql": "/query/sql?q=SELECT%201",
         "GET /logs/facets": "/logs/facets?field=level", "DELETE /logs": "/logs?service=a",
         "GET /query/named/{name}": "/query/named/a", "POST /query/named/{name}": "/query/named/a",

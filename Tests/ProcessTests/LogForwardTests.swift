@@ -134,7 +134,10 @@ import Testing
         #expect(took < .seconds(10) * slowness)
         #expect(well.taken.allSatisfy { $0.severity == 13 })
         #expect(try forward(service, "stuck")["spool"]?["records"]?.integer == 210)
-        #expect(try forward(service, "well")["delivered"]?.integer == 100)
+        // A reply is counted once it has come back.
+        try service.wait(until: "all replies have come") {
+            try forward(service, "well")["delivered"]?.integer == 100
+        }
         let metrics = try service.get("/metrics").text
         #expect(metrics.contains(#"millrace_log_forward_delivered_total{forward="well"} 100"#))
         #expect(metrics.contains(#"millrace_log_forward_spooled_records{forward="stuck"} 210"#))

@@ -57,7 +57,7 @@ import Testing
     private static let hidden = [
         Bomb(
             "a chain of names with $", complex,
-            tables(1500, prefix: "a$") { "SELECT x FROM \($0) UNION SELECT 2" }),
+            tables(1350, prefix: "a$") { "SELECT x FROM \($0) UNION SELECT 2" }),
         Bomb("doubling with $", complex, tables(20, prefix: "t$", doubled)),
         Bomb(
             "a parameter with parentheses", complex,

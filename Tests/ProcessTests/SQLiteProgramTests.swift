@@ -80,7 +80,7 @@ import Testing
         #expect(stored.status == 200, "\(stored.text)")
         let oracle = try Oracle(path, service.directory)
         for (question, sql) in Self.questions {
-            let range = question.contains("from=") ? "" : "&from=2015-01-01"
+            let range = question.contains("from=") ? "" : "&from=2015-01-01&to=2016-01-01"
             let answer = try service.get("/query?\(question)\(range)").json()
             let rows = answer["rows"]?.elements ?? []
             let expected = try oracle.rows(sql, columns: answer["columns"]?.elements.count ?? 0)

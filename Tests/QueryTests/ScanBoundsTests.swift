@@ -61,17 +61,17 @@ import Testing
         }
     }
 
-    @Test(arguments: [0, 65_500, 200_000, 383_000])
+    @Test(arguments: [0, 65_500, 109_400])
     func `any page of many filled rows is that of SQL`(offset: Int) throws {
         let file = try groups()
-        let range = "&group_by=g&interval=1m&fill=0&from=2024-06-01&to=2024-06-08&limit=100"
+        let range = "&group_by=g&interval=1m&fill=0&from=2024-06-01&to=2024-06-03&limit=100"
         for order in ["", "&order=g,-count", "&order=-count,-g"] {
             var request = try QueryRequest.parse(pairs("metric=count" + range + order))
             request.cursor = QueryCursor(
                 fingerprint: request.fingerprint, now: EventFile.now, offset: offset,
                 lastSeq: 1000, isSketched: false)
             let answer = try file.result(request)
-            #expect(answer.rowCount == min(100, 38 * 10_080 - offset))
+            #expect(answer.rowCount == min(100, 38 * 2880 - offset))
         }
     }
 
