@@ -92,6 +92,8 @@ struct MaskRun {
             return replace(judge(scanner.findings, text), text, origins, place, into: &output)
         }
         let folded = FoldedText(text, origins: origins)
+        // Where a disguise is replaced, what is left may read in another way.
+        wantsAnotherPass = true
         return folded.bytes.withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return false }
             let text = ScanText(base: base, count: bytes.count)

@@ -250,7 +250,9 @@ import Testing
         try folder.write("worse.sql", "-- param: x integer\nSELECT raw FROM quarantine")
         let bad = try check()
         #expect(bad.ending == .exited(1))
-        #expect(bad.said.contains("failed  queries: bad.sql: line 2: only one statement"), "\(bad.said)")
+        #expect(
+            bad.said.contains("failed  queries: bad.sql: line 2: only one statement"), "\(bad.said)"
+        )
         #expect(bad.said.contains("failed  queries: worse.sql: line 2: access to quarantine.raw"))
         #expect(throws: TestError.self) {
             try RunningService.start(["--queries-dir", folder.file("absent")])

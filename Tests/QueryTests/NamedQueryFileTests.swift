@@ -117,7 +117,8 @@ import Testing
         ("-- param: a integer\n-- param: a text\nSELECT :a", "line 2: there are two parameters"),
         ("SELECT 1\nFROM nowhere", "no such table: nowhere"),
         ("SELECT 1\nFROM events\nWHERE gone", "line 3: no such column: gone"),
-        ("SELECT 1; SELECT 2", "line 1: only one statement"), ("-- nothing", "there is no statement"),
+        ("SELECT 1; SELECT 2", "line 1: only one statement"),
+        ("-- nothing", "there is no statement"),
         ("SELECT value FROM meta", "line 1: access to meta.value is prohibited"),
         ("DELETE FROM event_rows", "line 1: not authorized"),
     ])

@@ -82,8 +82,11 @@ import Testing
         log.logger.info("after")
         let lines = log.close()
         #expect(lines.count == 3 && log.logger.drops.count(.tooLarge) == 1)
-        #expect(lines[0].utf8.count > 60_000 && lines[1].contains("after"))
-        #expect(lines[2].hasSuffix(#""message":"log records were dropped","too_large":1}"# + "\n"))
+        #expect(lines[0].utf8.count > 60_000)
+        // What was dropped is said at the next look at the rings, before or after the last record.
+        #expect(lines.dropFirst().contains { $0.hasSuffix(#""message":"after"}"# + "\n") })
+        let summary = #""message":"log records were dropped","too_large":1}"# + "\n"
+        #expect(lines.dropFirst().contains { $0.hasSuffix(summary) })
     }
 
     @Test func `a value that logs itself disturbs no record`() {

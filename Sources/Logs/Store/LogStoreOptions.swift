@@ -7,8 +7,8 @@ package struct LogStoreOptions: Sendable {
     /// Of all files together; beyond it days of the past are dropped, the oldest first, and once
     /// the days that are not over take all of it, nothing is taken.
     package var maxBytes: Int64 = 10 << 30
-    /// Days that have a file, whatever their size, and how far back a new one may lie: more are a
-    /// sender without a clock, or one that means harm, and each is opened by a search.
+    /// Days that have a file, whatever their size: more are a sender without a clock, or one that
+    /// means harm, and each is opened by a search.
     package var dayLimit = 4000
     /// Files that are made at once for days of the past: each takes some 25 ms, for which all other
     /// logs wait.

@@ -141,10 +141,8 @@ final class LogStoreWriter {
 
     /// A file may be made for `day`, or is there.
     private func mayHold(_ day: LogDay) -> Bool {
-        let today = LogDay.today
-        if day >= today || catalog.has(day) { return true }
-        return today.number - day.number <= options.dayLimit
-            && catalog.dayCount < options.dayLimit && firstNewDay.map { day >= $0 } ?? true
+        if day >= LogDay.today || catalog.has(day) { return true }
+        return catalog.dayCount < options.dayLimit && firstNewDay.map { day >= $0 } ?? true
     }
 
     private func write(
