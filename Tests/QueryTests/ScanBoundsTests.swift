@@ -61,17 +61,18 @@ import Testing
         }
     }
 
-    @Test(arguments: [0, 65_500, 109_400])
+    @Test(arguments: [0, 9000, 27_300])
     func `any page of many filled rows is that of SQL`(offset: Int) throws {
         let file = try groups()
-        let range = "&group_by=g&interval=1m&fill=0&from=2024-06-01&to=2024-06-03&limit=100"
+        let range = "&from=2024-06-01&to=2024-06-01T12:00:00Z&limit=100&group_by=g"
         for order in ["", "&order=g,-count", "&order=-count,-g"] {
-            var request = try QueryRequest.parse(pairs("metric=count" + range + order))
+            var request = try QueryRequest.parse(
+                pairs("metric=count&interval=1m&fill=0" + range + order))
             request.cursor = QueryCursor(
                 fingerprint: request.fingerprint, now: EventFile.now, offset: offset,
                 lastSeq: 1000, isSketched: false)
             let answer = try file.result(request)
-            #expect(answer.rowCount == min(100, 38 * 2880 - offset))
+            #expect(answer.rowCount == min(100, 38 * 720 - offset))
         }
     }
 
