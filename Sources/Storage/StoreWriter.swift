@@ -27,8 +27,9 @@ final class StoreWriter {
     var hasDroppedRollups = true
     /// While an erasure looks which names are still in use.
     var namesInUse: NamesInUse?
-    /// At the end of an erasure: pages up to it hold nothing beside what the database says.
-    var overwrittenPages = 0
+    /// At the end of an erasure: pages beyond it hold nothing beside what the database says; nil before
+    /// the first.
+    var pagesToOverwrite: Int?
 
     /// Opens or creates the database, brings it to the schema's version, and moves what a crash
     /// left in the write-ahead log into the file. SQLite checks the sums of the log while it reads

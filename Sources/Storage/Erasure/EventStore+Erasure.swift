@@ -159,24 +159,24 @@ extension EventStore {
         return false
     }
 
-    /// Overwrites what moved rows have left behind in the next pages of the file. The log is cut.
-    /// - Returns: whether these were the last.
+    /// Overwrites what moved rows have left in some pages of the file, the last ones first: a chore
+    /// that makes the file smaller between two steps moves pages from its end to the front, with the
+    /// bytes that are not in use. The log is cut.
+    /// - Returns: whether no page is left.
     private func overwriteUnusedBytes(_ writer: StoreWriter) throws(StorageError) -> Bool {
         do throws(SQLiteError) {
             let pageCount = Int(try writer.connection.integer("PRAGMA page_count") ?? 0)
-            let first = writer.overwrittenPages + 1
-            let last = min(first + EventStore.overwrittenPages - 1, pageCount)
-            if first <= last {
-                _ = try writer.connection.zeroUnusedBytes(in: first...last)
-                writer.overwrittenPages = last
-            }
-            guard writer.overwrittenPages >= pageCount else { return false }
+            let last = min(writer.pagesToOverwrite ?? pageCount, pageCount)
+            let rest = max(0, last - EventStore.overwrittenPages)
+            if rest < last { _ = try writer.connection.zeroUnusedBytes(in: rest + 1...last) }
+            writer.pagesToOverwrite = rest
+            guard rest == 0 else { return false }
         } catch {
             let error = StorageError(error, path)
             writer.note(error)
             throw error
         }
-        writer.overwrittenPages = 0
+        writer.pagesToOverwrite = nil
         return true
     }
 
