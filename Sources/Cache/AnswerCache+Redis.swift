@@ -71,8 +71,10 @@ extension AnswerCache {
         let entry = memory.entry(
             question.key.span, content, computedAt: computedAt, lifetime: answer.lifetime)
         if stamp != nil { entry.verify(at: start, version: version) }
+        // As of `start` as well: the version is from before Redis was asked, and a caller who came
+        // since then may know of events that it does not vouch for.
         let freshness = Freshness.judge(
-            entry, question.conditions, question.present, version: version, at: now)
+            entry, question.conditions, question.present, version: version, at: start)
         return freshness == .fresh || freshness == .ending ? entry : nil
     }
 }

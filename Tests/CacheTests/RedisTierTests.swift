@@ -42,6 +42,23 @@ import Testing
         #expect(runs == 1 && source == .computed)
     }
 
+    @Test func `who asks after a change does not get what Redis had before it`() throws {
+        let (first, second) = try {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            a.source.release()
+            b.source.release()
+            try a.share("q")
+            // Redis answers in time at some attempt, on any machine.
+            while true {
+                let seen = try b.askBesideChange("q")
+                if seen.0 == .redis { return seen }
+            }
+        }()
+        #expect(first == .redis && second == .computed)
+    }
+
     @Test func `a slower node never replaces a fresher answer`() throws {
         let (outdated, wanted) = try {
             let server = try RedisServer()
@@ -343,6 +360,32 @@ private final class Node: Sendable {
     var isReading: Bool { tier.purges.hasBegun }
 
     func ask(_ key: String, mode: CacheMode = .use) -> CacheCall { bench.ask(key, mode: mode) }
+
+    /// Asks strictly, and again after the data has changed, while the first one waits for Redis.
+    func askBesideChange(_ key: String) throws -> (CacheReply.Source, CacheReply.Source) {
+        cache.memory.purgeAll()
+        let version = Locked(UInt64(1))
+        let second = Locked<CacheCall?>(nil)
+        let strict: @Sendable (inout CacheQuestion) -> Void = { question in
+            question.conditions.maxStale = .zero
+            question.present = nil
+            question.version = DataVersion { version.withLock { $0 } }
+        }
+        let first = bench.ask(key) { question in
+            strict(&question)
+            question.readStamp = StampReader { [self] _, done in
+                let stamp = source.present()
+                version.withLock { $0 = 2 }
+                let call = bench.ask(key, strict)
+                second.withLock { $0 = call }
+                // Entries know when they were seen to be right to a millisecond.
+                sleep(until: .after(.milliseconds(5)))
+                done(stamp)
+            }
+        }
+        guard let later = second.withLock({ $0 }) else { throw TestError("no stamp was read") }
+        return (try first.reply().source, try later.reply().source)
+    }
 
     /// Computes until Redis has it; on a busy machine a call may take too long.
     @discardableResult
