@@ -99,7 +99,7 @@ static void end(void *unused) {}
 struct counted_file {
     sqlite3_file base;
     sqlite3_int64 bytes;
-    /// The file itself lies behind this.
+    /// The file of the default VFS, right after this struct.
     sqlite3_file file[];
 };
 

@@ -26,7 +26,7 @@ package enum EventCodec {
         static let data = Flags(rawValue: 4)
         static let extensions = Flags(rawValue: 8)
         static let all: Flags = [.generatedID, .subject, .data, .extensions]
-        /// There was an event here. Behind the flags all is zero; readers step over it.
+        /// The event was erased: all bytes after the flags are zero. Readers skip it.
         static let erased = Flags(rawValue: 16)
     }
 

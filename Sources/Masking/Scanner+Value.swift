@@ -1,5 +1,5 @@
-/// How far the value of a secret name reaches in text that is no JSON as a whole: a line with JSON behind
-/// a prefix, JSON cut short, JSON within strings, what languages print of their values.
+/// How far the value of a secret name reaches in text that is no JSON as a whole: a line with JSON after
+/// a prefix, JSON cut short, JSON within strings, values as programming languages print them.
 ///
 /// JSON within a string has a backslash before each quote, JSON within that has three, then seven. So a
 /// quote belongs to a *depth*, the count of backslashes before it; a string ends at a quote of the depth

@@ -4,7 +4,7 @@
 ///     while let (name, value) = try members.next() { … }
 ///
 /// Minds brackets, strings, commas and colons. What stands between them may still be no JSON: that is
-/// for whoever reads a value. Borrows its bytes; needs no memory, whatever the size of a value.
+/// for the reader of a value. Borrows its bytes; needs no memory, however large a value is.
 package struct JSONMemberWalk {
     private var walk: JSONWalk
 

@@ -9,6 +9,8 @@ import Primitives
 package final class ChildProcess: Sendable {
     /// All that run, for `killAll`.
     private static let running = Locked<Set<pid_t>>([])
+    /// A global is never released, so a child that one holds would outlive this process.
+    private static let isKilledAtExit: Void = { _ = atexit { ChildProcess.killAll() } }()
 
     package let pid: pid_t
     /// Nil until the process has been waited for; a signal sent after that could hit a stranger.
@@ -48,6 +50,7 @@ package final class ChildProcess: Sendable {
             + environment.map { "\($0.key)=\($0.value)" }
         let pid = try ChildProcess.spawn(command, variables, &actions)
         self.pid = pid
+        ChildProcess.isKilledAtExit
         ChildProcess.running.withLock { _ = $0.insert(pid) }
     }
 

@@ -2,9 +2,9 @@ internal import CSQLite
 
 /// Overwriting what is left in a database file of rows that SQLite has moved: see `UnusedBytes`.
 extension Connection {
-    /// Puts zeros where nothing refers to, in some pages, past SQLite: it has no way to do so but to
-    /// write the whole file anew. That changes nothing that a database says, whoever reads it
-    /// meanwhile, and a crash in the middle leaves some bytes for the next time.
+    /// Overwrites the unused bytes of some pages with zeros, in the file itself: SQLite's own way is
+    /// to write the whole file anew. No reader refers to those bytes, and a crash in the middle leaves
+    /// some of them for the next time.
     ///
     /// Only for the `.writer`, on its thread, outside a transaction and with nothing in the
     /// write-ahead log, where other states of a page could be. What this connection has of the pages

@@ -2,7 +2,7 @@ internal import CSQLite
 internal import CSQLiteBudget
 import Primitives
 
-/// One SQLite connection. Used by one thread at a time; whoever shares it holds a lock.
+/// One SQLite connection. Used by one thread at a time; a connection that is shared needs a lock.
 ///
 /// SQLite 3.7.0 to 3.51.2 can corrupt a write-ahead log when two connections write or checkpoint at
 /// the same moment, so exactly one connection of one process is opened `.writer`; readers cannot

@@ -2,7 +2,7 @@ import Primitives
 import SQLite
 
 /// The tables of dead letters and of sinks' positions. Changes belong to the writer's thread and
-/// its transaction, reads to whoever holds the connection.
+/// its transaction, reads to the thread that holds the connection.
 struct DeadLetterTable {
     let connection: Connection
 
@@ -40,29 +40,16 @@ struct DeadLetterTable {
     ) throws(SQLiteError) -> SetAsideJudge.Step {
         let select = try connection.cached(
             "SELECT seq, time, event FROM dead_letters WHERE seq > ?1 ORDER BY seq LIMIT ?2")
-        select.bind(1, seq)
-        select.bind(2, limit)
-        var step = SetAsideJudge.Step(last: seq)
-        var rows: Int64 = 0
-        var matching: [Int64] = []
-        while try select.step() {
-            rows += 1
-            step.last = select.integer(0)
-            if judge.matches(letter: select.bytes(2), time: select.integer(1)) {
-                matching.append(step.last)
-                counters.deadLetterBytes -= Int64(select.bytes(2).count)
-            }
-        }
-        let delete = try connection.cached("DELETE FROM dead_letters WHERE seq = ?1")
-        defer { delete.reset() }
-        for seq in matching {
+        return try judge.step(select, after: seq, limit: limit) { (seq) throws(SQLiteError) in
+            let delete = try connection.cached(
+                "DELETE FROM dead_letters WHERE seq = ?1 RETURNING length(event)")
+            defer { delete.reset() }
             delete.bind(1, seq)
+            guard try delete.step() else { return }
+            counters.deadLetterRows -= 1
+            counters.deadLetterBytes -= delete.integer(0)
             try delete.run()
         }
-        counters.deadLetterRows -= Int64(matching.count)
-        step.deleted = Int64(matching.count)
-        step.isDone = rows < limit
-        return step
     }
 
     /// Deletes the oldest until `limits` hold.

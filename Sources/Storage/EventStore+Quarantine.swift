@@ -43,7 +43,7 @@ extension EventStore {
     /// Whether an erasure that has begun since asks for what is about to be set aside.
     private func isErased(_ entry: QuarantineEntry) -> Bool {
         guard let filter = erasures.filter(receivedAt: entry.received) else { return false }
-        return SetAsideJudge(filter).matches(refused: entry.raw.span, received: entry.received)
+        return SetAsideJudge(filter).matches(entry.raw.span, received: entry.received)
     }
 
     private func isErased(_ change: QuarantineInbox.Change) -> Bool {

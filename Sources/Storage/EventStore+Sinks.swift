@@ -152,7 +152,7 @@ extension EventStore {
         _ letter: DeadLetterEntry, _ writer: StoreWriter
     ) throws(SQLiteError) -> Bool {
         guard let filter = erasures.filterOfAll,
-            SetAsideJudge(filter).matches(letter: letter.event.span, time: letter.time),
+            SetAsideJudge(filter).matches(letter.event.span, received: letter.time),
             let (source, id) = SetAsideJudge.identity(ofLetter: letter.event.span)
         else { return false }
         return try writer.inserter.isErased(source: source, id: id)

@@ -2,7 +2,7 @@ import Primitives
 import SQLite
 
 /// The table of refused events. Changes belong to the writer's thread and its transaction, reads
-/// to whoever holds the connection.
+/// to the thread that holds the connection.
 struct QuarantineTable {
     let connection: Connection
 
@@ -64,22 +64,9 @@ struct QuarantineTable {
     ) throws(SQLiteError) -> SetAsideJudge.Step {
         let select = try connection.cached(
             "SELECT seq, received, raw FROM quarantine WHERE seq > ?1 ORDER BY seq LIMIT ?2")
-        select.bind(1, seq)
-        select.bind(2, limit)
-        var step = SetAsideJudge.Step(last: seq)
-        var rows: Int64 = 0
-        var matching: [Int64] = []
-        while try select.step() {
-            rows += 1
-            step.last = select.integer(0)
-            if judge.matches(refused: select.bytes(2), received: select.integer(1)) {
-                matching.append(step.last)
-            }
+        return try judge.step(select, after: seq, limit: limit) { (seq) throws(SQLiteError) in
+            try delete(seq, &counters)
         }
-        for seq in matching { try delete(seq, &counters) }
-        step.deleted = Int64(matching.count)
-        step.isDone = rows < limit
-        return step
     }
 
     private func delete(_ seq: Int64, _ counters: inout StoreCounters) throws(SQLiteError) {

@@ -141,32 +141,30 @@ import Testing
         #expect(try service.terminate() == .exited(0))
     }
 
-    @Test(arguments: [
-        ("SELECT 1; DROP TABLE event_rows", 10), ("SELECT id, load_extension('a') FROM events", 11),
-        ("SELECT 1 FROM events, Meta", 22), ("  PRAGMA user_version", 9), ("ATTACH 'x.db' AS a", 7),
-        ("SELECT id FROM event_rows", 15), (" EXPLAIN SELECT 1", 1), ("SELECT a FROM events", 7),
-        ("WITH c AS (SELECT 1) DELETE FROM event_rows", 33),
-    ])
-    func `a refusal says at which byte`(_ statement: String, _ offset: Int) throws {
-        let service = try SQLAttackTests.shared.get()
-        let reply = try service.sql(statement)
-        #expect(reply.status == 400)
-        #expect(try reply.json()["offset"]?.integer == offset, "\(reply.text)")
+    @Test func `a refusal says at which byte`() throws {
+        let service = try RunningService.start(["--enable-sql"])
+        for (statement, offset) in [
+            ("SELECT 1; DROP TABLE event_rows", 10),
+            ("SELECT id, load_extension('a') FROM events", 11), ("SELECT 1 FROM events, Meta", 22),
+            ("  PRAGMA user_version", 9), ("ATTACH 'x.db' AS a", 7),
+            ("SELECT id FROM event_rows", 15), (" EXPLAIN SELECT 1", 1),
+            ("SELECT a FROM events", 7), ("WITH c AS (SELECT 1) DELETE FROM event_rows", 33),
+        ] {
+            let reply = try service.sql(statement)
+            #expect(reply.status == 400, "\(statement)")
+            #expect(try reply.json()["offset"]?.integer == offset, "\(statement): \(reply.text)")
+        }
     }
-
-    /// For refusals, which leave nothing behind.
-    private static let shared = Result { try RunningService.start(["--enable-sql"]) }
 
     @Test func `what would go on for ever ends at its deadline, and others do not notice`() throws {
         let limit = Duration.milliseconds(500)
         let service = try RunningService.start(["--enable-sql", "--query-timeout", "500ms"])
         try service.storeNumbers(20_000)
         let question = "/query?metric=count&cache=bypass"
-        let pace = Duration.milliseconds(10)
-        let alone = OpenLoopClient(service, question, every: pace)
+        let alone = SteadyLoad(on: service, perSecond: 100, clients: 4) { _ in question }
         sleep(until: .after(.seconds(1)))
-        let before = alone.stop()
-        let others = OpenLoopClient(service, question, every: pace)
+        try alone.stop()
+        let others = SteadyLoad(on: service, perSecond: 100, clients: 4) { _ in question }
         var worst = Duration.zero
         for statement in SQLAttackTests.endless {
             let start = MonotonicTime.now()
@@ -179,13 +177,12 @@ import Testing
             print("\(took.wholeMilliseconds) ms  \(statement.prefix(90))")
             worst = max(worst, took)
         }
-        let beside = others.stop()
+        try others.stop()
         print(
             "deadline \(limit.wholeMilliseconds) ms, the last ended after "
-                + "\(worst.wholeMilliseconds) ms\nothers alone: \(before.text)\n"
-                + "others beside it: \(beside.text)")
-        #expect(beside.failures == 0)
-        #expect(beside.percentile(99) < .seconds(1) * slowness)
+                + "\(worst.wholeMilliseconds) ms\nothers alone: \(alone.times)\n"
+                + "others beside it: \(others.times)")
+        #expect(others.times.p99 < .seconds(1) * slowness)
         #expect(service.residentBytes < 500 << 20)
         #expect(try service.terminate() == .exited(0))
     }

@@ -1,12 +1,12 @@
 internal import Glibc
 import Primitives
 
-/// What threads change on the way of a hit, several times over: a lock, a counter, and notes of hits.
-/// A thread uses those of its number, so two cores that find entries write to different lines of
-/// memory; a line that both write to is worth more time than all the rest of a hit.
+/// The state that a hit changes (a lock, a counter, notes of hits), in several copies. A thread uses
+/// the copy of its number, so two cores that find entries write to different lines of memory: a line
+/// that both write to costs more time than the rest of a hit.
 ///
-/// - While a thread has its stripe, everything that it can find stays where it is.
-/// - Whoever changes what can be found has all stripes, in their order.
+/// - While a thread holds the lock of its stripe, no entry moves or goes.
+/// - A change of the entries takes the locks of all stripes, in their order.
 struct HitStripes: ~Copyable {
     private let base: UnsafeMutableRawPointer
     private let mask: Int

@@ -57,8 +57,7 @@ package final class EventErasures: Sendable {
     }
 
     /// Calls `observer` once the events of an erasure are gone from the store, on a thread of its own:
-    /// whoever keeps answers forgets them, and returns false if that has to be tried again. Before
-    /// `start`.
+    /// a cache drops its answers there. False has the call repeated later. Before `start`.
     package func onErased(_ observer: @escaping @Sendable () -> Bool) {
         observers.withLock { $0.append(Observer(observer)) }
     }

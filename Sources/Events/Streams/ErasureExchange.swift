@@ -6,8 +6,8 @@ import Storage
 ///
 /// DESIGN. A hash in Redis, `millrace:{0}:erasures`, is a set that only grows. It holds each erasure,
 /// without the words it was asked with, and under `ID NODE` the *end* of each node that knows of it: the
-/// last ids that the streams had given when that node had sent all that it took before it knew. Whoever
-/// finds something missing adds it: so a Redis that lost its data gets all of it back, and a node that
+/// last ids that the streams had given when that node had sent all that it took before it knew. A node
+/// that finds something missing adds it: so a Redis that lost its data gets all of it back, and a node that
 /// was away for hours finds all of it there. After each change a count grows, which consumers read with
 /// every batch.
 ///
@@ -158,7 +158,7 @@ final class ErasureExchange: Sendable {
 
     /// Redis has lost data, and what it had is sent again: also what is to be erased, until the journal
     /// no longer has it.
-    func doubt() {
+    func announceAgain() {
         state.change { state in
             for erasure in state.inForce {
                 state.unannounced.insert(erasure.id)

@@ -51,7 +51,7 @@ extension ForwarderRun {
         let from = min(note.position, journal.firstSequence - 1)
         forwarder.losses.add()
         forwarder.continuity.noteLoss()
-        forwarder.exchange.doubt()
+        forwarder.exchange.announceAgain()
         forwarder.log.warning("events are sent to redis again") {
             $0.add("reason", reason)
             $0.add("from_sequence", from + 1)

@@ -27,8 +27,8 @@ package struct SQLTables: Sendable {
 ///
 /// What keeps it in: the connection is read-only, `query_only`, defensive, and trusts no schema; an
 /// authorizer knows what statements may touch; lengths, columns and depths are limited, and so is
-/// what `WITH` unfolds to; and whoever lends it has statements keep to `budget`. Used by one thread at
-/// a time.
+/// the depth of `WITH`; and `SandboxPool`, which lends it, keeps each statement within `budget`. Used
+/// by one thread at a time.
 final class SQLSandbox {
     let connection: Connection
     private(set) var budget = StatementBudget()

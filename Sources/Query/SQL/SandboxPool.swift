@@ -24,7 +24,7 @@ package final class SandboxPool: Sendable {
     ///   - path: of the store's file.
     ///   - eventBytes: of the largest event.
     ///   - tables: what SQL reads beside the events.
-    ///   - readers: whoever finds the file damaged tells them.
+    ///   - readers: told when a statement finds the file damaged.
     package init(path: String, eventBytes: Int, tables: SQLTables, readers: ReaderPool) {
         self.path = path
         self.eventBytes = eventBytes

@@ -1,6 +1,6 @@
 import Primitives
 
-/// The erasures that this process knows of, for whoever holds copies of events. Any thread.
+/// The erasures that this process knows of, for the parts that hold copies of events. Any thread.
 ///
 /// The writer's thread adds an erasure in between two batches, with the moment it begins: a record
 /// of the journal, a row, and an *epoch*, which counts the additions. What was acknowledged before

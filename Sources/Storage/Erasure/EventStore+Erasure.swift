@@ -96,7 +96,7 @@ extension EventStore {
             // Before anybody is told that it has begun, and before anything else is stored.
             for erasure in begun { erasures.add(erasure) }
         }
-        // Whoever ordered it is told once no power failure takes the order away.
+        // The client gets its answer once the order is on the disk.
         try checkpoint(writer, .passive, now: nil)
     }
 

@@ -1,4 +1,5 @@
 import Primitives
+import SQLite
 
 /// Whether an erasure asks for an event that was set aside as bytes: refused, or a dead letter.
 ///
@@ -21,8 +22,35 @@ struct SetAsideJudge {
 
     init(_ filter: ErasureFilter) { self.filter = filter }
 
-    /// - Parameter received: when it came, milliseconds since 1970.
-    func matches(refused raw: UnsafeRawBufferPointer, received: Int64) -> Bool {
+    /// Looks at some rows and deletes those that match.
+    /// - Parameters:
+    ///   - select: up to `?2` rows after `?1` in the order of their numbers, each with its number, the
+    ///     time at which it came, and the event.
+    ///   - delete: deletes the row with this number, and counts.
+    func step(
+        _ select: Statement, after first: Int64, limit: Int64,
+        delete: (_ seq: Int64) throws(SQLiteError) -> Void
+    ) throws(SQLiteError) -> Step {
+        select.bind(1, first)
+        select.bind(2, limit)
+        var step = Step(last: first)
+        var rows: Int64 = 0
+        var matching: [Int64] = []
+        while try select.step() {
+            rows += 1
+            step.last = select.integer(0)
+            if matches(select.bytes(2), received: select.integer(1)) { matching.append(step.last) }
+        }
+        for seq in matching { try delete(seq) }
+        step.deleted = Int64(matching.count)
+        step.isDone = rows < limit
+        return step
+    }
+
+    /// - Parameters:
+    ///   - raw: a refused event as it was sent, or a dead letter in the form of CloudEvents.
+    ///   - received: when it came, milliseconds since 1970.
+    func matches(_ raw: UnsafeRawBufferPointer, received: Int64) -> Bool {
         let event = SetAsideJudge.event(raw)
         return filter.matchers.contains { matcher in
             guard let event else { return matcher.matches(time: received) }
@@ -32,11 +60,6 @@ struct SetAsideJudge {
                 && matches(event["source"]?.text) { matcher.matches(source: $0) }
                 && matchesSubject(event["subject"], matcher)
         }
-    }
-
-    /// - Parameter letter: CloudEvents JSON that this service has written.
-    func matches(letter: UnsafeRawBufferPointer, time: Int64) -> Bool {
-        matches(refused: letter, received: time)
     }
 
     /// Source and id of a dead letter.

@@ -68,6 +68,9 @@ final class SteadyLoad: Sendable {
             })
     }
 
+    /// Of all requests.
+    var times: ReplyTimes { ReplyTimes(book.withLock { $0.samples.map(\.took) }) }
+
     private func run(_ service: RunningService) {
         do {
             let wire = try service.connect(timeout: .seconds(60))
