@@ -80,6 +80,23 @@ import Testing
         #expect(try directory.read("millrace.log.notes") == Array("somebody else's".utf8))
     }
 
+    @Test func `files that are put aside within a millisecond have names of their own`() throws {
+        let directory = try TemporaryDirectory()
+        let file = LogFile(
+            LogFileOptions(
+                path: directory.file("millrace.log"), maxBytes: 10, keepFiles: 1000))
+        try file.open()
+        for number in 0..<200 {
+            let line = Array("line \(number)\n".utf8)
+            try line.withUnsafeBytes { try file.write($0) }
+        }
+        #expect(file.complaint == nil)
+        wait("all that was put aside is compressed") {
+            directory.names.count == 200
+                && directory.names.allSatisfy { $0 == "millrace.log" || $0.hasSuffix("Z.gz") }
+        }
+    }
+
     @Test func `a renamed file is left alone once it is told, and loses nothing`() throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("millrace.log")

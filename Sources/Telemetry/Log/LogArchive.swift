@@ -37,6 +37,17 @@ final class LogArchive: Sendable {
         return "\(path).\(stamp)"
     }
 
+    /// The same, or that of a later millisecond: files may be put aside faster than that, and a clock
+    /// that was set back gives times again.
+    static func freeName(_ path: String, at milliseconds: Int64) -> String {
+        var milliseconds = milliseconds
+        while true {
+            let name = name(path, at: milliseconds)
+            if access(name, F_OK) != 0, access("\(name).gz", F_OK) != 0 { return name }
+            milliseconds += 1
+        }
+    }
+
     var complaint: String? { state.withLock { $0.complaint } }
 
     /// Does the work on a thread of its own; one at a time.

@@ -105,8 +105,8 @@ package final class LogFile: LogSink, @unchecked Sendable {  // Its lane's threa
 
     /// A file that cannot be renamed is written on: its lines matter more than its size.
     private func putAside() throws(LogSinkError) {
-        let aside = LogArchive.name(options.path, at: WallClock.nowMilliseconds())
-        guard access(aside, F_OK) != 0, rename(options.path, aside) == 0 else {
+        let aside = LogArchive.freeName(options.path, at: WallClock.nowMilliseconds())
+        guard rename(options.path, aside) == 0 else {
             let reason = "\(aside): \(String(cString: strerror(errno)))"
             trouble.withLock { $0 = reason }
             asideNotBefore = .after(.seconds(60))
