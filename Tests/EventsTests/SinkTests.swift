@@ -217,7 +217,7 @@ import Testing
         #expect(try harness.wait { receiver.requestCount == 1 })
         let start = MonotonicTime.now()
         harness.sinks.stop(until: .after(.milliseconds(100)))
-        #expect(MonotonicTime.now().since(start) < .seconds(5))
+        #expect(MonotonicTime.now().since(start) < .seconds(5) * slowness)
     }
 
     @Test func `events too large for one request go in several`() throws {

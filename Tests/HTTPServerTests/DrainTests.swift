@@ -29,7 +29,7 @@ import Testing
 
     @Test func `ends at once when nobody is there`() throws {
         let server = try TestServer()
-        #expect(Stop(server, within: .seconds(60)).end() < .seconds(5))
+        #expect(Stop(server, within: .seconds(60)).end() < .seconds(5) * slowness)
     }
 
     @Test func `says how many it cut off at its deadline`() throws {
@@ -75,7 +75,7 @@ import Testing
         responder.respond(.text(200, "held"))
         #expect(try held.receive().text == "held")
         #expect(try slow.receive().text == "600")
-        #expect(stop.end() < .seconds(10))
+        #expect(stop.end() < .seconds(10) * slowness)
         #expect(server.server.openConnections == 0)
     }
 
@@ -93,7 +93,7 @@ import Testing
         let second = EventStream()
         responder.respond(Response(200, body: .stream(second)))
         #expect(try late.receive().text == "")
-        #expect(stop.end() < .seconds(10))
+        #expect(stop.end() < .seconds(10) * slowness)
         #expect(stream.isClosed)
         #expect(second.isClosed)
     }
@@ -112,7 +112,7 @@ import Testing
         while stream.send(Bytes(String(repeating: "x", count: 60_000))) {}
         let took = Stop(server, within: .milliseconds(400)).end()
         #expect(took >= .milliseconds(400))
-        #expect(took < .seconds(5))
+        #expect(took < .seconds(5) * slowness)
         #expect(server.server.openConnections == 0)
         for wire in wires { #expect(wire.isClosed()) }
         for responder in responders {
@@ -143,7 +143,7 @@ import Testing
         #expect(try wire.receiveHead().status == 200)
         let stop = Stop(server, within: .seconds(60))
         #expect(try wire.receiveToEnd().count == 5_000_000)
-        #expect(stop.end() < .seconds(20))
+        #expect(stop.end() < .seconds(20) * slowness)
     }
 
     @Test func `answers every request that was sent before, under load`() throws {
@@ -158,7 +158,7 @@ import Testing
         }
         let stop = Stop(server, within: .seconds(20))
         for wire in wires { #expect(try wire.receive().status == 200) }
-        #expect(stop.end() < .seconds(15))
+        #expect(stop.end() < .seconds(15) * slowness)
     }
 
     @Test func `can be stopped twice, and without having begun`() throws {
