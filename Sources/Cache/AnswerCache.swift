@@ -127,9 +127,11 @@ package final class AnswerCache: Sendable {
     /// - Returns: entries removed from this node's memory.
     @discardableResult
     package func purge(_ purge: CachePurge) -> Int {
-        let count = purgeHere(purge)
+        // First, so that no question reads what is purged from Redis again: nothing is read there from
+        // now on until Redis has the purge. A read that is on its way is of a flight that began before,
+        // and comes to nothing.
         shared?.publish(purge)
-        return count
+        return purgeHere(purge)
     }
 
     /// - Returns: entries removed from memory.

@@ -18,7 +18,7 @@ extension Wiring {
         container.register(AnswerCache.self, start: { $0.start() }, stop: { $0.stop() }) { parts in
             let redis = try cacheRedis(parts, configuration)
             let log: Logger = try parts.resolve()
-            let tier = redis.map { RedisTier($0.redis, node: configuration.node, log: log) }
+            let tier = redis.map { RedisTier($0.redis, log: log) }
             return AnswerCache(configuration.cacheOptions, shared: tier)
         }
         container.register(BucketCounters.self) { _ in BucketCounters() }

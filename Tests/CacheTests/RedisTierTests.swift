@@ -188,6 +188,30 @@ import Testing
         #expect(runs == 0 && text == .computed)
     }
 
+    @Test func `a purge that Redis does not have yet is not undone by what lies there`() throws {
+        let (old, texts) = try {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            a.source.release()
+            b.source.release()
+            a.source.padding = " of the other node"
+            let old = try a.share("q")
+            _ = try b.find("q")
+            try b.wait { b.isReading }
+            // A purge begins with this command; reading does without.
+            try a.command("ACL", "SETUSER", "default", "-incr")
+            b.cache.purge(.key(Bytes("q")))
+            var texts = [try b.ask("q").text(), try b.ask("q").text()]
+            try a.command("ACL", "SETUSER", "default", "+incr")
+            try b.wait { b.tier.purgeCount > 0 && !b.tier.purges.hasUnsent }
+            b.cache.memory.purgeAll()
+            texts.append(try b.ask("q").text())
+            return (old, texts)
+        }()
+        #expect(!texts.contains(old), "\(texts)")
+    }
+
     @Test func `what was computed before a purge is not shared after it`() throws {
         let (outdated, source) = try {
             let server = try RedisServer()
@@ -341,7 +365,7 @@ private final class Node: Sendable {
             server.url(), lanes: [.cache], clientName: name, logger: .silent)
         var options = RedisTierOptions()
         options.leastCost = .zero
-        tier = RedisTier(redis, node: name, options: options, log: .silent)
+        tier = RedisTier(redis, options: options, log: .silent)
         bench = CacheBench(shared: tier, source: source)
         cache = bench.cache
     }

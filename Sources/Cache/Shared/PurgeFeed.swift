@@ -10,20 +10,27 @@ internal import Synchronization
 /// the count that Redis keeps of all purges. Where a count is skipped, or is another one than the
 /// last that was read while nothing more is to be read, something was lost, and everything is
 /// purged here.
+///
+/// A purge that is on its way to Redis has set no fence there yet, so what it purges can still be read
+/// from Redis: nothing is read while `hasUnsent`.
 final class PurgeFeed: Sendable {
     private struct State {
-        /// To be told to Redis, the oldest first.
+        /// To be told to Redis, the oldest first. Each leaves once its script has returned.
         var outgoing: [CachePurge] = []
         var isClosed = false
     }
 
     private let redis: GuardedRedis
-    private let node: String
+    /// Tells entries of this process from others'. Not the name of the node: two processes that have
+    /// the same one purge for each other.
+    private let run = String(UInt64.random(in: 0 ... .max), radix: 36)
     private let log: Logger
     private let state = Monitor(State())
     private let reader = ThreadSlot()
     private let writer = ThreadSlot()
     private let known = Atomic<UInt64>(0)
+    /// Whether `outgoing` has entries; changed with it.
+    private let unsent = Atomic<Bool>(false)
     private let begun = Atomic<Bool>(false)
     /// A count whose entry was not there when it was seen first.
     private let suspected = Atomic<UInt64>(0)
@@ -36,9 +43,8 @@ final class PurgeFeed: Sendable {
     private static let outgoingLimit = 256
     private static let readCount = 256
 
-    init(_ redis: GuardedRedis, node: String, log: Logger) {
+    init(_ redis: GuardedRedis, log: Logger) {
         self.redis = redis
-        self.node = node
         self.log = log
     }
 
@@ -47,6 +53,9 @@ final class PurgeFeed: Sendable {
 
     /// Whether later purges will be seen.
     var hasBegun: Bool { begun.load(ordering: .acquiring) }
+
+    /// A purge of this process is not in Redis yet.
+    var hasUnsent: Bool { unsent.load(ordering: .acquiring) }
 
     func onPurge(_ handler: @escaping @Sendable (CachePurge) -> Void) {
         self.handler.withLock { $0 = PurgeHandler(handler) }
@@ -65,8 +74,13 @@ final class PurgeFeed: Sendable {
 
     func publish(_ purge: CachePurge) {
         state.change { state in
-            if state.outgoing.count >= PurgeFeed.outgoingLimit { state.outgoing = [.all] }
-            state.outgoing.append(purge)
+            if state.outgoing.count < PurgeFeed.outgoingLimit {
+                state.outgoing.append(purge)
+            } else {
+                state.outgoing = [.all]
+                state.outgoing.append(purge)
+            }
+            unsent.store(true, ordering: .releasing)
         }
     }
 
@@ -79,7 +93,10 @@ final class PurgeFeed: Sendable {
             }
             guard let purge = next ?? nil else { return }
             if send(purge) {
-                state.withLock { if !$0.outgoing.isEmpty { $0.outgoing.removeFirst() } }
+                state.change { state in
+                    state.outgoing.removeFirst()
+                    unsent.store(!state.outgoing.isEmpty, ordering: .releasing)
+                }
             } else if waitForStop() {
                 return
             }
@@ -91,17 +108,17 @@ final class PurgeFeed: Sendable {
         switch purge {
         case .all:
             SharedScripts.purge(
-                fence: "all", kind: "all", argument: "", node: node, into: &pipeline)
+                fence: "all", kind: "all", argument: "", run: run, into: &pipeline)
         case .tag(let name):
             SharedScripts.purge(
                 fence: SharedKeys.fence(tag: CacheContent.tag(name)), kind: "tag",
-                argument: name, node: node, into: &pipeline)
+                argument: name, run: run, into: &pipeline)
         case .key(let key):
             var text = ByteBuffer(capacity: key.count * 2)
             for byte in key.span { text.append(hex: UInt64(byte), digits: 2) }
             SharedScripts.purge(
                 fence: SharedKeys(key: key.span, tags: []).fences[1], kind: "key",
-                argument: text.text, node: node, into: &pipeline)
+                argument: text.text, run: run, into: &pipeline)
         }
         do throws(RedisError) {
             try redis.call(.cache, within: GuardedRedis.requestLimit) {
@@ -157,7 +174,7 @@ final class PurgeFeed: Sendable {
         var count: UInt64
         var kind: String
         var argument: String
-        var node: String
+        var run: String
     }
 
     private func readEntries(after id: String) throws(RedisError) -> String? {
@@ -182,10 +199,10 @@ final class PurgeFeed: Sendable {
             else { return nil }
             let texts = fields.map { $0.string ?? "" }
             guard texts.count == 8, let count = UInt64(texts[1]) else {
-                return Entry(id: id, count: 0, kind: "", argument: "", node: "")
+                return Entry(id: id, count: 0, kind: "", argument: "", run: "")
             }
             return Entry(
-                id: id, count: count, kind: texts[3], argument: texts[5], node: texts[7])
+                id: id, count: count, kind: texts[3], argument: texts[5], run: texts[7])
         }
     }
 
@@ -203,7 +220,7 @@ final class PurgeFeed: Sendable {
             }
             return apply(.all)
         }
-        if entry.node != node { apply(purge) }
+        if entry.run != run { apply(purge) }
     }
 
     private static func purge(_ entry: Entry) -> CachePurge? {

@@ -52,7 +52,6 @@ package final class RedisTier: Sendable {
     }
 
     let redis: GuardedRedis
-    let node: String
     let log: Logger
     package let counters = RedisTierCounters()
     private let state = Monitor(State())
@@ -82,19 +81,16 @@ package final class RedisTier: Sendable {
     /// After Redis said that it is full.
     private static let fullRest = Duration.seconds(30)
 
-    /// - Parameter node: who this is, to the other nodes.
     package init(
-        _ redis: GuardedRedis, node: String, options: RedisTierOptions = RedisTierOptions(),
-        log: Logger
+        _ redis: GuardedRedis, options: RedisTierOptions = RedisTierOptions(), log: Logger
     ) {
         self.redis = redis
-        self.node = node
         self.options = options
         self.log = log
-        purges = PurgeFeed(redis, node: node, log: log)
+        purges = PurgeFeed(redis, log: log)
     }
 
-    /// `handler` is told of purges of other nodes, before `start`; on the feed's thread.
+    /// `handler` is told of purges of other processes, before `start`; on the feed's thread.
     func onPurge(_ handler: @escaping @Sendable (CachePurge) -> Void) { purges.onPurge(handler) }
 
     func start() {
@@ -122,7 +118,9 @@ package final class RedisTier: Sendable {
         completion: @escaping @Sendable (Finding) -> Void
     ) {
         let now = MonotonicTime.now()
-        let isResting = now.nanoseconds < restUntil.load(ordering: .relaxed)
+        // What a purge of this process is about may still lie there without a fence.
+        let isResting =
+            now.nanoseconds < restUntil.load(ordering: .relaxed) || purges.hasUnsent
         let read = Read(
             key: key, keys: SharedKeys(key: key.span, tags: tags),
             wanted: wanted.map { SharedEntry.hash(of: $0) } ?? "", token: token,

@@ -60,7 +60,7 @@ enum SharedScripts {
         return 0
         """
 
-    /// KEYS: purges, count, fences. ARGV: fence, kind, argument, node, time to live in s.
+    /// KEYS: purges, count, fences. ARGV: fence, kind, argument, run, time to live in s.
     /// Returns the count.
     private static let purge = """
         local n = redis.call('INCR', KEYS[2])
@@ -72,7 +72,7 @@ enum SharedScripts {
         local count = string.format('%016.0f', n)
         redis.call('HSET', KEYS[3], ARGV[1], count)
         redis.call('XADD', KEYS[1], 'MAXLEN', '~', '1000', '*', 'n', count, 'kind', ARGV[2],
-          'arg', ARGV[3], 'node', ARGV[4])
+          'arg', ARGV[3], 'run', ARGV[4])
         for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ARGV[5]) end
         return count
         """
@@ -106,12 +106,12 @@ enum SharedScripts {
     }
 
     static func purge(
-        fence: String, kind: String, argument: String, node: String,
+        fence: String, kind: String, argument: String, run: String,
         into pipeline: inout RedisPipeline
     ) {
         pipeline.command(
             "EVAL", purge, "3", SharedKeys.purges, SharedKeys.count, SharedKeys.fences, fence,
-            kind, argument, node, String(SharedKeys.timeToLive.components.seconds))
+            kind, argument, run, String(SharedKeys.timeToLive.components.seconds))
     }
 
     private static func begin(
