@@ -212,6 +212,26 @@ import Testing
         #expect(!texts.contains(old), "\(texts)")
     }
 
+    @Test func `too many purges that wait become one of everything while one is sent`() throws {
+        let entries = try {
+            let server = try RedisServer()
+            let (a, b) = (Node("a", server), Node("b", server))
+            defer { Node.stop(a, b) }
+            a.source.release()
+            b.source.release()
+            try b.wait { b.isReading }
+            _ = try b.ask("q").text()
+            server.pause()
+            a.cache.purge(.tag("other"))
+            sleep(until: .after(.milliseconds(20)))
+            for _ in 0..<300 { a.cache.purge(.tag("other")) }
+            server.resume()
+            try b.wait { b.cache.memory.counts.entries == 0 }
+            return b.cache.memory.counts.entries
+        }()
+        #expect(entries == 0)
+    }
+
     @Test func `what was computed before a purge is not shared after it`() throws {
         let (outdated, source) = try {
             let server = try RedisServer()

@@ -77,8 +77,8 @@ final class PurgeFeed: Sendable {
             if state.outgoing.count < PurgeFeed.outgoingLimit {
                 state.outgoing.append(purge)
             } else {
-                state.outgoing = [.all]
-                state.outgoing.append(purge)
+                // The first may be on its way, and what leaves then is the first.
+                state.outgoing = [state.outgoing[0], .all]
             }
             unsent.store(true, ordering: .releasing)
         }
