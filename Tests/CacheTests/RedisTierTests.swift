@@ -10,8 +10,8 @@ import Testing
     @Test func `a node uses what another one has computed over the same data`() throws {
         let (text, runs, source, cost) = try {
             let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
+            let (a, b) = (CacheNode("a", server), CacheNode("b", server))
+            defer { CacheNode.stop(a, b) }
             a.source.release()
             b.source.release()
             a.source.padding = String(repeating: " and so on", count: 500)
@@ -29,8 +29,8 @@ import Testing
     @Test func `an answer over other data with the same count is none`() throws {
         let (runs, source) = try {
             let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
+            let (a, b) = (CacheNode("a", server), CacheNode("b", server))
+            defer { CacheNode.stop(a, b) }
             a.source.release()
             b.source.release()
             a.source.change(setHash: 77)
@@ -45,8 +45,8 @@ import Testing
     @Test func `who asks after a change does not get what Redis had before it`() throws {
         let (first, second) = try {
             let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
+            let (a, b) = (CacheNode("a", server), CacheNode("b", server))
+            defer { CacheNode.stop(a, b) }
             a.source.release()
             b.source.release()
             try a.share("q")
@@ -62,8 +62,8 @@ import Testing
     @Test func `a slower node never replaces a fresher answer`() throws {
         let (outdated, wanted) = try {
             let server = try RedisServer()
-            let (a, b, c) = (Node("a", server), Node("b", server), Node("c", server))
-            defer { Node.stop(a, b, c) }
+            let (a, b, c) = (CacheNode("a", server), CacheNode("b", server), CacheNode("c", server))
+            defer { CacheNode.stop(a, b, c) }
             for node in [a, b, c] { node.source.release() }
             a.source.change(setHash: 5)
             a.source.change(setHash: 6)
@@ -82,8 +82,8 @@ import Testing
     @Test func `of two nodes one computes, and the other waits for it`() throws {
         let (texts, runs) = try {
             let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
+            let (a, b) = (CacheNode("a", server), CacheNode("b", server))
+            defer { CacheNode.stop(a, b) }
             b.source.release()
             var seen: [String] = []
             // A machine that stalls for longer than a call may take is not what is tested.
@@ -107,8 +107,8 @@ import Testing
     @Test func `a node whose computing hangs keeps others for a bounded time`() throws {
         let (text, took) = try {
             let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
+            let (a, b) = (CacheNode("a", server), CacheNode("b", server))
+            defer { CacheNode.stop(a, b) }
             b.source.release()
             _ = a.ask("q")
             a.source.waitForHeld(1)
@@ -123,8 +123,8 @@ import Testing
     @Test func `foreign and damaged values are misses`() throws {
         let (sources, damaged) = try {
             let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
+            let (a, b) = (CacheNode("a", server), CacheNode("b", server))
+            defer { CacheNode.stop(a, b) }
             a.source.release()
             b.source.release()
             let key = Bytes("q")
@@ -151,8 +151,8 @@ import Testing
     @Test func `every key has a time to live`() throws {
         let times = try {
             let server = try RedisServer()
-            let a = Node("a", server)
-            defer { Node.stop(a) }
+            let a = CacheNode("a", server)
+            defer { CacheNode.stop(a) }
             a.source.release()
             try a.share("q")
             a.cache.purge(.tag("other"))
@@ -162,135 +162,11 @@ import Testing
         #expect(times.allSatisfy { $0 > 0 }, "\(times)")
     }
 
-    @Test(arguments: ["tag", "key", "all"])
-    func `a purge reaches the memory of other nodes and what lies in Redis`(_ kind: String)
-        async throws
-    {
-        let (runs, text) = try {
-            let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
-            a.source.release()
-            b.source.release()
-            try a.share("q")
-            _ = try b.find("q")
-            try b.wait { b.tier.purgeCount == 0 && b.isReading }
-            switch kind {
-            case "tag": a.cache.purge(.tag("tag"))
-            case "key": a.cache.purge(.key(Bytes("q")))
-            default: a.cache.purge(.all)
-            }
-            try b.wait { b.tier.purgeCount > 0 }
-            try b.wait { b.cache.memory.counts.entries == 0 }
-            let before = b.source.runs
-            return (b.source.runs - before, try b.ask("q").reply().source)
-        }()
-        #expect(runs == 0 && text == .computed)
-    }
-
-    @Test func `a purge that Redis does not have yet is not undone by what lies there`() throws {
-        let (old, texts) = try {
-            let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
-            a.source.release()
-            b.source.release()
-            a.source.padding = " of the other node"
-            let old = try a.share("q")
-            _ = try b.find("q")
-            try b.wait { b.isReading }
-            // A purge begins with this command; reading does without.
-            try a.command("ACL", "SETUSER", "default", "-incr")
-            b.cache.purge(.key(Bytes("q")))
-            var texts = [try b.ask("q").text(), try b.ask("q").text()]
-            try a.command("ACL", "SETUSER", "default", "+incr")
-            try b.wait { b.tier.purgeCount > 0 && !b.tier.purges.hasUnsent }
-            b.cache.memory.purgeAll()
-            texts.append(try b.ask("q").text())
-            return (old, texts)
-        }()
-        #expect(!texts.contains(old), "\(texts)")
-    }
-
-    @Test func `too many purges that wait become one of everything while one is sent`() throws {
-        let entries = try {
-            let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
-            a.source.release()
-            b.source.release()
-            try b.wait { b.isReading }
-            _ = try b.ask("q").text()
-            server.pause()
-            a.cache.purge(.tag("other"))
-            sleep(until: .after(.milliseconds(20)))
-            for _ in 0..<300 { a.cache.purge(.tag("other")) }
-            server.resume()
-            try b.wait { b.cache.memory.counts.entries == 0 }
-            return b.cache.memory.counts.entries
-        }()
-        #expect(entries == 0)
-    }
-
-    @Test func `what was computed before a purge is not shared after it`() throws {
-        let (outdated, source) = try {
-            let server = try RedisServer()
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
-            b.source.release()
-            let slow = a.ask("q")
-            a.source.waitForHeld(1)
-            b.cache.purge(.tag("tag"))
-            try b.wait { b.tier.purgeCount > 0 }
-            a.source.release()
-            _ = try slow.text()
-            // Either its own memory refused it already, or Redis does.
-            try a.wait { a.tier.purgeCount > 0 }
-            return (a.tier.counters.writes.count, try b.ask("q").reply().source)
-        }()
-        #expect(outdated == 0 && source == .computed)
-    }
-
-    @Test func `a purge that was missed is made good after Redis is back`() throws {
-        let entries = try {
-            let server = try RedisServer(["--appendonly", "yes", "--appendfsync", "always"])
-            let (a, b) = (Node("a", server), Node("b", server))
-            defer { Node.stop(a, b) }
-            a.source.release()
-            b.source.release()
-            _ = try b.ask("q").text()
-            try b.wait { b.isReading }
-            server.kill()
-            a.cache.purge(.all)
-            try server.start()
-            try b.wait { b.cache.memory.counts.entries == 0 }
-            return b.cache.memory.counts.entries
-        }()
-        #expect(entries == 0)
-    }
-
-    @Test func `a Redis that lost its data makes nodes purge what they have`() throws {
-        let entries = try {
-            let server = try RedisServer()
-            let a = Node("a", server)
-            defer { Node.stop(a) }
-            a.source.release()
-            try a.wait { a.isReading }
-            a.cache.purge(.tag("other"))
-            try a.wait { a.tier.purgeCount > 0 }
-            _ = try a.ask("q").text()
-            try a.command("FLUSHALL")
-            try a.wait { a.cache.memory.counts.entries == 0 }
-            return a.cache.memory.counts.entries
-        }()
-        #expect(entries == 0)
-    }
-
     @Test func `with Redis stopped, questions are answered as if there were none`() throws {
         let (first, later, runs) = try {
             let server = try RedisServer()
-            let a = Node("a", server)
-            defer { Node.stop(a) }
+            let a = CacheNode("a", server)
+            defer { CacheNode.stop(a) }
             a.source.release()
             _ = try a.ask("warm").text()
             server.pause()
@@ -313,8 +189,8 @@ import Testing
     @Test func `a full Redis is read all the same, and not asked to store more`() throws {
         let (source, refused, written, isOpen) = try {
             let server = try RedisServer(["--maxmemory-policy", "noeviction"])
-            let a = Node("a", server)
-            defer { Node.stop(a) }
+            let a = CacheNode("a", server)
+            defer { CacheNode.stop(a) }
             a.source.release()
             try a.share("q")
             try a.command("CONFIG", "SET", "maxmemory", "1")
@@ -369,115 +245,5 @@ import Testing
             let found = SharedEntry.decode(damaged.span, key: key.span, bodyLimit: 1 << 20)
             #expect(found == nil)
         }
-    }
-}
-
-/// One node: a cache with its part of a Redis.
-private final class Node: Sendable {
-    let tier: RedisTier
-    let cache: AnswerCache
-    let source = AnswerSource()
-    private let bench: CacheBench
-    private let redis: GuardedRedis
-
-    init(_ name: String, _ server: RedisServer) {
-        redis = GuardedRedis(
-            server.url(), lanes: [.cache], clientName: name, logger: .silent)
-        var options = RedisTierOptions()
-        options.leastCost = .zero
-        tier = RedisTier(redis, options: options, log: .silent)
-        bench = CacheBench(shared: tier, source: source)
-        cache = bench.cache
-    }
-
-    static func stop(_ nodes: Node...) {
-        for node in nodes {
-            node.bench.stop()
-            node.redis.close()
-        }
-    }
-
-    /// Whether the breaker keeps it from Redis.
-    var isOpen: Bool { redis.breaker(.cache).snapshot(at: .now()).mode != .closed }
-
-    /// Whether the purge feed has found its place.
-    var isReading: Bool { tier.purges.hasBegun }
-
-    func ask(_ key: String, mode: CacheMode = .use) -> CacheCall { bench.ask(key, mode: mode) }
-
-    /// Asks strictly, and again after the data has changed, while the first one waits for Redis.
-    func askBesideChange(_ key: String) throws -> (CacheReply.Source, CacheReply.Source) {
-        cache.memory.purgeAll()
-        let version = Locked(UInt64(1))
-        let second = Locked<CacheCall?>(nil)
-        let strict: @Sendable (inout CacheQuestion) -> Void = { question in
-            question.conditions.maxStale = .zero
-            question.present = nil
-            question.version = DataVersion { version.withLock { $0 } }
-        }
-        let first = bench.ask(key) { question in
-            strict(&question)
-            question.readStamp = StampReader { [self] _, done in
-                let stamp = source.present()
-                version.withLock { $0 = 2 }
-                let call = bench.ask(key, strict)
-                second.withLock { $0 = call }
-                // Entries know when they were seen to be right to a millisecond.
-                sleep(until: .after(.milliseconds(5)))
-                done(stamp)
-            }
-        }
-        guard let later = second.withLock({ $0 }) else { throw TestError("no stamp was read") }
-        return (try first.reply().source, try later.reply().source)
-    }
-
-    /// Computes until Redis has it; on a busy machine a call may take too long.
-    @discardableResult
-    func share(_ key: String) throws -> String {
-        var text = ""
-        let before = tier.counters.writes.count
-        try wait {
-            text = try ask(key, mode: .refresh).text()
-            let deadline = Deadline.after(.seconds(1))
-            while tier.counters.writes.count == before, !deadline.hasPassed {
-                sleep(until: .after(.milliseconds(5)))
-            }
-            return tier.counters.writes.count > before
-        }
-        return text
-    }
-
-    /// Asks until the answer comes from Redis.
-    func find(_ key: String) throws -> CacheReply {
-        var found: CacheReply?
-        try wait {
-            cache.memory.purgeAll()
-            found = try ask(key).reply()
-            return found?.source == .redis
-        }
-        guard let found else { throw TestError("not found") }
-        return found
-    }
-
-    func wait(_ condition: () throws -> Bool) throws { try bench.wait(condition) }
-
-    @discardableResult
-    func command(_ name: StaticString, _ arguments: String...) throws -> Answer? {
-        var pipeline = RedisPipeline()
-        pipeline.begin(name, argumentCount: arguments.count)
-        for argument in arguments { pipeline.add(argument) }
-        return try redis.call(.cache, within: .seconds(5)) {
-            session throws(RedisError) -> Answer? in
-            let reply = try session.single(pipeline)
-            return Answer(
-                integer: reply.integer, elements: reply.elements.compactMap(\.string))
-        }
-    }
-
-    func keys() throws -> [String] { try command("KEYS", "*")?.elements ?? [] }
-
-    struct Answer: Sendable {
-        var integer: Int64?
-        var elements: [String]
     }
 }

@@ -57,6 +57,14 @@ final class PurgeFeed: Sendable {
     /// A purge of this process is not in Redis yet.
     var hasUnsent: Bool { unsent.load(ordering: .acquiring) }
 
+    /// Waits until Redis has all purges of this process.
+    /// - Returns: whether it has.
+    func waitUntilSent(_ deadline: Deadline) -> Bool {
+        state.wait(until: deadline, for: { $0.outgoing.isEmpty || $0.isClosed }) {
+            $0.outgoing.isEmpty
+        } ?? false
+    }
+
     func onPurge(_ handler: @escaping @Sendable (CachePurge) -> Void) {
         self.handler.withLock { $0 = PurgeHandler(handler) }
     }

@@ -5,11 +5,17 @@ import Redis
 /// Redis until its time is over.
 extension RedisTier {
     private static let scannedKeys = "1000"
+    /// For the fence of a purge: a call takes at most a quarter of it.
+    private static let purgeWait = Duration.seconds(1)
 
     /// Deletes all answers in Redis, those of other nodes as well. Blocks for as long as it takes to
     /// look at every key of that Redis: a million in about a second.
+    ///
+    /// Begins once Redis has the purges that came before: an answer that is on its way there would be
+    /// stored after the keys were looked at, but for their fences.
     /// - Returns: false if Redis failed before the end.
     package func removeAll() -> Bool {
+        guard purges.waitUntilSent(.after(RedisTier.purgeWait)) else { return false }
         var cursor = "0"
         repeat {
             do throws(RedisError) { cursor = try removeSome(from: cursor) } catch {
