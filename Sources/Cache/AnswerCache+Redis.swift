@@ -62,12 +62,14 @@ extension AnswerCache {
         content.stamp = stamp
         content.version = stamp == nil ? 0 : version
         let now = MonotonicTime.now()
-        // Another node's clock may be ahead of this one's.
-        let age = max(0, WallClock.nowMilliseconds() - answer.computedAt)
+        // Another node's clock may be ahead of this one's. One that is older than this host is up has
+        // no moment on this clock.
+        let wallTime = WallClock.nowMilliseconds()
+        let age = UInt64(clamping: wallTime.subtractingReportingOverflow(answer.computedAt).0)
+        guard age < now.nanoseconds / 1_000_000 else { return nil }
         // The stamp was read after `start`, so the answer is known to be right for then, not for now.
         let computedAt = min(
-            start,
-            MonotonicTime(nanoseconds: now.nanoseconds &- UInt64(clamping: age &* 1_000_000)))
+            start, MonotonicTime(nanoseconds: now.nanoseconds - age * 1_000_000))
         let entry = memory.entry(
             question.key.span, content, computedAt: computedAt, lifetime: answer.lifetime)
         if stamp != nil { entry.verify(at: start, version: version) }

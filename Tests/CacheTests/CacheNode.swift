@@ -105,6 +105,17 @@ final class CacheNode: Sendable {
         }
     }
 
+    /// Lays a value into Redis as it is.
+    func store(_ value: Bytes, at key: String) throws {
+        var pipeline = RedisPipeline()
+        pipeline.begin("SET", argumentCount: 2)
+        pipeline.add(key)
+        pipeline.add(value.span)
+        try redis.call(.cache, within: .seconds(5)) { session throws(RedisError) in
+            _ = try session.single(pipeline)
+        }
+    }
+
     func keys() throws -> [String] { try command("KEYS", "*")?.elements ?? [] }
 
     struct Answer: Sendable {
