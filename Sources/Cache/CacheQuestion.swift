@@ -17,6 +17,12 @@ package struct CacheConditions: Sendable, Equatable {
     /// For how long the data may have been newer than the answer. Zero is strictly fresh: what was
     /// stored before the question is in the answer.
     package var maxStale = CacheConditions.boundedStaleness
+    /// The caller said how stale the answer may be; `maxStale` may still be the usual one.
+    package var isMaxStaleGiven = false
+    /// For how long an answer over data that has changed since is given while a new one is computed,
+    /// where that is more than `maxStale`. Counts, as that does, from when the answer was last seen to be
+    /// right. Nothing with a `maxStale` of zero.
+    package var staleAfterChange = Duration.zero
     /// The answer was computed at most so long ago (RFC 9111, section 5.2.1.1).
     package var maxAge: Duration?
     /// The answer stays fresh for at least so long (RFC 9111, section 5.2.1.3).

@@ -82,9 +82,7 @@ package enum Freshness: Sendable, Equatable {
         _ entry: CacheEntry, _ conditions: CacheConditions, _ now: MonotonicTime
     ) -> Freshness {
         if conditions.maxStale == .zero { return .unusable }
-        if now.since(entry.verifiedAt) <= conditions.maxStale { return .stale }
-        // The question's own promise: stale answers for a while after the lifetime, or, for one
-        // that never says so, not at all.
-        return entry.hasStalePeriod && now < entry.staleUntil ? .stale : .unusable
+        let accepted = max(conditions.maxStale, conditions.staleAfterChange)
+        return now.since(entry.verifiedAt) <= accepted ? .stale : .unusable
     }
 }

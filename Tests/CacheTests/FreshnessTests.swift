@@ -51,6 +51,23 @@ import Testing
                 == .stale)
     }
 
+    @Test func `a stale period after a change counts from when the answer was last right`() {
+        let lifetime = CacheLifetime(fresh: .seconds(3600), staleWhileRevalidate: .seconds(300))
+        // The lifetime's own is for after its end.
+        #expect(judge(after: .seconds(2), lifetime: lifetime, stamp: 3, present: 4) == .unusable)
+        for (seconds, freshness) in [(290, .stale), (310, .unusable)] as [(Int, Freshness)] {
+            let found = judge(after: .seconds(seconds), lifetime: lifetime, stamp: 3, present: 4) {
+                $0.staleAfterChange = .seconds(300)
+            }
+            #expect(found == freshness)
+        }
+        let strict = judge(after: .seconds(2), lifetime: lifetime, stamp: 3, present: 4) {
+            $0.staleAfterChange = .seconds(300)
+            $0.maxStale = .zero
+        }
+        #expect(strict == .unusable)
+    }
+
     @Test func `staleness counts from when the answer was last seen to be right`() {
         let entry = entry(GenerationStamp(count: 3, setHash: 9))
         let conditions = CacheConditions()

@@ -191,6 +191,26 @@ import Testing
         #expect(try service.get("/query/named/timed?cache=only&format=csv").status == 504)
     }
 
+    @Test func `what is stored is found whatever stale period the file gives`() throws {
+        let service = try start([
+            "kept.sql": """
+            -- policy: until_write
+            -- stale_while_revalidate: 5m
+            SELECT count(*) AS n FROM events
+            """
+        ])
+        for count in 1...3 {
+            try store(service, [#"{"type":"t"}"#])
+            #expect(
+                try service.get("/query/named/kept?format=csv").text == "n\r\n\(count)\r\n")
+        }
+        // Nobody was told that this one is stored, so the old answer is given until there is a new one.
+        #expect(try service.post("/events?ack=journaled", lines: [#"{"type":"t"}"#]).status < 300)
+        try service.wait(until: "the new answer is there") {
+            try service.get("/query/named/kept?format=csv").text == "n\r\n4\r\n"
+        }
+    }
+
     @Test func `a query that takes too long, or fails with its values, says so`() throws {
         let service = try start([
             "slow.sql":

@@ -117,9 +117,6 @@ package final class CacheEntry: @unchecked Sendable {  // Constants and atomics.
     @inline(__always)
     func hasKey(hashing other: Key128) -> Bool { check == other.high }
 
-    /// Whether it answers for a while after its lifetime.
-    var hasStalePeriod: Bool { staleUntil > freshUntil }
-
     /// Lets one caller have a new answer computed; the others go on with this one. Whoever has the
     /// claim may fail without a word, so it lapses.
     package func claimRefresh(at now: MonotonicTime) -> Bool {

@@ -65,15 +65,7 @@ package final class NamedQueries: Sendable {
             question.version = version
             question.present = present
             question.isShared = false
-            // What a client was told is stored is in every answer after that.
-            if conditions.maxStale == CacheConditions.boundedStaleness {
-                question.conditions.maxStale = min(
-                    conditions.maxStale, MonotonicTime.now().since(store.lastPromise))
-            } else if call.query.dependsOnTime {
-                // Time goes on without events: such an answer is as stale as it is old.
-                question.conditions.maxAge = min(
-                    conditions.maxAge ?? conditions.maxStale, conditions.maxStale)
-            }
+            bind(&question.conditions, call.query)
         }
         let kind = Key128(hashing: question.key.span, key: call.query.digest).low
         let latest = question.deadline
@@ -89,6 +81,21 @@ package final class NamedQueries: Sendable {
                 if !isQueued { done(.failure(CachedQueries.failure(.overloaded))) }
             },
             completion: { completion(CachedQueries.result($0)) })
+    }
+
+    /// How stale an answer that is kept until a write may be for a caller. What a client was told is
+    /// stored is in every answer after that, unless its caller accepts more staleness than usual.
+    private func bind(_ conditions: inout CacheConditions, _ query: NamedQuery) {
+        let sincePromise = MonotonicTime.now().since(store.lastPromise)
+        if !conditions.isMaxStaleGiven {
+            conditions.staleAfterChange = min(query.staleWhileRevalidate, sincePromise)
+        } else if query.dependsOnTime {
+            // Time goes on without events: such an answer is as stale as it is old.
+            conditions.limitAge(to: conditions.maxStale)
+        }
+        if conditions.maxStale == CacheConditions.boundedStaleness {
+            conditions.maxStale = min(conditions.maxStale, sincePromise)
+        }
     }
 
     private static func stamp(_ version: UInt64) -> GenerationStamp {
@@ -135,6 +142,10 @@ package final class NamedQueries: Sendable {
         }
         return content
     }
+}
+
+extension CacheConditions {
+    fileprivate mutating func limitAge(to limit: Duration) { maxAge = min(maxAge ?? limit, limit) }
 }
 
 extension QueryError {

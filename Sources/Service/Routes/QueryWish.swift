@@ -9,8 +9,6 @@ import Query
 struct QueryWish: Sendable {
     private(set) var mode = CacheMode.use
     private(set) var conditions = CacheConditions()
-    /// Nothing came that says how stale an answer may be.
-    private var isOpen = true
 
     /// A year and a day, as for `max_stale`: more than any answer has.
     private static let limitSeconds: Int64 = 366 * 86_400
@@ -35,21 +33,22 @@ struct QueryWish: Sendable {
         let seconds = parts.count > 1 ? QueryWish.seconds(parts[1]) : nil
         switch parts.first {
         // Validated with the events before it is used.
-        case "no-cache": conditions.maxStale = .zero; isOpen = false
+        case "no-cache": setMaxStale(0)
         case "no-store": mode = .bypass
         case "only-if-cached": if mode != .bypass { mode = .only }
         case "max-age": conditions.maxAge = seconds.map { .seconds($0) }
         case "min-fresh": conditions.minFresh = seconds.map { .seconds($0) }
         case "stale-if-error": conditions.staleIfError = .seconds(seconds ?? 0)
         // A client that takes what is stale says so explicitly; `max_stale` comes before it.
-        case "max-stale": if isOpen { setMaxStale(seconds ?? QueryWish.limitSeconds) }
+        case "max-stale":
+            if !conditions.isMaxStaleGiven { setMaxStale(seconds ?? QueryWish.limitSeconds) }
         default: return
         }
     }
 
     private mutating func setMaxStale(_ seconds: Int64) {
         conditions.maxStale = .seconds(min(seconds, QueryWish.limitSeconds))
-        isOpen = false
+        conditions.isMaxStaleGiven = true
     }
 
     /// Seconds as RFC 9111, section 1.2.2 has them: too many are very many.
