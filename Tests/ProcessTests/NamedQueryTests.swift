@@ -78,7 +78,11 @@ import Testing
         #expect(try service.get("/query/named/lots?max_stale=3600").text == first)
         let fresh = try service.get("/query/named/lots?max_stale=0").text
         #expect(fresh != first && fresh.contains("lot"))
-        #expect(try service.get("/query/named/lots?max_stale=0").text != fresh)
+        let next = try service.get("/query/named/lots?max_stale=0").text
+        #expect(next != fresh)
+        try service.wait(until: "the answer is too old for this caller") {
+            try service.get("/query/named/lots?max_stale=1").text != next
+        }
         let listed = try service.get("/query/named").json()["queries"]
         #expect(listed?.elements.compactMap { $0["ttl_ms"]?.integer } == [60_000, 3_600_000])
     }
@@ -188,6 +192,12 @@ import Testing
         let purged = try service.request("DELETE", "/admin/cache?tag=timed")
         #expect(try purged.json()["removed"]?.integer ?? 0 >= 1)
         #expect(try ask("timed") == (3, "memory; fwd=uri-miss; stored"))
+        try store(service, [#"{"type":"t"}"#])
+        try service.wait(until: "the answer is too old for this caller") {
+            try ask("timed", "?max_stale=1").count == 4
+        }
+        let limited = try service.get("/query/named/timed?max_stale=60")
+        #expect(limited.header("Cache-Control") == "private, max-age=60")
         #expect(try service.get("/query/named/timed?cache=only&format=csv").status == 504)
     }
 

@@ -66,6 +66,9 @@ package final class NamedQueries: Sendable {
             question.present = present
             question.isShared = false
             bind(&question.conditions, call.query)
+        } else if let seconds = call.maxStaleSeconds {
+            // Nothing tells such an answer that events came: it is as stale as it is old.
+            question.conditions.limitAge(to: .seconds(seconds))
         }
         let kind = Key128(hashing: question.key.span, key: call.query.digest).low
         let latest = question.deadline

@@ -80,8 +80,10 @@ struct QueryReply {
         if accepted == 0 { return "private, no-cache" }
         if let named, named.policy == .ttl {
             // The whole lifetime: a client subtracts `Age` itself.
-            let stale = named.staleWhileRevalidate.components.seconds
-            return "private, max-age=\(named.lifetime.components.seconds)"
+            let limit = wish.conditions.isMaxStaleGiven ? accepted : .max
+            let fresh = min(named.lifetime.components.seconds, limit)
+            let stale = min(named.staleWhileRevalidate.components.seconds, limit - fresh)
+            return "private, max-age=\(fresh)"
                 + (stale > 0 ? ", stale-while-revalidate=\(stale)" : "")
         }
         let half = (accepted + 1) / 2
