@@ -73,8 +73,8 @@ extension AnswerCache {
             }
             known.verify(at: readAt, version: version)
             publish(
-                flight, known, .memory, validAt: readAt, isStored: true, redisTime: redisTime,
-                computeTime: took)
+                flight, known, .memory, validAt: readAt, isStored: !known.hasLeft,
+                redisTime: redisTime, computeTime: took)
         case .failure(let failure):
             counters.failures.add()
             fail(flight, failure)
@@ -126,8 +126,13 @@ extension AnswerCache {
         guard let waiters = flights.end(flight) else { return }
         let now = MonotonicTime.now()
         var others: [FlightWaiter] = []
+        // What was found is gone from memory, perhaps purged. Who began the flight found it before that;
+        // others may have come after it.
+        let isForLeader = source == .memory && entry.hasLeft
         for waiter in waiters {
-            guard isGoodEnough(entry, validAt, for: waiter, at: now) else {
+            guard waiter.isLeader || !isForLeader,
+                isGoodEnough(entry, validAt, for: waiter, at: now)
+            else {
                 others.append(waiter)
                 continue
             }

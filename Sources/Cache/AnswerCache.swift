@@ -137,8 +137,10 @@ package final class AnswerCache: Sendable {
     /// - Returns: entries removed from memory.
     @discardableResult
     func purgeHere(_ purge: CachePurge) -> Int {
-        // First, so that no later question joins a flight that read before.
+        // First, so that no later question joins a flight that read before; and again, for a flight
+        // that began meanwhile on an entry that is removed.
         flights.unlinkAll()
+        defer { flights.unlinkAll() }
         counters.purges.add()
         return switch purge {
         case .key(let key): memory.purge(key: key.span) ? 1 : 0

@@ -157,6 +157,29 @@ import Testing
         #expect(later == "a 2")
     }
 
+    @Test func `an entry that is purged while it is verified is only for who found it`() throws {
+        let (first, second) = try {
+            let bench = CacheBench()
+            defer { bench.stop() }
+            bench.source.release()
+            _ = try bench.ask("a").text()
+            bench.source.change()
+            var question = CacheQuestion(key: Bytes("a"), deadline: .after(.seconds(60)))
+            question.conditions.maxStale = .zero
+            question.present = bench.source.present
+            let first = CacheCall()
+            let verified = Locked<(@Sendable (CacheComputation) -> Void)?>(nil)
+            bench.cache.answer(
+                question, compute: { _, done in verified.withLock { $0 = done } },
+                completion: { first.finish($0) })
+            let second = bench.ask("a") { $0.conditions.maxStale = .zero }
+            bench.cache.memory.purgeAll()
+            verified.withLock { $0 }?(.unchanged(at: .now(), version: 0))
+            return (try first.text(), try second.text())
+        }()
+        #expect(first == "a 1" && second == "a 2")
+    }
+
     @Test func `only the cache, bypass and refresh do what they say`() throws {
         let (notCached, bypassed, stored, refreshed, hit) = try {
             let bench = CacheBench()
