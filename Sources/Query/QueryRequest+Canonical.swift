@@ -63,6 +63,8 @@ extension QueryRequest {
         text.append(decimal: cursor?.offset ?? 0)
         text.append("\nseq=")
         text.append(decimal: cursor?.lastSeq ?? -1)
+        // Such a page counts otherwise than one of exact values.
+        if cursor?.isSketched == true { text.append("\nsketched") }
         text.append("\nformat=")
         text.append(format.rawValue)
         text.append(format == .json ? shape.rawValue : "")

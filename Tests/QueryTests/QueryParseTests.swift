@@ -295,6 +295,17 @@ import Testing
                 .count == 6)
     }
 
+    @Test func `gives pages of sketches other keys than pages of exact values`() throws {
+        let text = "metric=uniq:user&group_by=country"
+        var requests = [try parse(text), try parse(text)]
+        for (index, isSketched) in [false, true].enumerated() {
+            requests[index].cursor = QueryCursor(
+                fingerprint: requests[index].fingerprint, now: Self.now, offset: 3, lastSeq: 9,
+                isSketched: isSketched)
+        }
+        #expect(requests[0].canonicalKey(now: 0) != requests[1].canonicalKey(now: 0))
+    }
+
     @Test func `compiles a request to the same statement every time`() throws {
         let compile = { (query: String) in
             try QueryCompiler.compile(try plan(query), lastSeq: 9, newest: Self.now)
