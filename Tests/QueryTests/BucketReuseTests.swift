@@ -89,6 +89,23 @@ import Testing
         #expect(counters.computed.count == before)
     }
 
+    @Test func `what was purged since a question came is not stored by it`() throws {
+        let file = try EventFile(
+            (0..<24).map { TestEvent(time: EventFile.now - $0 * 3_600_000 - 1, data: "{}") })
+        let memory = MemoryTier(.bytes(8 << 20))
+        let plan = try QueryPlan(
+            QueryRequest.parse(pairs("metric=count&interval=1h&from=-24h")), now: EventFile.now)
+        let early = BucketReuse(memory, BucketCounters())
+        memory.purgeAll()
+        func ask(_ reuse: BucketReuse) throws {
+            _ = try QueryBackend.scan.run(plan, on: file.reader, reuse: reuse, deadline: .never)
+        }
+        try ask(early)
+        #expect(memory.counts.entries == 0)
+        try ask(BucketReuse(memory, BucketCounters()))
+        #expect(memory.counts.entries == 24)
+    }
+
     @Test func `what retention took is in no bucket, and what comes again is`() throws {
         let directory = try TemporaryDirectory()
         let store = try EventStore(

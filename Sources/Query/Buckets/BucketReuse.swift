@@ -14,16 +14,20 @@ package struct BucketReuse: Sendable {
     let counters: BucketCounters
     /// False: computes every bucket anew, and stores it.
     let reads: Bool
+    /// `memory.purgeEpoch` from before anything was read: what is purged after that is not stored again.
+    private let epoch: UInt64
 
     /// As for whole answers: generations say whether they are right.
     private static let lifetime = CacheLifetime(fresh: .seconds(3600))
     /// Memory of an entry beside its rows, which are often smaller.
     private static let longestBytes = 1 << 20
 
+    /// Made before anything is read.
     package init(_ memory: MemoryTier, _ counters: BucketCounters, reads: Bool = true) {
         self.memory = memory
         self.counters = counters
         self.reads = reads
+        epoch = memory.purgeEpoch
     }
 
     /// The rows of a bucket, if they are cached with the same generations.
@@ -39,12 +43,10 @@ package struct BucketReuse: Sendable {
         memory.peek(key)?.stamp == stamp
     }
 
-    /// - Parameters:
-    ///   - epoch: `memory.purgeEpoch` from before the rows were read.
-    ///   - cost: what computing it took.
+    /// - Parameter cost: what computing it took.
     func store(
         _ key: UnsafeRawBufferPointer, _ rows: Bytes, _ stamp: GenerationStamp, tags: [UInt64],
-        epoch: UInt64, cost: Duration
+        cost: Duration
     ) {
         guard rows.count <= BucketReuse.longestBytes else { return }
         var content = CacheContent(body: rows)

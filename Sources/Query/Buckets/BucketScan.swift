@@ -25,7 +25,6 @@ struct BucketScan {
             pieces = found
         } catch { throw .sqlite(error) }
         let bounds = scan.bounds()
-        let epoch = reuse.memory.purgeEpoch
         var work = BucketWork(scan.plan, pieces, reuse)
         let tally = ScanTally(ScanLayout(scan.plan), hasBuckets: true, isKept: true)
         var byteCount = 0
@@ -36,7 +35,7 @@ struct BucketScan {
             let cost = MonotonicTime.now().since(start) / Double(range.count)
             byteCount += rows.values.reduce(0) { $0 + $1.count }
             guard bounds.allows(byteCount) else { throw .tooLarge }
-            for index in range { work.take(index, rows, cost: cost, epoch: epoch) }
+            for index in range { work.take(index, rows, cost: cost) }
         }
         for (piece, rows) in zip(pieces.pieces, work.rows) {
             guard let rows else { continue }
@@ -132,14 +131,14 @@ struct BucketWork {
     }
 
     /// Adds the rows of a bucket that was computed, and caches them.
-    mutating func take(_ index: Int, _ computed: [Int64: Bytes], cost: Duration, epoch: UInt64) {
+    mutating func take(_ index: Int, _ computed: [Int64: Bytes], cost: Duration) {
         let piece = pieces[index]
         let found = computed[piece.start] ?? BucketRows.empty
         rows[index] = found
         guard !piece.isEmpty else { return }
         var key = ByteBuffer(capacity: subject.count + 32)
         BucketWork.write(piece, subject, to: &key)
-        reuse.store(key.span, found, piece.stamp, tags: tags, epoch: epoch, cost: cost)
+        reuse.store(key.span, found, piece.stamp, tags: tags, cost: cost)
     }
 
     private static func write(
