@@ -138,6 +138,68 @@ import Testing
         }
     }
 
+    @Test(arguments: [QueryMetric.Function.sum, .min, .uniq, .p50])
+    func `damaged states give wrong numbers and end nothing`(
+        function: QueryMetric.Function
+    ) throws {
+        var random = SeededGenerator.printingSeed("damaged states")
+        let likely: [UInt8] = [0, 1, 2, 3, 0x7F, 0x80, 0xFE, 0xFF]
+        func merge(into accumulator: Accumulator) {
+            var bytes = ByteBuffer()
+            for _ in 0..<Int.random(in: 1...60, using: &random) {
+                let isLikely = Bool.random(using: &random)
+                bytes.append(
+                    isLikely
+                        ? likely[Int.random(in: 0..<likely.count, using: &random)]
+                        : UInt8.random(in: 0 ... .max, using: &random))
+            }
+            var reader = ByteReader(bytes.span)
+            accumulator.merge(&reader, into: 0)
+        }
+        for _ in 0..<500 {
+            let accumulators = (0..<2).map { _ in
+                Accumulator.make(function, isSketched: true)
+            }
+            for accumulator in accumulators {
+                accumulator.extend(to: 1)
+                for _ in 0..<4 { merge(into: accumulator) }
+            }
+            try accumulators[0].absorb(accumulators[1], numbers: [0], .none)
+            _ = accumulators[0].subtract(accumulators[1], from: 0, to: 0)
+            for accumulator in accumulators {
+                try accumulator.finish(.none)
+                _ = accumulator.value(function, of: 0)
+                var bytes = ByteBuffer()
+                accumulator.write(0, to: &bytes)
+            }
+        }
+    }
+
+    @Test func `ranks and counts that are none are told as some number`() {
+        // One register with rank 255; all registers but one with the greatest rank.
+        let ranks = (0..<4096).map { (number: Int) -> [UInt8] in
+            [UInt8(number & 0xFF), UInt8(number >> 8), number == 0 ? 52 : 255]
+        }
+        let sketches: [(QueryMetric.Function, [UInt8])] = [
+            (.uniq, [0, 1, 0, 0, 255]), (.uniq, [0, 0x80, 0x20] + ranks.flatMap { $0 }),
+            // No zeros, and the greatest count in bin 0 twice.
+            (.p99, [0, 0, 2] + (0..<2).flatMap { _ in [0] + greatest } + [0, 0]),
+        ]
+        for (function, bytes) in sketches {
+            let accumulator = Accumulator.make(function, isSketched: true)
+            accumulator.extend(to: 1)
+            bytes.withUnsafeBytes { bytes in
+                var reader = ByteReader(bytes)
+                accumulator.merge(&reader, into: 0)
+                #expect(reader.isAtEnd)
+            }
+            _ = accumulator.value(function, of: 0)
+        }
+    }
+
+    /// `Int64.max` as a varint.
+    private let greatest = Array(repeating: UInt8(0xFF), count: 8) + [0x7F]
+
     @Test func `bins beyond the window are merged in any order alike`() {
         let (up, down) = (RankSketchAccumulator(), RankSketchAccumulator())
         up.extend(to: 1)

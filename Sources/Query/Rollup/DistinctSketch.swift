@@ -66,9 +66,9 @@ struct DistinctSketch {
         var counts = [Int](repeating: 0, count: Self.rankBits + 2)
         if registers.isEmpty {
             counts[0] = Self.registerCount - few.count
-            for entry in few { counts[Int(entry & 0xFF)] += 1 }
+            for entry in few { counts[min(Int(entry & 0xFF), Self.rankBits + 1)] += 1 }
         } else {
-            for rank in registers { counts[Int(min(rank, UInt8(Self.rankBits + 1)))] += 1 }
+            for rank in registers { counts[min(Int(rank), Self.rankBits + 1)] += 1 }
         }
         let m = Double(Self.registerCount)
         var z = m * Self.tau(1 - Double(counts[Self.rankBits + 1]) / m)
@@ -77,7 +77,9 @@ struct DistinctSketch {
         }
         z += m * Self.sigma(Double(counts[0]) / m)
         guard z.isFinite, z > 0 else { return 0 }
-        return Int64((m * m / (2 * log(2) * z)).rounded())
+        let number = (m * m / (2 * log(2) * z)).rounded()
+        // Only a damaged file says that there were so many.
+        return Int64(exactly: number) ?? .max
     }
 
     /// Ertl 2017, equation for registers that are not set.

@@ -10,6 +10,8 @@ import Primitives
 /// can be taken away, so a sketch says the same in whatever order its numbers came. Of each sign
 /// 4,096 bins are kept, those of the greatest magnitudes; what is smaller than 10^-35 of the
 /// greatest counts as the smallest bin.
+///
+/// Counts of a damaged file may be anything, so they wrap around where they are added.
 struct RankSketch {
     /// α: the error of a percentile as a share of the true one.
     static let relativeError = 0.01
@@ -45,23 +47,23 @@ struct RankSketch {
     }
 
     mutating func merge(_ other: RankSketch, sign: Int64 = 1) {
-        zeros += other.zeros * sign
+        zeros &+= other.zeros &* sign
         positive.merge(other.positive, sign)
         negative.merge(other.negative, sign)
     }
 
     /// The value that at least so many percent of the numbers do not exceed; nil without numbers.
     func value(percent: Int) -> Double? {
-        let count = zeros + positive.total + negative.total
+        let count = zeros &+ positive.total &+ negative.total
         guard count > 0 else { return nil }
-        var rank = (count * Int64(percent) + 99) / 100
+        var rank = Int64((Int128(count) * Int128(percent) + 99) / 100)
         if rank <= negative.total {
             // The greatest magnitudes come first.
             return negative.bin(atRank: negative.total - rank + 1).map { -Self.magnitude($0) }
         }
-        rank -= negative.total
+        rank &-= negative.total
         if rank <= zeros { return 0 }
-        return positive.bin(atRank: rank - zeros).map(Self.magnitude)
+        return positive.bin(atRank: rank &- zeros).map(Self.magnitude)
     }
 
     func write(to bytes: inout ByteBuffer) {
@@ -95,16 +97,16 @@ struct RankBins {
 
     mutating func add(_ count: Int64, to bin: Int) {
         if count == 0 { return }
-        total += count
+        total &+= count
         if counts.isEmpty {
             first = bin
             counts = [count]
         } else if bin >= first + counts.count {
             counts += Array(repeating: 0, count: bin - first - counts.count + 1)
-            counts[bin - first] += count
+            counts[bin - first] &+= count
             collapse()
         } else if bin >= first {
-            counts[bin - first] += count
+            counts[bin - first] &+= count
         } else {
             let lowest = max(bin, first + counts.count - Self.limit)
             if lowest < first {
@@ -112,7 +114,7 @@ struct RankBins {
                 first = lowest
             }
             if bin < lowest { isCollapsed = true }
-            counts[0] += count
+            counts[0] &+= count
         }
     }
 
@@ -120,17 +122,17 @@ struct RankBins {
     private mutating func collapse() {
         let excess = counts.count - Self.limit
         guard excess > 0 else { return }
-        let below = counts[..<excess].reduce(0, +)
+        let below = counts[..<excess].reduce(0, &+)
         if below != 0 { isCollapsed = true }
         counts.removeFirst(excess)
         first += excess
-        counts[0] += below
+        counts[0] &+= below
     }
 
     mutating func merge(_ other: RankBins, _ sign: Int64) {
         isCollapsed = isCollapsed || other.isCollapsed
         for (offset, count) in other.counts.enumerated() {
-            add(count * sign, to: other.first + offset)
+            add(count &* sign, to: other.first + offset)
         }
     }
 
@@ -138,7 +140,7 @@ struct RankBins {
     func bin(atRank rank: Int64) -> Int? {
         var seen: Int64 = 0
         for (offset, count) in counts.enumerated() {
-            seen += count
+            seen &+= count
             if seen >= rank { return first + offset }
         }
         return nil

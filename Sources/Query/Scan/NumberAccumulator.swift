@@ -62,15 +62,15 @@ final class NumberAccumulator: Accumulator {
         }
     }
 
-    /// Adds or takes away what `other` has in the state of a group.
+    /// Adds or takes away what `other` has in the state of a group. Sums of a damaged file wrap around.
     private func combine(_ other: NumberAccumulator, _ source: Int, _ group: Int, sign: Int128) {
         let added = other.states[source]
         let state = states.pointer(group)
-        state.pointee.integers &+= added.integers * sign
-        state.pointee.count &+= added.count * Int64(sign)
-        state.pointee.reals &+= added.reals * Int64(sign)
+        state.pointee.integers &+= added.integers &* sign
+        state.pointee.count &+= added.count &* Int64(sign)
+        state.pointee.reals &+= added.reals &* Int64(sign)
         added.sum.forEach { place, amount in
-            add(ExactSum.Term(place: place, amount: amount * sign), to: group)
+            add(ExactSum.Term(place: place, amount: amount &* sign), to: group)
         }
     }
 
@@ -169,7 +169,7 @@ final class NumberAccumulator: Accumulator {
         guard let other = other as? NumberAccumulator else { return false }
         combine(other, source, group, sign: -1)
         for (part, amount) in other.spilled where part.group == source {
-            add(ExactSum.Term(place: part.place, amount: 0 - amount), to: group)
+            add(ExactSum.Term(place: part.place, amount: 0 &- amount), to: group)
         }
         return true
     }
