@@ -103,9 +103,10 @@ extension AnswerCache {
     private func remember(
         _ marker: CacheMarker, for time: Duration, _ flight: Flight, _ failure: CacheFailure?
     ) {
+        var content = CacheContent(marker: marker)
+        if let failure { content.attachedBytes = RememberedFailure.bytes(of: failure) }
         let entry = memory.entry(
-            flight.key.span, CacheContent(marker: marker), computedAt: .now(),
-            lifetime: CacheLifetime(fresh: time))
+            flight.key.span, content, computedAt: .now(), lifetime: CacheLifetime(fresh: time))
         if let failure { _ = entry.attach(RememberedFailure(failure)) }
         memory.insert(entry, epoch: flight.purgeEpoch)
     }
@@ -251,4 +252,9 @@ final class RememberedFailure: Sendable {
     let failure: CacheFailure
 
     init(_ failure: CacheFailure) { self.failure = failure }
+
+    /// What remembering it takes: the object's header 16, what `malloc` adds 16, and the failure.
+    static func bytes(of failure: CacheFailure) -> Int {
+        32 + MemoryLayout<CacheFailure>.size + failure.causeBytes
+    }
 }

@@ -66,10 +66,13 @@ package struct CacheFailure: Error, Sendable {
     package var code: Code
     /// What the computing threw, for who knows it.
     package var cause: (any Error & Sendable)?
+    /// Memory that `cause` takes up: a failure may be remembered, and counts as an answer does.
+    package var causeBytes: Int
 
-    package init(_ code: Code, cause: (any Error & Sendable)? = nil) {
+    package init(_ code: Code, cause: (any Error & Sendable)? = nil, causeBytes: Int = 0) {
         self.code = code
         self.cause = cause
+        self.causeBytes = causeBytes
     }
 }
 

@@ -168,7 +168,7 @@ package final class CachedQueries: Sendable {
             case .timeout: .timeout
             case .unavailable, .notCached: .transient
             }
-        return CacheFailure(code, cause: error)
+        return CacheFailure(code, cause: error, causeBytes: error.byteCount)
     }
 
     static func result(

@@ -42,6 +42,12 @@ package struct QueryError: Error, Sendable {
         self.offset = offset
     }
 
+    /// Memory that it takes up in a box of its own: its texts, each with some 48 bytes around it.
+    var byteCount: Int {
+        [code, message, parameter, cause?.message, cause?.sql]
+            .reduce(MemoryLayout<QueryError>.size + 48) { $0 + ($1.map { $0.utf8.count + 48 } ?? 0) }
+    }
+
     /// A parameter has a value that it may not have; `rule` says what it may be and follows the
     /// parameter's name: "must be …".
     static func invalid(_ parameter: String, _ rule: String) -> QueryError {

@@ -152,8 +152,12 @@ struct RowEncoder: ~Copyable {
             body.append(jsonStringOrNull: next)
             body.append("}")
         }
+        // It may be kept for an hour, and a cache counts its bytes, not the room around them.
+        let spare = body.capacity - body.count
+        if spare > body.count / 8 + RowEncoder.spareBytes { return Bytes(body.span) }
         return body.freeze()
     }
+    private static let spareBytes = 512
 }
 
 extension ByteBuffer {

@@ -180,6 +180,21 @@ import Testing
         #expect(first == "a 1" && second == "a 2")
     }
 
+    @Test func `a failure that is remembered weighs what it keeps`() {
+        let weight = {
+            let bench = CacheBench()
+            defer { bench.stop() }
+            let call = CacheCall()
+            bench.cache.answer(
+                CacheQuestion(key: Bytes("a"), deadline: .after(.seconds(60))),
+                compute: { _, done in
+                    done(.failure(CacheFailure(.deterministic, causeBytes: 100_000)))
+                }, completion: { call.finish($0) })
+            return call.failure() == .deterministic ? bench.cache.memory.counts.weight : 0
+        }()
+        #expect(weight > 100_000 && weight < 102_000)
+    }
+
     @Test func `only the cache, bypass and refresh do what they say`() throws {
         let (notCached, bypassed, stored, refreshed, hit) = try {
             let bench = CacheBench()
