@@ -14,6 +14,7 @@ extension AnswerCache {
         } else if let readStamp = question.readStamp {
             readStamp(flight.order) { [self] stamp in
                 guard let stamp else { return run(flight, waiter, redisTime: nil) }
+                if revalidate(flight, question, stamp, version, since: now) { return }
                 look(flight, waiter, shared, stamp, version, at: now)
             }
         } else if question.present == nil, question.conditions.maxStale != .zero {
@@ -22,6 +23,26 @@ extension AnswerCache {
         } else {
             run(flight, waiter, redisTime: nil)
         }
+    }
+
+    /// Publishes the entry that is in memory already, if the data is still what it was computed from and
+    /// its lifetime not near its end: Redis could only have the same.
+    /// - Parameter start: from before the stamp was read.
+    private func revalidate(
+        _ flight: Flight, _ question: CacheQuestion, _ stamp: GenerationStamp, _ version: UInt64,
+        since start: MonotonicTime
+    ) -> Bool {
+        guard let known = flight.order.known, known.stamp == stamp, !known.hasLeft else {
+            return false
+        }
+        known.verify(at: start, version: version)
+        let freshness = Freshness.judge(
+            known, question.conditions, question.present, version: version, at: start)
+        guard freshness == .fresh else { return false }
+        publish(
+            flight, known, .memory, validAt: start, isStored: true, redisTime: nil,
+            computeTime: MonotonicTime.now().since(start))
+        return true
     }
 
     /// - Parameter stamp: only an answer over exactly the data that is here is this node's own.

@@ -36,6 +36,16 @@ final class CacheNode: Sendable {
 
     func ask(_ key: String, mode: CacheMode = .use) -> CacheCall { bench.ask(key, mode: mode) }
 
+    /// Asks strictly after the version has moved on, so that the stamp must be read.
+    func revalidate(_ key: String) throws -> CacheReply {
+        try bench.ask(key) { question in
+            question.conditions.maxStale = .zero
+            question.present = nil
+            question.version = DataVersion { 2 }
+            question.readStamp = StampReader { [self] _, done in done(source.present()) }
+        }.reply()
+    }
+
     /// Asks strictly, and again after the data has changed, while the first one waits for Redis.
     func askBesideChange(_ key: String) throws -> (CacheReply.Source, CacheReply.Source) {
         cache.memory.purgeAll()

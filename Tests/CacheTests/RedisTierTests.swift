@@ -42,6 +42,25 @@ import Testing
         #expect(runs == 1 && source == .computed)
     }
 
+    @Test func `an entry whose data is the same is not fetched from Redis again`() throws {
+        let (entries, sources, runs, hits) = try {
+            let server = try RedisServer()
+            let a = CacheNode("a", server)
+            defer { CacheNode.stop(a) }
+            a.source.release()
+            try a.share("q")
+            let runs = a.source.runs
+            let first = try a.ask("q").reply()
+            let second = try a.revalidate("q")
+            let hit = try a.revalidate("q")
+            return (
+                first.entry === second.entry && first.entry === hit.entry,
+                [second, hit].map(\.state), a.source.runs - runs, a.tier.counters.hits.count
+            )
+        }()
+        #expect(entries && sources == [.miss, .hit] && runs == 0 && hits == 0)
+    }
+
     @Test func `who asks after a change does not get what Redis had before it`() throws {
         let (first, second) = try {
             let server = try RedisServer()
