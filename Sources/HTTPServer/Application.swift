@@ -3,7 +3,8 @@ package struct Application: Sendable {
     package var router: Router
     package var authorize: Authorizer
     /// Whether a caller that was let in with the same header less than a second ago still would be;
-    /// the last parameter is the loop's index. Called for each request that gets a repeated reply.
+    /// the last parameter is the loop's index. Called once for each request that gets a repeated
+    /// reply, so it counts the request in a quota; where it says no, the authorizer is asked.
     package var readmit: @Sendable (Principal, Access, Int) -> Bool
     /// Called by each loop after each pass over its connections: the place to hand on what handlers
     /// gathered.

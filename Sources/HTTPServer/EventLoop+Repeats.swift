@@ -6,7 +6,8 @@ extension EventLoop {
     /// The valid reply to the same request, if its sender is still authorized.
     func repeated(_ request: RequestBytes, at now: MonotonicTime) -> RepeatedReply? {
         guard sendsPlainReplies, let reply = repeats.find(request),
-            application.readmit(reply.principal, reply.access, index), reply.holds(at: now)
+            // Last, since it counts the request.
+            reply.holds(at: now), application.readmit(reply.principal, reply.access, index)
         else { return nil }
         return reply
     }

@@ -6,8 +6,8 @@ import Primitives
 ///
 /// Building one takes some twenty allocations, and most replies on a connection differ from the one
 /// before in the bytes of their body and in their request id alone: these are written over in place,
-/// which is possible because a connection has one reply under way at a time. Of a `SharedReply` only
-/// the request id is written over; its body is lent. On the loop's thread.
+/// which is possible because a connection has one reply under way at a time. Of a `SharedReply` the
+/// request id and `RateLimit` alone are written over; its body is lent. On the loop's thread.
 final class PreparedReply {
     /// Larger bodies are not copied but lent to libmicrohttpd.
     static let bodyLimitBytes = 1024
@@ -21,6 +21,7 @@ final class PreparedReply {
     private let bodyCount: Int
     private let requestID: UnsafeMutablePointer<CChar>
     private let requestIDCount: Int
+    private let rateLimit: RateLimitField?
 
     var isShared: Bool { shared != nil }
 
@@ -54,6 +55,7 @@ final class PreparedReply {
         contentType = response.contentType
         cacheControl = response.cacheControl
         requestIDCount = request.id.count
+        rateLimit = RateLimitField(of: made, request.principal.quota)
     }
 
     deinit {
@@ -65,7 +67,7 @@ final class PreparedReply {
     /// - Returns: false, with nothing changed, if it cannot be that.
     func take(_ response: Response, _ request: Request) -> Bool {
         guard response.headers.isEmpty, !response.closesConnection,
-            request.id.count == requestIDCount
+            request.id.count == requestIDCount, request.principal.quota === rateLimit?.quota
         else { return false }
         switch response.body {
         case .shared(let reply): guard reply === shared else { return false }
@@ -79,6 +81,7 @@ final class PreparedReply {
         }
         UnsafeMutableRawBufferPointer(start: requestID, count: requestIDCount)
             .copyMemory(from: request.id.span)
+        rateLimit?.write(at: .now())
         return true
     }
 }

@@ -9,16 +9,20 @@ package final class Principal: Sendable {
     package let types: [String]
     /// Named queries that the caller is bound to. Empty: any question.
     package let queries: [String]
+    /// What the caller may use a second; nil: without limit.
+    package let quota: Quota?
     /// The source of events that name none: a slash and the caller's name.
     package let source: Bytes
 
     package init(
-        name: String, scopes: Set<String>, types: [String] = [], queries: [String] = []
+        name: String, scopes: Set<String>, types: [String] = [], queries: [String] = [],
+        quota: Quota? = nil
     ) {
         self.name = name
         self.scopes = scopes
         self.types = types
         self.queries = queries
+        self.quota = quota
         source = Bytes("/" + name)
     }
 

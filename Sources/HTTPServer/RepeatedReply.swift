@@ -10,6 +10,7 @@ import Telemetry
 ///   digits of a `Server-Timing` that ends in `dur=0.000`. libmicrohttpd copies the header into the
 ///   connection's buffer when the callback that queued the reply returns, so all connections of a loop
 ///   can share one reply. Loops share nothing.
+/// - `RateLimit` is overwritten too, for a caller with a quota.
 /// - libmicrohttpd borrows the body and does not copy it.
 ///
 /// Belongs to the loop's thread.
@@ -31,6 +32,7 @@ final class RepeatedReply {
     private let repetition: ReplyRepetition
     private let requestID: UnsafeMutablePointer<CChar>
     private let requestIDCount: Int
+    private let rateLimit: RateLimitField?
     /// Five digits of milliseconds; nil if the reply has none.
     private let duration: UnsafeMutablePointer<CChar>?
 
@@ -58,6 +60,7 @@ final class RepeatedReply {
         self.requestID = requestID
         requestIDCount = request.id.count
         duration = RepeatedReply.duration(made)
+        rateLimit = RateLimitField(of: made, request.principal.quota)
         status = response.status
         method = request.method
         route = request.route
@@ -83,6 +86,7 @@ final class RepeatedReply {
             UnsafeMutableRawBufferPointer(start: requestID, count: requestIDCount)
                 .copyMemory(from: id)
         }
+        rateLimit?.write(at: .now())
         guard let duration else { return }
         var rest = min(microseconds, 9999)
         for place in [4, 3, 2, 0] {

@@ -23,6 +23,7 @@ enum ResponseEncoder {
             add(reply, "Cache-Control", response.cacheControl)
         }
         addRequestID(reply, request)
+        if let quota = request.principal.quota { addRateLimit(reply, quota) }
         if case .shared(let shared) = response.body {
             for (name, value) in shared.headers { add(reply, name, value) }
         }
@@ -60,6 +61,13 @@ enum ResponseEncoder {
 
     private static func addRequestID(_ reply: OpaquePointer?, _ request: Request) {
         request.id.withCString { _ = MHD_add_response_header(reply, "X-Request-Id", $0) }
+    }
+
+    private static func addRateLimit(_ reply: OpaquePointer?, _ quota: Quota) {
+        add(reply, "RateLimit-Policy", quota.policy)
+        var standing = ByteBuffer(capacity: Quota.standingBytes)
+        RateLimitField.append(quota, to: &standing, at: .now())
+        standing.withCString { _ = MHD_add_response_header(reply, "RateLimit", $0) }
     }
 
     private static func add(_ reply: OpaquePointer?, _ name: StaticString, _ value: StaticString) {

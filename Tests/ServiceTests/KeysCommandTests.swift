@@ -21,7 +21,8 @@ import Testing
         let added = try run([
             "add", "--name", "ci", "--scope", "events:write", "--scope", "query", "--types",
             "web.*",
-            "--types", "a,b", "--expires", "90d",
+            "--types", "a,b", "--expires", "90d", "--requests-per-second", "50",
+            "--events-per-second", "5000",
         ])
         #expect(added.code == 0, "\(added.err)")
         #expect(added.out.hasPrefix("mr_") && added.out.utf8.count == 47)
@@ -32,12 +33,14 @@ import Testing
         #expect(key.withUTF8 { KeyHash(of: UnsafeRawBufferPointer($0)) } == record.hash)
         #expect(record.types == ["web.*", "a", "b"])
         #expect(record.scopes == [.eventsWrite, .query])
+        #expect(record.quota.requests == 50 && record.quota.events == 5000)
         #expect(record.expires == record.created + 90 * 86_400_000)
         var facts = stat()
         #expect(stat(path, &facts) == 0 && facts.st_mode & 0o777 == 0o600)
 
         let listed = try run(["list", "--data-dir", folder.path])
-        #expect(listed.out.contains("ci    events:write,query  web.*,a,b  any"), "\(listed.out)")
+        let line = "ci    events:write,query  web.*,a,b  any      50 requests/s,5000 events/s  2"
+        #expect(listed.out.contains(line), "\(listed.out)")
         #expect(!listed.out.contains(record.hash.hex))
         #expect(try run(["add", "--name", "ci", "--scope", "query"]).code == 1)
         #expect(try run(["revoke", "other"]).err.contains("there is no key other; there are: ci"))
@@ -53,6 +56,14 @@ import Testing
             (["--name", "ci"], "--scope"),
             (["--name", "ci", "--scope", "query", "--types", "a*b"], "with a * at the end alone"),
             (["--name", "ci", "--scope", "admin", "--types", "a"], "does not go with types"),
+            (
+                ["--name", "ci", "--scope", "query", "--requests-per-second", "0"],
+                "a whole number from 1 to 10000000"
+            ),
+            (
+                ["--name", "ci", "--scope", "query", "--events-per-second", "5"],
+                "the scope events:write sends, which it lacks"
+            ),
             (["--name", "ci", "--scope", "query", "--expires", "soon"], "--expires is a duration"),
             (["--name", "ci", "--scope", "query", "--expires", "2020-01-01T00:00:00Z"], "to come"),
         ])

@@ -1,3 +1,4 @@
+import HTTPServer
 import Primitives
 import TestSupport
 import Testing
@@ -10,7 +11,8 @@ import Testing
     private func record(_ name: String) throws -> KeyRecord {
         KeyRecord(
             name: name, hash: NewKey().hash, scopes: [.eventsWrite], types: ["a.*", "say \"hi\""],
-            created: 1_700_000_000_000, expires: 1_800_000_000_000)
+            quota: Quota.Rates(requests: 1, events: 10_000_000), created: 1_700_000_000_000,
+            expires: 1_800_000_000_000)
     }
 
     private func problems(_ yaml: String) -> [String] {
@@ -73,7 +75,7 @@ import Testing
             _ = try document.removing("b")
         }
         let two = problems(one.yaml + (try record("a")).yaml)
-        #expect(two == ["file K:7: there are two keys of the name a"])
+        #expect(two == ["file K:9: there are two keys of the name a"])
     }
 
     @Test func `everything that is wrong is told with its line, and no hash`() {
@@ -91,6 +93,12 @@ import Testing
               scopes: [admin]
               types: [web.*]
               created: 2026-01-01T00:00:00Z
+            - name: d
+              sha256: \(KeysDocumentTests.hash)
+              scopes: [events:write]
+              requests-per-second: 0
+              events-per-second: 1e3
+              created: 2026-01-01T00:00:00Z
             """)
         #expect(
             found == [
@@ -103,6 +111,8 @@ import Testing
                 "file K:7: a key is a mapping with name, sha256, scopes and so on",
                 "file K:8: the key c: the scope admin reaches every event, so it does not go with "
                     + "types or queries",
+                "file K:16: requests-per-second is \(KeyRecord.rateRule)",
+                "file K:17: events-per-second is \(KeyRecord.rateRule)",
             ])
         #expect(!"\(found)".contains(KeysDocumentTests.hash))
     }

@@ -32,7 +32,9 @@ extension ClientConnection {
             guard let colon = line.firstIndex(of: ":") else {
                 throw TestError("no header: \(line.prefix(200))")
             }
-            let value = line[line.index(after: colon)...].drop { $0 == " " }
+            var value = line[line.index(after: colon)...].drop { $0 == " " }
+            // RFC 9110, section 5.5.
+            while value.last == " " { value.removeLast() }
             reply.headers.append((String(line[..<colon]), String(value)))
         }
     }

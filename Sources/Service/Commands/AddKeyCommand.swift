@@ -1,4 +1,5 @@
 import ArgumentParser
+import HTTPServer
 import Primitives
 
 /// Makes a key, writes its hash into the keys file, and prints it: the one time it is seen.
@@ -39,6 +40,18 @@ struct AddKeyCommand: ParsableCommand {
         help: ArgumentHelp(
             "Named queries that the key is bound to; any question unless said", valueName: "names"))
     var queries: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Requests that the key may send a second; without limit unless said",
+            valueName: "count"), transform: AddKeyCommand.rate)
+    var requestsPerSecond: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Events that the key may send a second; without limit unless said", valueName: "count"),
+        transform: AddKeyCommand.rate)
+    var eventsPerSecond: Int?
 
     @Option(
         help: ArgumentHelp(
@@ -88,7 +101,16 @@ struct AddKeyCommand: ParsableCommand {
         // Each scope once, in the order in which they are documented.
         KeyRecord(
             name: name, hash: hash, scopes: KeyScope.allCases.filter(scope.contains),
-            types: elements(types), queries: elements(queries), created: now, expires: expiry(now))
+            types: elements(types), queries: elements(queries),
+            quota: Quota.Rates(requests: requestsPerSecond, events: eventsPerSecond), created: now,
+            expires: expiry(now))
+    }
+
+    private static func rate(_ text: String) throws -> Int {
+        guard let rate = KeyRecord.rate(text) else {
+            throw ValidationError("a quota is \(KeyRecord.rateRule)")
+        }
+        return rate
     }
 
     private func elements(_ lists: [String]) -> [String] {

@@ -5,7 +5,7 @@ import Primitives
 struct ListKeysCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List the keys: names, scopes, expiry and last use.",
+        abstract: "List the keys: names, scopes, quotas, expiry and last use.",
         discussion: """
             The time of last use is known to the service whose data directory is --data-dir; it \
             writes it down once a minute and when it ends.
@@ -25,7 +25,9 @@ struct ListKeysCommand: ParsableCommand {
 
     static func table(_ records: [KeyRecord], _ usage: KeyUsage) -> String {
         let now = WallClock.nowMilliseconds()
-        var lines = [["name", "scopes", "types", "queries", "created", "expires", "last_used"]]
+        var lines = [
+            ["name", "scopes", "types", "queries", "quotas", "created", "expires", "last_used"]
+        ]
         for record in records {
             let expiry = record.expires.map {
                 Timestamp.format($0) + (record.isExpired(at: now) ? " (expired)" : "")
@@ -33,6 +35,7 @@ struct ListKeysCommand: ParsableCommand {
             lines.append([
                 record.name, record.scopes.map(\.rawValue).joined(separator: ","),
                 list(record.types, orElse: "all"), list(record.queries, orElse: "any"),
+                list(quotas(record), orElse: "none"),
                 Timestamp.format(record.created), expiry ?? "never",
                 usage.lastUsed(record).map(Timestamp.format) ?? "-",
             ])
@@ -45,6 +48,13 @@ struct ListKeysCommand: ParsableCommand {
             let text = cells.joined(separator: "  ")
             return String(text.reversed().drop { $0 == " " }.reversed()) + "\n"
         }.joined()
+    }
+
+    private static func quotas(_ record: KeyRecord) -> [String] {
+        [
+            record.quota.requests.map { "\($0) requests/s" },
+            record.quota.events.map { "\($0) events/s" },
+        ].compactMap { $0 }
     }
 
     private static func list(_ texts: [String], orElse nothing: String) -> String {

@@ -199,6 +199,8 @@ final class EventIntake: Sendable {
         refusedByJournal.add(waiting.receipt.accepted)
         // The client sends the whole body again.
         quarantine.letGo(waiting.receipt.refused)
+        let receipt = waiting.receipt
+        receipt.quota?.giveBack(events: receipt.accepted + receipt.rejected)
         waiting.responder.respond(problem, waiting.request)
     }
 

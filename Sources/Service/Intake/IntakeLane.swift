@@ -66,6 +66,8 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
         }
         let count = errors.count
         rejected.add(count)
+        let quota = request.principal.quota
+        quota?.spend(events: accepted + count, at: .now())
         if count > 0, parameters.isStrict || accepted == 0 {
             current.records.rollback(to: mark)
             quarantine.add(held: refused)
@@ -75,7 +77,7 @@ final class IntakeLane: @unchecked Sendable {  // Its loop's thread, or the work
         return IntakeReceipt(
             batchID: ids.next(milliseconds: now), accepted: accepted, rejected: count,
             errors: errors.json, refused: refused, parameters: parameters,
-            received: request.received)
+            quota: quota, received: request.received)
     }
 
     private func defaults(_ principal: Principal, _ now: Int64) -> EventDefaults {

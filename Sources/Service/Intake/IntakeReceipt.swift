@@ -19,6 +19,8 @@ struct IntakeReceipt: Sendable {
     /// How many of the refused events are in quarantine for certain.
     var quarantined = 0
     let parameters: IntakeParameters
+    /// In which the events are counted.
+    let quota: Quota?
     let received: MonotonicTime
 
     var ackDeadline: Deadline {

@@ -9,11 +9,15 @@ final class Key: Sendable {
     /// Milliseconds since 1970; 0: not yet.
     private let used: Atomic<Int64>
 
-    init(_ record: KeyRecord, lastUsed: Int64 = 0) {
+    /// - Parameter earlier: the key of this hash in the version of the file before.
+    init(_ record: KeyRecord, lastUsed: Int64 = 0, earlier: Key? = nil) {
         self.record = record
+        // Another field that changes gives nobody a full bucket.
+        let quota = earlier?.principal.quota
         principal = Principal(
             name: record.name, scopes: Set(record.scopes.map(\.rawValue)), types: record.types,
-            queries: record.queries)
+            queries: record.queries,
+            quota: quota?.rates == record.quota ? quota : Quota(record.quota))
         used = Atomic(lastUsed)
     }
 
@@ -42,12 +46,13 @@ final class KeyRing: Sendable {
     }
 
     /// The ring of another version of the file. Keys that have not changed stay the same objects,
-    /// with their time of last use.
+    /// with their time of last use. A quota that has not changed stays as used as it is.
     func with(_ records: [KeyRecord]) -> KeyRing {
         KeyRing(
             records.map { record in
                 guard let key = byHash[record.hash] else { return Key(record) }
-                return key.record == record ? key : Key(record, lastUsed: key.lastUsed)
+                return key.record == record
+                    ? key : Key(record, lastUsed: key.lastUsed, earlier: key)
             })
     }
 

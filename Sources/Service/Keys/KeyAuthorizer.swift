@@ -15,6 +15,7 @@ final class KeyAuthorizer: Sendable {
     private let audit: AuditLog
     private let loops: [LoopState]
     private let counters = KeyRefusal.allCases.map { _ in Counter() }
+    private let quotaCounters = Quota.Kind.allCases.map { _ in Counter() }
 
     init(keeper: KeyKeeper, audit: AuditLog, loops: Int) {
         self.keeper = keeper
@@ -25,6 +26,11 @@ final class KeyAuthorizer: Sendable {
     /// Requests that were refused for a reason, since start.
     func refused(_ reason: KeyRefusal) -> UInt64 {
         zip(KeyRefusal.allCases, counters).first { $0.0 == reason }?.1.count ?? 0
+    }
+
+    /// Requests that were refused for a quota of their key, since start.
+    func refused(over quota: Quota.Kind) -> UInt64 {
+        zip(Quota.Kind.allCases, quotaCounters).first { $0.0 == quota }?.1.count ?? 0
     }
 
     /// Whether a caller that was let in before would be again. Any thread.
@@ -45,14 +51,28 @@ final class KeyAuthorizer: Sendable {
             throw refuse(request, .scope, key, scope)
         }
         key.noteUse(at: now)
+        try admit(request, access, key)
         if access == .admin, request.method != .get, request.method != .head {
             audit.adminAction(request, key: key.record.name)
         }
         return key.principal
     }
 
+    /// Takes the request from the key's quota.
+    /// - Throws: a 429 if there is none left.
+    private func admit(_ request: Request, _ access: Access, _ key: Key) throws(Problem) {
+        guard let quota = key.principal.quota,
+            let refusal = quota.admit(sendsEvents: access == .eventsWrite, at: .now())
+        else { return }
+        for (kind, counter) in zip(Quota.Kind.allCases, quotaCounters) where kind == refusal.kind {
+            counter.add()
+        }
+        audit.refused(request, key: key.record.name, reason: refusal.problem.code)
+        throw refusal.problem
+    }
+
     /// Whether a caller whose header was judged a moment ago would be let in again: its key is still
-    /// there and has not expired.
+    /// there, has not expired, and has some of its quota left, of which the request is taken.
     func readmit(_ principal: Principal, _ access: Access, loop index: Int) -> Bool {
         if access == .public { return true }
         let now = WallClock.nowMilliseconds()
@@ -60,7 +80,8 @@ final class KeyAuthorizer: Sendable {
             return false
         }
         key.noteUse(at: now)
-        return true
+        // A request with a body is never one of these, so it sends no events.
+        return key.principal.quota?.admit(sendsEvents: false, at: .now()) == nil
     }
 
     private func key(of request: Request, _ scope: String?) throws(Problem) -> Key {

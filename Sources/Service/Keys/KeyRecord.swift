@@ -1,3 +1,4 @@
+import HTTPServer
 import Primitives
 
 /// What the keys file says about one key.
@@ -9,6 +10,8 @@ struct KeyRecord: Equatable, Sendable {
     var types: [String] = []
     /// Named queries that the key is bound to; if there are any, it may ask nothing else.
     var queries: [String] = []
+    /// What it may use a second.
+    var quota = Quota.Rates()
     /// Milliseconds since 1970.
     var created: Int64
     /// From when on it is refused; nil: never.
@@ -36,7 +39,20 @@ struct KeyRecord: Equatable, Sendable {
                     + "types or queries"
             }
         }
+        if quota.events != nil, !scopes.contains(.eventsWrite) {
+            return "events-per-second counts what the scope events:write sends, which it lacks"
+        }
         return nil
+    }
+
+    /// What a quota may be.
+    static let rateRule = "a whole number from 1 to \(TokenBucket.rates.upperBound)"
+    static func rate(_ text: String) -> Int? {
+        // `Int` understands a sign, and nobody else's parser need agree on what that means.
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let rate = Int(text) else {
+            return nil
+        }
+        return TokenBucket.rates.contains(rate) ? rate : nil
     }
 
     func isExpired(at now: Int64) -> Bool { expires.map { $0 <= now } ?? false }
@@ -49,6 +65,8 @@ struct KeyRecord: Equatable, Sendable {
         ]
         if !types.isEmpty { lines.append("  types: [\(KeyRecord.quoted(types))]") }
         if !queries.isEmpty { lines.append("  queries: [\(KeyRecord.quoted(queries))]") }
+        if let rate = quota.requests { lines.append("  requests-per-second: \(rate)") }
+        if let rate = quota.events { lines.append("  events-per-second: \(rate)") }
         lines.append("  created: \(Timestamp.format(created))")
         if let expires { lines.append("  expires: \(Timestamp.format(expires))") }
         return lines.joined(separator: "\n") + "\n"

@@ -1,3 +1,4 @@
+import HTTPServer
 import Primitives
 import Telemetry
 
@@ -30,6 +31,11 @@ struct KeyReport: ReportSection {
                     refused.add(reason.rawValue, authorizer.refused(reason))
                 }
             }
+            keys.object("over_quota") { refused in
+                for kind in Quota.Kind.allCases {
+                    refused.add(kind.rawValue, authorizer.refused(over: kind))
+                }
+            }
         }
     }
 
@@ -39,6 +45,11 @@ struct KeyReport: ReportSection {
         text.family(refused, .counter, "Requests refused for their key.")
         for reason in KeyRefusal.allCases {
             text.sample(refused, ["reason": reason.rawValue], authorizer.refused(reason))
+        }
+        let overQuota = "millrace_requests_over_quota_total"
+        text.family(overQuota, .counter, "Requests refused for a quota of their key.")
+        for kind in Quota.Kind.allCases {
+            text.sample(overQuota, ["quota": kind.rawValue], authorizer.refused(over: kind))
         }
         text.family("millrace_keys", .gauge, "Keys in the keys file.")
         text.sample("millrace_keys", [:], UInt64(keeper.ring.keys.count))

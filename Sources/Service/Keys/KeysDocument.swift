@@ -1,3 +1,4 @@
+import HTTPServer
 import Primitives
 
 /// The text of a keys file and what it says. Comments and order stay when it is changed.
@@ -7,6 +8,8 @@ import Primitives
 ///       sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 ///       scopes: [events:write]
 ///       types: ["web.*"]
+///       requests-per-second: 50
+///       events-per-second: 5000
 ///       created: 2026-11-29T22:00:00.000Z
 ///       expires: 2027-02-27T22:00:00.000Z
 struct KeysDocument {
@@ -117,7 +120,8 @@ struct KeysDocument {
 /// Reads one element of the list.
 private struct KeyReader {
     private static let fields = [
-        "name", "sha256", "scopes", "types", "queries", "created", "expires",
+        "name", "sha256", "scopes", "types", "queries", "requests-per-second", "events-per-second",
+        "created", "expires",
     ]
 
     private let element: YAMLTree
@@ -156,15 +160,25 @@ private struct KeyReader {
         }
         let queries = many("queries", "the name of a query is not empty") { $0.isEmpty ? nil : $0 }
         let created = one("created", "created is an RFC 3339 time") { Timestamp.parse($0) }
-        let expires =
-            member("expires") == nil
-            ? nil : one("expires", "expires is an RFC 3339 time") { Timestamp.parse($0) }
+        let expires = oneIfThere("expires", "expires is an RFC 3339 time") { Timestamp.parse($0) }
+        let quota = Quota.Rates(
+            requests: rate("requests-per-second"), events: rate("events-per-second"))
         guard problems.isEmpty, let name, let hash, let created else { return nil }
         let record = KeyRecord(
             name: name, hash: hash, scopes: scopes, types: types, queries: queries,
-            created: created, expires: expires)
+            quota: quota, created: created, expires: expires)
         if let conflict = record.conflict { complain(element.line, "the key \(name): \(conflict)") }
         return problems.isEmpty ? record : nil
+    }
+
+    private mutating func rate(_ name: String) -> Int? {
+        oneIfThere(name, "\(name) is \(KeyRecord.rateRule)") { KeyRecord.rate($0) }
+    }
+
+    private mutating func oneIfThere<Value>(
+        _ name: String, _ rule: String, _ parse: (String) -> Value?
+    ) -> Value? {
+        member(name) == nil ? nil : one(name, rule, parse)
     }
 
     private func member(_ name: String) -> YAMLTree.Member? {

@@ -57,9 +57,13 @@ struct PlantedKey: Sendable {
     static let all = scoped + [expired, bound, exact]
 
     init(_ name: String, _ hash: String, scope: String, _ more: String...) {
+        self.init(name, hash, fields: ["scopes: [\(scope)]"] + more)
+    }
+
+    init(_ name: String, _ hash: String, fields: [String]) {
         self.name = name
         self.hash = hash
-        fields = ["scopes: [\(scope)]"] + more
+        self.fields = fields
     }
 
     /// Its element of a keys file.
