@@ -57,7 +57,7 @@ extension AnswerCache {
         switch computation {
         case .answer(var content, let lifetime, let readAt):
             content.cost = took
-            if flight.alone == nil { content.compress() }
+            if flight.alone == nil { content.compress(until: flight.codingDeadline) }
             counters.computed.add()
             counters.loadTime.observe(took)
             let entry = memory.entry(
@@ -144,6 +144,7 @@ extension AnswerCache {
             reply.isStored = isStored
             reply.redisTime = redisTime
             reply.computeTime = computeTime
+            reply.deadline = flight.codingDeadline
             waiter.completion?(.success(reply))
         }
         flyAgain(others, at: now)

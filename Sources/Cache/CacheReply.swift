@@ -27,6 +27,9 @@ package struct CacheReply: Sendable {
     package var isStored = false
     /// Served although computing a new one failed.
     package var isErrorFallback = false
+    /// When the time of the question is over that it was computed for: what is made of it then,
+    /// such as a compressed form, comes too late.
+    package var deadline = Deadline.never
     /// How long the tiers and computing took, for `Server-Timing`.
     package var redisTime: Duration?
     package var computeTime: Duration?

@@ -22,7 +22,10 @@ package enum ReplyCoding {
         guard let accepted = headers.first("accept-encoding"), accepts(accepted, "gzip") else {
             return coded
         }
-        coded.body = .bytes(gzipCompress(bytes.span))
+        guard let smaller = gzipCompress(bytes.span, until: response.codingDeadline) else {
+            return coded
+        }
+        coded.body = .bytes(smaller)
         coded.add("Content-Encoding", "gzip")
         return coded
     }

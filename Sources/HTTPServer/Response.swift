@@ -20,6 +20,8 @@ package struct Response: Sendable {
     package var cacheControlText: String?
     /// The body is as the client wants it, compressed or not, and `headers` say so.
     package var isCoded = false
+    /// When compressing it is given up: it then leaves as it is.
+    package var codingDeadline = Deadline.never
     /// Header fields beside those that every reply has; values hold no line breaks.
     package var headers: [(name: StaticString, value: String)] = []
     /// Set for errors: what `/metrics` and the log say about them.

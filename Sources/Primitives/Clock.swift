@@ -41,6 +41,14 @@ package struct Deadline: Comparable, Hashable, Sendable {
         Deadline(MonotonicTime.now() + duration)
     }
 
+    /// A deadline that passes earlier.
+    package func before(_ margin: Duration) -> Deadline {
+        let nanoseconds = UInt64(max(0, margin.wholeNanoseconds))
+        guard self != .never else { return self }
+        return Deadline(
+            MonotonicTime(nanoseconds: time.nanoseconds - min(time.nanoseconds, nanoseconds)))
+    }
+
     /// Zero once it has passed.
     package var remaining: Duration { time.since(.now()) }
     package var hasPassed: Bool { self != .never && MonotonicTime.now() >= time }

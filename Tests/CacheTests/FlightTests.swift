@@ -19,6 +19,14 @@ import Testing
         #expect(collapsed == 999)
     }
 
+    @Test func `an answer that takes longer to compress than there is time is kept as it is`() {
+        var content = CacheContent(body: Bytes(String(repeating: "a", count: 4 << 20)))
+        content.compress(until: .after(.zero))
+        #expect(content.gzipBody == nil && content.body?.count == 4 << 20)
+        content.compress(until: .never)
+        #expect(content.gzipBody.map { $0.count < 1 << 20 } == true)
+    }
+
     @Test func `the second question is a hit`() throws {
         let sources = try {
             let bench = CacheBench()

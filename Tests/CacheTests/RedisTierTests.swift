@@ -263,7 +263,7 @@ import Testing
         content.stamp = GenerationStamp(count: 7, setHash: .max)
         content.tags = [1, 2, 3]
         content.detail = CacheDetail(kind: 2, flags: 1, label: "W/\"x\"")
-        content.compress()
+        content.compress(until: .never)
         let key = Bytes("the key")
         let now = MonotonicTime.now()
         let tier = MemoryTier(.bytes(1 << 20))

@@ -34,6 +34,21 @@ import Testing
         #expect(apply(large, accepting: nil).header("Vary") == "Accept-Encoding")
     }
 
+    @Test func `a reply that takes longer than its deadline leaves as it is`() {
+        var large = Response.text(200, String(repeating: "a", count: 4 << 20))
+        large.codingDeadline = .after(.zero)
+        let late = apply(large, accepting: "gzip")
+        #expect(late.header("Content-Encoding") == nil)
+        #expect(late.header("Vary") == "Accept-Encoding")
+        #expect(late.bodyText.utf8.count == 4 << 20)
+        large.codingDeadline = .after(.seconds(3600))
+        #expect(apply(large, accepting: "gzip").header("Content-Encoding") == "gzip")
+        // What takes no time is worth it at any time.
+        var small = Response.text(200, String(repeating: "a", count: 5000))
+        small.codingDeadline = .after(.zero)
+        #expect(apply(small, accepting: "gzip").header("Content-Encoding") == "gzip")
+    }
+
     @Test func `leaves small, coded, fixed and streaming replies alone`() {
         var coded = Response.text(200, String(repeating: "a", count: 5000))
         coded.add("Content-Encoding", "br")

@@ -55,6 +55,23 @@ struct GzipTests {
         }
     }
 
+    @Test func `compresses in pieces until its deadline`() throws {
+        var random = SeededGenerator.printingSeed("gzip in pieces")
+        // On both sides of one piece and of several.
+        for count in [0, 1, 256 << 10 - 1, 256 << 10, 256 << 10 + 1, 512 << 10, 900_001] {
+            var buffer = ByteBuffer(capacity: count)
+            for _ in 0..<count { buffer.append(UInt8.random(in: 0...15, using: &random)) }
+            let packed = gzipCompress(buffer.span)
+            var output = ByteBuffer()
+            try Inflate.inflate(
+                packed.span, .gzip, limits: Inflate.Limits(outputBytes: 1 << 20), into: &output)
+            #expect(output.span.elementsEqual(buffer.span), "\(count)")
+            let late = gzipCompress(buffer.span, until: .after(.zero))
+            #expect((late == nil) == (count > 256 << 10), "\(count)")
+            #expect(gzipCompress(buffer.span, until: .after(.seconds(3600))) != nil)
+        }
+    }
+
     @Test(arguments: [1, 6, 9]) func `inflates what it compressed`(level: Int) throws {
         for text in ["", "a", GzipTests.text, String((0..<50_000).map { "\($0)," }.joined())] {
             #expect(try inflate(gzip(text, level: level)) == text)

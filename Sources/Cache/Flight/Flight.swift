@@ -72,6 +72,9 @@ final class Flight: @unchecked Sendable {  // `FlightTable.flights` guards `wait
     let purgeEpoch: UInt64
     /// The same for the purges of all nodes.
     let sharedPurgeCount: UInt64
+    /// When compressing the answer is given up: early enough to publish it before the time of the
+    /// one who began the flight is over.
+    let codingDeadline: Deadline
     /// Tells this flight's lease in Redis from others.
     let token: String
     let tags: [UInt64]
@@ -79,6 +82,8 @@ final class Flight: @unchecked Sendable {  // `FlightTable.flights` guards `wait
     let alone: CacheReply.State?
     var waiters: [FlightWaiter]
     var isOver = false
+
+    private static let publishingTime = Duration.milliseconds(20)
 
     init(
         key: Bytes, order: FlightOrder, startedAt: MonotonicTime, purgeEpoch: UInt64,
@@ -90,6 +95,7 @@ final class Flight: @unchecked Sendable {  // `FlightTable.flights` guards `wait
         self.purgeEpoch = purgeEpoch
         self.sharedPurgeCount = sharedPurgeCount
         self.alone = alone
+        codingDeadline = min(order.deadline, first.question.deadline).before(Flight.publishingTime)
         tags = first.question.tags
         token = String(UInt64.random(in: 0 ... .max), radix: 36)
         waiters = [first]

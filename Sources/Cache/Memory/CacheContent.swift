@@ -47,13 +47,14 @@ package struct CacheContent: Sendable {
     private static let leastSaving = 8
 
     /// Adds the compressed form, where that pays: it is made once, for all who take it and for
-    /// Redis.
-    mutating func compress() {
+    /// Redis. One that would come after `deadline` is not made.
+    mutating func compress(until deadline: Deadline) {
         guard gzipBody == nil, let body, body.count > CacheContent.compressedAboveBytes,
             body.count <= Int(Int32.max)
         else { return }
-        let smaller = gzipCompress(body.span)
-        guard smaller.count <= body.count - body.count / CacheContent.leastSaving else { return }
+        guard let smaller = gzipCompress(body.span, until: deadline),
+            smaller.count <= body.count - body.count / CacheContent.leastSaving
+        else { return }
         // `deflateBound` reserves more than it needs; the rest would be kept as long as this.
         gzipBody = Bytes(smaller.span)
     }

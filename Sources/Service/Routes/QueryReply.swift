@@ -67,7 +67,8 @@ struct QueryReply {
         guard reply.source == .computed, !reply.isStored, !reply.isCollapsed,
             answer.body.count > ReplyCoding.minimumBytes
         else { return (answer.body, false) }
-        return (gzipCompress(answer.body.span), true)
+        return gzipCompress(answer.body.span, until: reply.deadline).map { ($0, true) }
+            ?? (answer.body, false)
     }
 
     /// Since it was computed or last seen to be what the events say (RFC 9111, section 5.1).

@@ -78,7 +78,8 @@ struct WorkerRoute: Sendable {
             request: request, deadline: .after(timeout), responder: responder)
         let isQueued = workers.submit(for: request.principal.name, isLong: isLong) {
             do throws(Problem) {
-                let response = try request.correlated { () throws(Problem) in try job(call) }
+                var response = try request.correlated { () throws(Problem) in try job(call) }
+                response.codingDeadline = call.deadline
                 responder.respond(response)
             } catch {
                 responder.respond(error, request)
