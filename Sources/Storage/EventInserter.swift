@@ -11,7 +11,7 @@ package final class EventInserter {
     private let one: Statement
     private let many: Statement
     private let types: NameDictionary
-    private let sources: NameDictionary
+    let sources: NameDictionary
     private var tally: RowTally
     private let identityHash = IdentityHash()
     private var identity = ByteBuffer(capacity: 512)
@@ -67,7 +67,9 @@ package final class EventInserter {
         self.secret = secret
         one = try connection.prepare(EventInserter.sql(rows: 1))
         many = try connection.prepare(EventInserter.sql(rows: EventInserter.rowsAtOnce))
-        types = try NameDictionary(table: "event_types", secret: secret, connection: connection)
+        types = try NameDictionary(
+            table: "event_types", secret: secret, connection: connection,
+            added: Generations.beginAtFloor)
         sources = try NameDictionary(table: "event_sources", secret: secret, connection: connection)
         keys = .allocate(
             byteCount: EventInserter.rowsAtOnce * EventInserter.keyBytes, alignment: 8)

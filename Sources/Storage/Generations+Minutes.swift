@@ -43,10 +43,12 @@ extension Generations {
         }
         guard first <= last else { return [] }
         let ids = try typeIDs(connection, types)
-        for type in ids {
-            try read(type, first...last) { minutes.append($0) }
-            guard first < horizon else { continue }
-            try read(type, foldedMinute...foldedMinute) { folded &+= $0.count }
+        for type in ids { try read(type, first...last) { minutes.append($0) } }
+        if first < horizon {
+            for type in types.isEmpty ? ids + [retiredType] : ids {
+                try read(type, foldedMinute...foldedMinute) { folded &+= $0.count }
+            }
+            folded &+= try floor(connection, types, found: ids.count)
         }
         if ids.count > 1 { minutes = merged(minutes) }
         for index in minutes.indices where minutes[index].minute < horizon {

@@ -32,10 +32,19 @@ package struct GenerationState: Sendable, Equatable {
 ///
 /// A long range has very many minutes. So `generation_days` holds the same sums for each type and
 /// day, changed together with them, and a range is summed from its whole days and the minutes at its
-/// ends. What is folded leaves its day too; a type keeps one row for each day on which it ever had events.
+/// ends. What is folded leaves its day too, and the last of a day takes the day's row with it.
 package enum Generations {
     /// Where folded counts are kept: below every real minute.
     static let foldedMinute = Int64.min
+    /// What types counted whose names have gone, see `EventStore.removeUnusedNames`. SQLite numbers
+    /// rows from 1.
+    static let retiredType: Int64 = 0
+    /// Follows the insertion of a type, whose number is `?1`.
+    static let beginAtFloor = """
+        INSERT INTO generations(type_id, minute, count, set_hash)
+            SELECT ?1, \(foldedMinute), value, 0 FROM meta
+            WHERE key = 'generation_floor' AND value > 0
+        """
     /// Before the first minute that a time can have.
     package static let firstMinute = Int64.min / 60_000 - 1
 
@@ -73,13 +82,26 @@ package enum Generations {
         let horizon =
             try connection.integer("SELECT value FROM meta WHERE key = 'generation_horizon'")
             ?? firstMinute
-        for type in try typeIDs(connection, types) {
-            try add(type, first, last, to: &state, connection)
-            // With an OR in the statement SQLite would read all minutes of the type.
-            guard first > foldedMinute, first < horizon else { continue }
+        let ids = try typeIDs(connection, types)
+        for type in ids { try add(type, first, last, to: &state, connection) }
+        guard first > foldedMinute, first < horizon else { return state }
+        // With an OR in the statement SQLite would read all minutes of the type.
+        for type in types.isEmpty ? ids + [retiredType] : ids {
             try add(type, foldedMinute...foldedMinute, minutes, to: &state, connection)
         }
+        state.count &+= try floor(connection, types, found: ids.count)
         return state
+    }
+
+    /// What those of `types` count for that are not there.
+    static func floor(
+        _ connection: Connection, _ types: [String], found: Int
+    ) throws(SQLiteError) -> Int64 {
+        let missing = Set(types.map { ExactText($0) }).count - found
+        guard missing > 0 else { return 0 }
+        let floor = try connection.integer(
+            "SELECT value FROM meta WHERE key = 'generation_floor'")
+        return Int64(missing) &* (floor ?? 0)
     }
 
     /// Adds the sums of a type over the minutes from `first` to `last`.

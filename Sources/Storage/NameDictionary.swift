@@ -26,10 +26,19 @@ final class NameDictionary {
     private var lastID: Int64 = 0
     /// Whether rows were added since `commit`; a rollback takes them away again.
     private var hasNewNames = false
+    /// Run with the number of each new name.
+    private let added: Statement?
+    /// Of the numbers that `watch` named, those that nobody has asked for or noted since.
+    private(set) var unseen: Set<Int64> = []
 
-    /// - Parameter table: `event_types` or `event_sources`.
-    init(table: String, secret: Key128, connection: Connection) throws(SQLiteError) {
+    /// - Parameters:
+    ///   - table: `event_types` or `event_sources`.
+    ///   - added: a statement that follows the insertion of a name, with its number as `?1`.
+    init(
+        table: String, secret: Key128, connection: Connection, added: String? = nil
+    ) throws(SQLiteError) {
         self.secret = secret
+        self.added = try added.map { (sql) throws(SQLiteError) in try connection.prepare(sql) }
         select = try connection.prepare("SELECT id FROM \(table) WHERE name = ?1")
         insert = try connection.prepare("INSERT INTO \(table)(name) VALUES(?1) RETURNING id")
         slots = NameDictionary.empty(256)
@@ -67,17 +76,34 @@ final class NameDictionary {
         hasNewNames = false
     }
 
+    /// Begins to find out which of `ids` are in use: every name is asked for anew, so a use shows.
+    func watch(_ ids: Set<Int64>) {
+        forget()
+        unseen = ids
+    }
+
+    /// A number is in use, or of no interest any more.
+    func noteSeen(_ id: Int64) {
+        if !unseen.isEmpty { unseen.remove(id) }
+    }
+
     private func stored(_ name: UnsafeRawBufferPointer) throws(SQLiteError) -> Int64 {
         select.bind(1, borrowedText: name)
         if try select.step() {
             defer { select.reset() }
+            noteSeen(select.integer(0))
             return select.integer(0)
         }
         insert.bind(1, borrowedText: name)
         defer { insert.reset() }
         guard try insert.step() else { return 0 }
         hasNewNames = true
-        return insert.integer(0)
+        let id = insert.integer(0)
+        if let added {
+            added.bind(1, id)
+            try added.run()
+        }
+        return id
     }
 
     /// The slot that holds `key`, or the free one where it belongs.

@@ -12,6 +12,8 @@ struct StoreCounters: Equatable {
     var rows: Int64 = 0
     /// Minutes below it may have been folded, see `Generations`.
     var generationHorizon: Int64 = Generations.firstMinute
+    /// At least what any type counted whose name has gone, see `EventStore.removeUnusedNames`.
+    var generationFloor: Int64 = 0
     /// Rows up to `setHashFilled`, and rows after `setHashEnd`, are in the set hashes of their
     /// generations, see `SetHashFill`.
     var setHashFilled: Int64 = 0
@@ -41,11 +43,18 @@ struct StoreCounters: Equatable {
         ("quarantine_bytes", \.quarantineBytes), ("quarantine_trimmed", \.quarantineTrimmed),
         ("dead_letter_count", \.deadLetterRows), ("dead_letter_bytes", \.deadLetterBytes),
         ("dead_letter_trimmed", \.deadLetterTrimmed), ("erased_count", \.erasedIdentities),
+        ("generation_floor", \.generationFloor),
     ]
 
     var areSetHashesKnown: Bool { setHashFilled >= setHashEnd }
 
     func isSetHashed(_ seq: Int64) -> Bool { seq <= setHashFilled || seq > setHashEnd }
+
+    /// The names of types go. A row counts once when it comes and once when it goes, on top of what
+    /// its type began at.
+    mutating func raiseGenerationFloor() {
+        generationFloor = max(generationFloor, 2 * min(lastSeq, Int64.max / 8))
+    }
 
     init() {}
 

@@ -25,6 +25,8 @@ final class StoreWriter {
     private let derived: (any DerivedRows)?
     /// Rows of rollups that nobody uses may be there.
     var hasDroppedRollups = true
+    /// While names without events are searched for.
+    var sourceSearch: SourceSearch?
     /// While an erasure looks which names are still in use.
     var namesInUse: NamesInUse?
     /// At the end of an erasure: pages beyond it hold nothing beside what the database says; nil before

@@ -63,8 +63,35 @@ import TestSupport
         }
         let left = try service.get("/events").json()["events"]?.array
         #expect(left?.compactMap { $0["type"]?.string } == ["new"])
-        // Their ids are free again: what was deleted may come once more.
-        #expect(try service.post("/events?ack=stored", lines: lines).status == 200)
+        // So do the names that no event has any more.
+        try service.wait(until: "the names are gone") {
+            try names(service, "event_types").allSatisfy { $0 == "new" || $0.contains("unused") }
+                && names(service, "event_sources").allSatisfy { !["/x", "/y"].contains($0) }
+        }
+        let old = "/query?metric=count&event=a&from=2020-01-01"
+        #expect(try service.get(old).json()["rows"]?[0]?[0]?.integer == 0)
+        // Their ids are free again: what was deleted may come once more, under the same names.
+        try service.wait(until: "it has come, and has not gone yet") {
+            #expect(try service.post("/events?ack=stored", lines: lines).status == 200)
+            return try service.get(old).json()["rows"]?[0]?[0]?.integer == 2
+        }
         #expect(try service.terminate() == .exited(0))
+    }
+
+    /// What a table of the store holds, as another program reads it.
+    private func names(_ service: RunningService, _ table: String) throws -> [String] {
+        let output = service.directory.file("names")
+        let script = """
+            import sqlite3, sys
+            store = sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True, timeout=30)
+            for row in store.execute("SELECT name FROM \(table)"): print(row[0])
+            """
+        let process = try ChildProcess(
+            ["python3", "-c", script, service.dataDirectory + "/store.db"], output: output,
+            errors: output)
+        guard process.exit(within: .seconds(60)) == .exited(0) else {
+            throw TestError("the names cannot be read: \(FileSystem.text(output))")
+        }
+        return FileSystem.text(output).split(separator: "\n").map(String.init)
     }
 }

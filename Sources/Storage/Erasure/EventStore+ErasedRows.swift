@@ -83,8 +83,9 @@ extension EventStore {
         writer.namesInUse = names
         guard names.last >= lastSeq else { return }
         writer.namesInUse = nil
-        try advance(erasure, writer) { (next, _) throws(SQLiteError) in
+        try advance(erasure, writer) { (next, counters) throws(SQLiteError) in
             try names.removeOthers(writer.connection)
+            counters.raiseGenerationFloor()
             next.begin(.copies)
         }
         writer.inserter.forgetNames()

@@ -207,7 +207,14 @@ private struct Retention {
         delete.bind(3, last)
         try delete.run()
         try sum.write(connection, type: type, minute: Generations.foldedMinute)
-        for (day, loss) in days { try loss.write(connection, type: type, day: day) }
+        let clear = try connection.cached(
+            "DELETE FROM generation_days WHERE type_id = ?1 AND day = ?2 AND count = 0")
+        for (day, loss) in days {
+            try loss.write(connection, type: type, day: day)
+            clear.bind(1, type)
+            clear.bind(2, day)
+            try clear.run()
+        }
         return folded
     }
 }

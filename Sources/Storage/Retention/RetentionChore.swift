@@ -3,13 +3,18 @@ import SQLite
 
 extension StoreChore {
     /// Deletes events that are older than `policy` keeps them: a step at a time while there is
-    /// something, else once a minute.
+    /// something, else once a minute. Names that no event has any more go after that.
     package static func retention(_ policy: RetentionPolicy) -> StoreChore {
         let schedule = Locked(RetentionSchedule())
         return StoreChore("retention") { (store, moment) throws(StorageError) in
-            guard schedule.withLock({ $0.isDue(moment.now) }) else { return }
-            let step = try store.retain(policy, at: moment.wall)
-            schedule.withLock { $0.ran(isDone: step.isDone, now: moment.now) }
+            if schedule.withLock({ $0.isDue(moment.now) }) {
+                let step = try store.retain(policy, at: moment.wall)
+                schedule.withLock { $0.ran(step, now: moment.now) }
+                return
+            }
+            guard schedule.withLock({ $0.isDueForNames(moment.now) }) else { return }
+            let isDone = try store.removeUnusedNames()
+            schedule.withLock { $0.lookedForNames(isDone: isDone, now: moment.now) }
         }
     }
 }
@@ -18,12 +23,33 @@ extension StoreChore {
 private struct RetentionSchedule {
     private static let interval = Duration.seconds(60)
 
+    /// Between two steps of looking for names: at some 5 ms each, a fortieth of the writer's time.
+    private static let namesPause = Duration.milliseconds(200)
+    /// Between two looks at all of them, each of which may read every row.
+    private static let namesInterval = Duration.seconds(86_400)
+
     private var next = MonotonicTime(nanoseconds: 0)
+    private var nextNames = MonotonicTime(nanoseconds: 0)
+    /// Events have gone since all names were looked at, as far as this process knows.
+    private var mayHaveUnusedNames = true
+    private var isLookingForNames = false
 
     func isDue(_ now: MonotonicTime) -> Bool { now >= next }
 
-    mutating func ran(isDone: Bool, now: MonotonicTime) {
-        if isDone { next = now + RetentionSchedule.interval }
+    mutating func ran(_ step: RetentionStep, now: MonotonicTime) {
+        if step.deleted > 0 { mayHaveUnusedNames = true }
+        if step.isDone { next = now + RetentionSchedule.interval }
+    }
+
+    func isDueForNames(_ now: MonotonicTime) -> Bool {
+        (isLookingForNames || mayHaveUnusedNames) && now >= nextNames
+    }
+
+    mutating func lookedForNames(isDone: Bool, now: MonotonicTime) {
+        if !isLookingForNames { mayHaveUnusedNames = false }
+        isLookingForNames = !isDone
+        nextNames =
+            now + (isDone ? RetentionSchedule.namesInterval : RetentionSchedule.namesPause)
     }
 }
 
