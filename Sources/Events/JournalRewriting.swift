@@ -3,12 +3,12 @@ import Primitives
 
 /// Changing what lies in the journal: the one exception from "append only".
 ///
-/// DESIGN. A segment is never changed where it lies. What is to stay of it is put together in memory:
-/// its header, its good records, changed where somebody wants that, and zeros everywhere else, so
-/// that nothing is left of damaged records, nor of those that a used-again segment held before. If
-/// that is anything else than what the file holds, it is written to a new file, synced, and renamed to
-/// the segment's name. So a crash leaves one or the other, and readers that have the old file open go
-/// on with that.
+/// DESIGN. A segment is never changed where it lies. It is read into memory, one at a time, and
+/// changed there: its header stays, its good records do, changed where somebody wants that, and
+/// zeros are put everywhere else, so that nothing is left of damaged records, nor of those that a
+/// used-again segment held before. If that has changed anything, it is written to a new file,
+/// synced, and renamed to the segment's name. So a crash leaves one or the other, and readers that
+/// have the old file open go on with that.
 ///
 /// The keeper's thread does it, for it is who clears segments away and makes them ready. Spares go
 /// first, or the next segment would begin in a file with old records; then the committer leaves the
@@ -76,15 +76,13 @@ struct JournalRewriting: Sendable {
     ) throws(JournalError) {
         let file = try directory.open(segment.name)
         guard let size = try file.regularBytes(), size >= JournalSegmentHeader.bytes else { return }
-        let (old, new) = (Block(size), Block(size))
-        let count = file.read(into: old.bytes, at: 0)
+        let block = Block(size)
+        let count = file.read(into: block.bytes, at: 0)
         guard count >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-count)) }
-        copy(JournalSegmentHeader.bytes, at: 0, from: old, to: new)
-        copyRecords(
-            from: old, to: new, segment.header, end: end,
-            limit: min(segment.limitBytes, count), upTo: sequence, edit)
-        guard !old.equals(new) else { return }
-        try replace(segment.name, by: new)
+        let isChanged = change(
+            block, segment.header, end: end, limit: min(segment.limitBytes, count), upTo: sequence,
+            edit)
+        if isChanged { try replace(segment.name, by: block) }
     }
 
     private func replace(_ name: String, by block: Block) throws(JournalError) {
@@ -102,16 +100,20 @@ struct JournalRewriting: Sendable {
 
     // MARK: Records
 
-    /// Copies the records that count, each to where it was. Of a damaged one only the header.
-    private func copyRecords(
-        from old: Block, to new: Block, _ segment: JournalSegmentHeader, end: UInt64, limit: Int,
+    /// Leaves the records that count where they are, of a damaged one only the header, and clears
+    /// everything else.
+    /// - Returns: whether that has changed anything.
+    private func change(
+        _ block: Block, _ segment: JournalSegmentHeader, end: UInt64, limit: Int,
         upTo sequence: UInt64, _ edit: Edit
-    ) {
+    ) -> Bool {
         var offset = JournalSegmentHeader.bytes
         var expected = segment.first
+        // What lies before it stays as it is.
+        var judged = offset
+        var isChanged = false
         while offset + JournalRecord.headerBytes <= limit, expected < end {
-            let bytes = UnsafeRawBufferPointer(
-                rebasing: old.bytes[offset..<offset + JournalRecord.headerBytes])
+            let bytes = block.part(offset, JournalRecord.headerBytes)
             guard let header = JournalRecordHeader(bytes, salt: segment.salt),
                 header.sequence >= expected, header.sequence < end
             else {
@@ -119,20 +121,22 @@ struct JournalRewriting: Sendable {
                 continue
             }
             expected = header.sequence + 1
-            copy(JournalRecord.headerBytes, at: offset, from: old, to: new)
+            if block.clear(judged..<offset) { isChanged = true }
             let payload = offset + JournalRecord.headerBytes
+            judged = payload
             defer { offset += header.recordBytes }
-            guard payload + header.payloadBytes <= limit,
-                crc32c(old.part(payload, header.payloadBytes)) == header.payloadChecksum
-            else { continue }
-            copy(header.payloadBytes, at: payload, from: old, to: new)
+            let part = block.part(payload, min(header.payloadBytes, limit - payload))
+            guard part.count == header.payloadBytes, crc32c(part) == header.payloadChecksum else {
+                continue
+            }
+            judged = payload + header.payloadBytes
             guard header.sequence <= sequence,
-                edit(
-                    UnsafeMutableRawBufferPointer(
-                        mutating: new.part(payload, header.payloadBytes)))
+                edit(UnsafeMutableRawBufferPointer(mutating: part))
             else { continue }
-            seal(new, at: offset, header, salt: segment.salt)
+            seal(block, at: offset, header, salt: segment.salt)
+            isChanged = true
         }
+        return block.clear(judged..<block.bytes.count) || isChanged
     }
 
     /// Makes the checksums of a changed record right again.
@@ -149,11 +153,6 @@ struct JournalRewriting: Sendable {
         block.bytes.storeBytes(of: checksum.littleEndian, toByteOffset: offset, as: UInt32.self)
     }
 
-    private func copy(_ count: Int, at offset: Int, from old: Block, to new: Block) {
-        UnsafeMutableRawBufferPointer(rebasing: new.bytes[offset..<offset + count])
-            .copyMemory(from: UnsafeRawBufferPointer(rebasing: old.bytes[offset..<offset + count]))
-    }
-
     /// Memory for a whole segment, of zeros.
     private final class Block {
         let bytes: UnsafeMutableRawBufferPointer
@@ -164,12 +163,15 @@ struct JournalRewriting: Sendable {
 
         deinit { free(bytes.baseAddress) }
 
-        /// - Parameter other: of the same size.
-        func equals(_ other: Block) -> Bool {
-            guard let mine = bytes.baseAddress, let theirs = other.bytes.baseAddress else {
-                return true
-            }
-            return memcmp(mine, theirs, bytes.count) == 0
+        /// Puts zeros there.
+        /// - Returns: whether there was anything else.
+        func clear(_ range: Range<Int>) -> Bool {
+            guard let start = bytes.baseAddress.map({ $0 + range.lowerBound }), !range.isEmpty,
+                // Each byte is the one before it, and the first one is zero.
+                bytes[range.lowerBound] != 0 || memcmp(start, start + 1, range.count - 1) != 0
+            else { return false }
+            memset(start, 0, range.count)
+            return true
         }
 
         func part(_ offset: Int, _ count: Int) -> UnsafeRawBufferPointer {
