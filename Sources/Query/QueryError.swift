@@ -44,8 +44,8 @@ package struct QueryError: Error, Sendable {
 
     /// Memory that it takes up in a box of its own: its texts, each with some 48 bytes around it.
     var byteCount: Int {
-        [code, message, parameter, cause?.message, cause?.sql]
-            .reduce(MemoryLayout<QueryError>.size + 48) { $0 + ($1.map { $0.utf8.count + 48 } ?? 0) }
+        let texts = [code, message, parameter, cause?.message, cause?.sql].compactMap { $0 }
+        return texts.reduce(MemoryLayout<QueryError>.size + 48) { $0 + $1.utf8.count + 48 }
     }
 
     /// A parameter has a value that it may not have; `rule` says what it may be and follows the

@@ -1,6 +1,7 @@
 @testable import Cache
 import Primitives
 import Redis
+import Telemetry
 import TestSupport
 
 /// One node: a cache with its part of a Redis.

@@ -1,7 +1,5 @@
-import Glibc
 import Primitives
 import SQLite
-import Storage
 import Testing
 import TestSupport
 
@@ -18,19 +16,6 @@ private let noon: Int64 = 1_717_243_200_000
             TestEvent(time: noon + 2, data: "{\"country\":\"a,\\\"b\\\"\\r\\n\",\"tags\":{}}"),
             TestEvent(time: noon + 3, data: "{\"country\":\"\",\"ok\":false}"),
         ])
-    }
-
-    @Test func `a body has hardly more room than it needs`() {
-        // The heads of these columns are longer than was reserved, so the room has grown twofold.
-        let columns = (100..<190).map {
-            QueryColumn(name: String(repeating: "n", count: 37) + "\($0)", type: .integer)
-        }
-        var rows = RowEncoder(columns, .json, .arrays)
-        for _ in columns { rows.append(.integer(1)) }
-        let snapshot = QuerySnapshot(generation: GenerationState(), lastSeq: 0, takenAt: 0)
-        let body = rows.finish(.json, next: nil, from: snapshot).body
-        let room = malloc_usable_size(UnsafeMutableRawPointer(mutating: body.span.baseAddress))
-        #expect(room <= body.count + body.count / 8 + 600, "\(room) for \(body.count)")
     }
 
     @Test func `writes JSON as the contract has it`() throws {

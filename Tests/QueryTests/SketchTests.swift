@@ -177,13 +177,19 @@ import Testing
 
     @Test func `ranks and counts that are none are told as some number`() {
         // One register with rank 255; all registers but one with the greatest rank.
-        let ranks = (0..<4096).map { (number: Int) -> [UInt8] in
-            [UInt8(number & 0xFF), UInt8(number >> 8), number == 0 ? 52 : 255]
+        let one: [UInt8] = [0, 1, 0, 0, 255]
+        var all: [UInt8] = [0, 0x80, 0x20]
+        for number in 0..<4096 {
+            let rank: UInt8 = number == 0 ? 52 : 255
+            all += [UInt8(number & 0xFF), UInt8(number >> 8), rank]
         }
+        // No zeros, and `Int64.max` as a count in bin 0 twice.
+        let greatest = [UInt8](repeating: 0xFF, count: 8) + [0x7F]
+        var counts: [UInt8] = [0, 0, 2]
+        for _ in 0..<2 { counts += [0] + greatest }
+        counts += [0, 0]
         let sketches: [(QueryMetric.Function, [UInt8])] = [
-            (.uniq, [0, 1, 0, 0, 255]), (.uniq, [0, 0x80, 0x20] + ranks.flatMap { $0 }),
-            // No zeros, and the greatest count in bin 0 twice.
-            (.p99, [0, 0, 2] + (0..<2).flatMap { _ in [0] + greatest } + [0, 0]),
+            (.uniq, one), (.uniq, all), (.p99, counts),
         ]
         for (function, bytes) in sketches {
             let accumulator = Accumulator.make(function, isSketched: true)
@@ -196,9 +202,6 @@ import Testing
             _ = accumulator.value(function, of: 0)
         }
     }
-
-    /// `Int64.max` as a varint.
-    private let greatest = Array(repeating: UInt8(0xFF), count: 8) + [0x7F]
 
     @Test func `bins beyond the window are merged in any order alike`() {
         let (up, down) = (RankSketchAccumulator(), RankSketchAccumulator())

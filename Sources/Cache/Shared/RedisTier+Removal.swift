@@ -13,7 +13,7 @@ extension RedisTier {
     ///
     /// Begins once Redis has the purges that came before: an answer that is on its way there would be
     /// stored after the keys were looked at, but for their fences.
-    /// - Returns: false if Redis failed before the end.
+    /// - Returns: false if Redis failed before the end, or does not have those purges soon.
     package func removeAll() -> Bool {
         guard purges.waitUntilSent(.after(RedisTier.purgeWait)) else { return false }
         var cursor = "0"

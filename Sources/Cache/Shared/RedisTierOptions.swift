@@ -19,7 +19,8 @@ package struct RedisTierOptions: Sendable {
 package struct RedisTierCounters: Sendable {
     package let hits = Counter()
     package let misses = Counter()
-    /// Reads that were not sent, because Redis had just failed or too many waited.
+    /// Reads that were not sent, because Redis had just failed, did not have a purge of this process
+    /// yet, or too many waited.
     package let skipped = Counter()
     /// Values of another form, or with a wrong checksum.
     package let damaged = Counter()
