@@ -18,8 +18,8 @@ import Storage
 ///                        entry > end of N                           stored
 ///
 /// A consumer looks at the count after it has read and before it hands anything on. A forwarder stops at
-/// the last record that was taken before, adds its node's end, and only then sends on. So who has read
-/// an entry beyond an end also knows the end.
+/// the last record that was taken before, adds its node's end, and only then sends on, the rows of an
+/// outage included. So who has read an entry beyond an end also knows the end.
 ///
 /// Any thread.
 final class ErasureExchange: Sendable {

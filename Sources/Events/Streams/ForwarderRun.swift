@@ -75,7 +75,7 @@ final class ForwarderRun {
             do throws(ForwarderError) {
                 let hasLooked = try verify()
                 try announceErasures()
-                let isBusy = note.gaps.isEmpty ? try sendRecords() : try sendGap()
+                let isBusy = isGapNext ? try sendGap() : try sendRecords()
                 // Where nothing was asked of Redis, nothing is known of it.
                 if isBusy || hasLooked { succeeded() }
                 hold()
@@ -116,6 +116,11 @@ final class ForwarderRun {
         forwarder.forwarded.add(encoder.eventCount)
         return true
     }
+
+    /// A gap waits until every erasure is announced: it may hold events that were accepted after an
+    /// erasure began, and those must not lie before this node's end. An erasure that begins after this
+    /// was asked is about all rows of the gap, for they are there already.
+    private var isGapNext: Bool { !note.gaps.isEmpty && forwarder.exchange.barrier == nil }
 
     private var nothingSent: RedisError { RedisError(.unexpectedReply, "nothing was acknowledged") }
 
@@ -204,7 +209,8 @@ final class ForwarderRun {
         return sent
     }
 
-    /// Some rows of the store that Redis was not sent, in their order.
+    /// Some rows of the store that Redis was not sent, in their order. Rows that an erasure asks for and
+    /// that are not deleted yet are left out: the erasure is announced, so other nodes would store them.
     private func sendGap() throws(ForwarderError) -> Bool {
         guard let gap = note.gaps.first else { return false }
         begin(takenRows, behind: UInt64(clamping: gap.after))
@@ -219,8 +225,11 @@ final class ForwarderRun {
         }
         var last = gap.after
         for event in tail.events where event.seq <= gap.upTo {
-            event.withRow { encoder.add($0, row: event.seq) }
             last = event.seq
+            let erased = forwarder.store.erasures.filter(row: event.seq)
+            event.withRow { row in
+                if erased?.matches(row) != true { encoder.add(row, row: event.seq) }
+            }
         }
         encoder.finish()
         if !encoder.pipeline.isEmpty {
@@ -240,10 +249,11 @@ final class ForwarderRun {
         return true
     }
 
-    /// Tells the other nodes that all was sent that this one had taken before an erasure began.
+    /// Tells the other nodes that all was sent that this one had taken before an erasure began. What of
+    /// that lies in gaps is left out of them.
     private func announceErasures() throws(ForwarderError) {
         let exchange = forwarder.exchange
-        guard note.gaps.isEmpty, exchange.mustAnnounce(sent: note.position) else { return }
+        guard exchange.mustAnnounce(sent: note.position) else { return }
         do throws(RedisError) {
             try forwarder.redis.call(.streams, within: sendLimit) { session throws(RedisError) in
                 let look = try StreamContinuity.Look.take(

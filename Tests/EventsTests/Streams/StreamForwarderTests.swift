@@ -136,4 +136,78 @@ import Testing
         #expect((streamLength ?? 0) >= 3)
         #expect(forwarder.losses.count == 1)
     }
+
+    // MARK: Gaps and erasures
+
+    /// Rows of one event each.
+    private func store(_ numbers: Range<Int>, subject: String) throws {
+        try parts.store.write(position: nil) { (inserter) throws(StorageError) in
+            for number in numbers {
+                let fields = ["\(number)", "t", "/s", subject].map { Bytes($0) }
+                defer { withExtendedLifetime(fields) {} }
+                try inserter.add(
+                    EventRow(
+                        identity: .client(fields[0].span), time: 1, type: fields[1].span,
+                        source: fields[2].span, subject: fields[3].span, data: nil,
+                        extensions: nil))
+            }
+            if let rejected = try inserter.flush().first { throw rejected.error }
+        }
+    }
+
+    @Test func `what is accepted after an erasure began follows its end, also after an outage`()
+        throws
+    {
+        defer { stop() }
+        try store(1..<4, subject: "ann")
+        try store(4..<6, subject: "bob")
+        // The last record that was accepted before is still in the journal.
+        for number in 6..<8 { commitEvent(number) }
+        let erasure = Erasure(
+            id: "e1", requested: WallClock.nowMilliseconds(), node: "n", conditions: "subject",
+            matcher: ErasureMatcher(EventFilter(subjects: ["ann"])))
+        _ = parts.store.erase(erasure) { 2 }
+        try parts.store.maintain(now: .now(), isIdle: false)
+        #expect(parts.store.erasures.erasure("e1")?.through == 5)
+        commitEvent(8)
+        try store(9..<12, subject: "ann")
+        // The journal let go of the first record, and of nothing later.
+        var note = ForwarderNote()
+        note.position = 1
+        note.addGap(after: 0, upTo: 8)
+        let forwarder = StreamForwarder(
+            parts, note: note, directory: try JournalDirectory(path: directory.path),
+            marks: RowMarks(start: CommitPoint(position: 0, lastSeq: 0)), holdLimitBytes: 1 << 30)
+        forwarder.start()
+        defer { forwarder.stop(until: .after(.seconds(1))) }
+        #expect(eventually { forwarder.gaps == 0 && forwarder.position == 3 })
+        // Record 2, the end of the erasure, rows 4 and 5, rows 9 to 11, record 3.
+        let end = parts.exchange.waitUntilAnnounced("e1", deadline: .after(.seconds(1)))?.first
+        let last = try #require(end)
+        #expect(try entries(from: "-", to: "\(last)") == ["7"])
+        #expect(try entries(from: "(\(last)", to: "+") == ["4", "5", "9", "10", "11", "8"])
+    }
+
+    /// Ids of the events between two entries.
+    private func entries(from start: String, to end: String) throws -> [String] {
+        let redis = GuardedRedis(
+            server.url(), lanes: [.streams], clientName: "test", logger: .silent)
+        defer { redis.close() }
+        var pipeline = RedisPipeline()
+        pipeline.command("XRANGE", parts.keys.names[0], start, end)
+        return try redis.call(.streams, within: .seconds(5)) {
+            session throws(RedisError) -> [String] in
+            var ids: [String] = []
+            for entry in try session.single(pipeline).elements {
+                var parts = entry.elements
+                _ = parts.next()
+                guard let fields = parts.next(),
+                    let event = StreamEntryFields(fields.elements).event
+                else { continue }
+                let text = String(decoding: event, as: UTF8.self)
+                ids += text.firstMatch(of: /"id":"(\d+)"/).map { [String($0.1)] } ?? []
+            }
+            return ids
+        }
+    }
 }
