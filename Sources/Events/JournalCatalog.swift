@@ -23,6 +23,8 @@ struct JournalCatalog {
     /// In the order of their use; first sequences grow.
     var segments: [Segment] = []
     var spares: [SegmentFile] = []
+    /// Segments are being rewritten, or some still have to be after a failure: none becomes a spare.
+    var isRewriting = false
     /// The number in the next file's name.
     var nextNumber: UInt64 = 1
     /// The last acknowledged sequence.

@@ -199,7 +199,9 @@ extension JournalKeeper {
 
     /// Its old records stay in the file: their sequences are below every later segment's first one.
     private func recycle(_ segment: JournalCatalog.Segment) throws(JournalError) -> Bool {
-        let isWanted = catalog.withLock { $0.spares.count < JournalKeeper.spareLimit }
+        let isWanted = catalog.withLock {
+            $0.spares.count < JournalKeeper.spareLimit && !$0.isRewriting
+        }
         guard isWanted, segment.isReusable, !segment.isDamaged, segment.readers == 0,
             segment.fileBytes == options.segmentBytes
         else { return false }

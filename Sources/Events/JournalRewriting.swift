@@ -19,17 +19,21 @@ extension Journal {
 
     /// Lets `edit` change the payloads of the records up to `sequence`, which keep their lengths.
     /// Blocks: never from the journal's own threads.
-    /// - Parameter edit: returns whether it has changed anything. Called on the keeper's thread.
+    /// - Parameters:
+    ///   - progress: what earlier calls for the same records and the same `edit` came to. One call that
+    ///     has succeeded leaves nothing to do for the next.
+    ///   - edit: returns whether it has changed anything. Called on the keeper's thread.
     /// - Throws: `.unwritable`, `.unreadable`: call again, what was changed stays so; `.closed`.
     package func rewrite(
-        upTo sequence: UInt64, _ edit: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Bool
+        upTo sequence: UInt64, progress: RewritingProgress = RewritingProgress(),
+        _ edit: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Bool
     ) throws(JournalError) {
         let outcome = Monitor<Result<Void, JournalError>?>(nil)
         let rewriting = JournalRewriting(
             catalog: catalog, directory: directory, committer: committer)
         keeper.perform {
             let result = Result { () throws(JournalError) in
-                try rewriting.run(upTo: sequence, edit)
+                try rewriting.run(upTo: sequence, progress, edit)
             }
             outcome.change { $0 = result }
         }
@@ -42,6 +46,21 @@ extension Journal {
     }
 }
 
+/// How far one rewriting has come in this process. Each pass over the whole journal reads all of it and
+/// closes the active segment with all the space that it has left, so what is repeated after a failure is
+/// only what failed. The keeper's thread.
+package final class RewritingProgress: Sendable {
+    struct State {
+        /// Segments that are still to be rewritten; nil before they are known.
+        var pending: Set<String>?
+        var isComplete = false
+    }
+
+    let state = Locked(State())
+
+    package init() {}
+}
+
 /// One pass over all segments, on the keeper's thread.
 struct JournalRewriting: Sendable {
     let catalog: Monitor<JournalCatalog>
@@ -50,25 +69,51 @@ struct JournalRewriting: Sendable {
 
     typealias Edit = (UnsafeMutableRawBufferPointer) -> Bool
 
-    func run(upTo sequence: UInt64, _ edit: Edit) throws(JournalError) {
-        let spares = catalog.withLock { catalog -> [SegmentFile] in
-            defer { catalog.spares = [] }
-            return catalog.spares
+    func run(
+        upTo sequence: UInt64, _ progress: RewritingProgress, _ edit: Edit
+    ) throws(JournalError) {
+        guard !progress.state.withLock({ $0.isComplete }) else { return }
+        // Until all is done, no segment becomes a spare: it could be one that was not rewritten.
+        catalog.withLock { $0.isRewriting = true }
+        let pending: Set<String>
+        if let known = progress.state.withLock({ $0.pending }) {
+            pending = known
+        } else {
+            try removeSpares()
+            committer.leaveSegment()
+            pending = try oldSegments(upTo: sequence)
+            progress.state.withLock { $0.pending = pending }
         }
-        for spare in spares { try directory.remove(spare.name) }
-        committer.leaveSegment()
         let segments = catalog.withLock { catalog in
             catalog.segments.indices.map { (catalog.segments[$0], catalog.end($0)) }
         }
-        for (segment, end) in segments {
-            guard segment.file == nil else {
-                // It was opened since, and holds nothing that is to be changed.
-                guard segment.header.first <= sequence else { continue }
-                throw JournalError(.unwritable, "\(segment.name) is still written to")
-            }
+        for (segment, end) in segments where pending.contains(segment.name) {
             try rewrite(segment, end: end, upTo: sequence, edit)
+            progress.state.withLock { _ = $0.pending?.remove(segment.name) }
         }
         try directory.sync()
+        progress.state.withLock { $0.isComplete = true }
+        catalog.withLock { $0.isRewriting = false }
+    }
+
+    private func removeSpares() throws(JournalError) {
+        while let spare = catalog.withLock({ $0.spares.popLast() }) {
+            do throws(JournalError) {
+                try directory.remove(spare.name)
+            } catch {
+                catalog.withLock { $0.spares.append(spare) }
+                throw error
+            }
+        }
+    }
+
+    /// All segments but one that was opened after the committer left the one before: its file is new.
+    private func oldSegments(upTo sequence: UInt64) throws(JournalError) -> Set<String> {
+        let segments = catalog.withLock { $0.segments }
+        if let open = segments.first(where: { $0.file != nil && $0.header.first <= sequence }) {
+            throw JournalError(.unwritable, "\(open.name) is still written to")
+        }
+        return Set(segments.lazy.filter { $0.file == nil }.map(\.name))
     }
 
     private func rewrite(

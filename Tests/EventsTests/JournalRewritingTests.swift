@@ -1,3 +1,4 @@
+import Glibc
 import Primitives
 import Storage
 import Telemetry
@@ -89,6 +90,57 @@ import Testing
         let records = try JournalReader(journal, from: 1).drain()
         #expect(records.map(\.sequence) == (1...400).map { UInt64($0) })
         #expect(records.map(\.payload) == expected(0..<400, changedUpTo: 400))
+    }
+
+    @Test func `after a failure only what failed is done again, and nothing of it is used again`()
+        throws
+    {
+        let directory = try TemporaryDirectory()
+        let allowed = Locked(1)
+        let attempts = Locked<[String]>([])
+        let suffix = JournalInventory.temporarySuffix
+        // Of the files that are made, those that take the name of another.
+        let faults = JournalFaults(create: { path in
+            guard path.hasSuffix(suffix), access(String(path.dropLast(suffix.count)), F_OK) == 0
+            else { return 0 }
+            attempts.withLock { $0.append(path) }
+            return allowed.withLock { allowed in
+                allowed -= 1
+                return allowed < 0 ? ENOSPC : 0
+            }
+        })
+        let journal = try open(options(directory), faults: faults)
+        defer { journal.close() }
+        // Segments are used again, so they hold records of before.
+        commit(0..<200, to: journal)
+        journal.release(upTo: 150, by: "store")
+        commit(200..<300, to: journal)
+        let progress = RewritingProgress()
+        var files: [Int] = []
+        for number in 300..<306 {
+            #expect(throws: JournalError.self) {
+                try journal.rewrite(upTo: 250, progress: progress, Self.edit)
+            }
+            commit(number..<number + 1, to: journal)
+            files.append(FileSystem.names(in: directory.path + "/journal").count)
+        }
+        // One that was made, and then the same one six times.
+        let names = attempts.withLock { $0 }
+        #expect(names.count == 7 && Set(names).count == 2)
+        // The segment after the first attempt took all six; a spare may have been made since.
+        #expect(files[5] <= files[0] + 1, "\(files)")
+        journal.release(upTo: 240, by: "store")
+        #expect(eventually { journal.status.firstSequence > 151 })
+        commit(306..<400, to: journal)
+        allowed.withLock { $0 = .max }
+        try journal.rewrite(upTo: 250, progress: progress, Self.edit)
+        let texts = stride(from: 0, to: 250, by: 2).map { "payload-\($0)-" }
+        #expect(FileSearch.find(texts, in: directory.path) == [])
+        attempts.withLock { $0 = [] }
+        try journal.rewrite(upTo: 250, progress: progress, Self.edit)
+        #expect(attempts.withLock { $0 } == [])
+        let records = try JournalReader(journal, from: 241).drain()
+        #expect(records.map(\.payload) == expected(240..<400, changedUpTo: 250))
     }
 
     @Test func `an erased event leaves its place and nothing else`() throws {

@@ -41,7 +41,8 @@ package final class EventErasures: Sendable {
 
     /// Between two looks at what is waited for.
     private static let look = Duration.milliseconds(20)
-    private static let retryDelay = Duration.seconds(1)
+    /// After a failure; doubled with each that follows.
+    private static let retryDelays = Duration.seconds(1)...Duration.seconds(60)
 
     package init(
         journal: Journal, store: EventStore, writer: EventWriter, streams: EventStreams?,
@@ -122,30 +123,47 @@ package final class EventErasures: Sendable {
         }
     }
 
-    private func run() {
+    /// What has been tried for one erasure.
+    private struct Attempts {
+        let erasure: String
+        let journal = RewritingProgress()
+        var delay = EventErasures.retryDelays.lowerBound
+        /// The last reason that was logged.
         var told = ""
+    }
+
+    private func run() {
+        var attempts = Attempts(erasure: "")
         while let erasure = store.erasures.nextWithCopies() {
+            if attempts.erasure != erasure.id { attempts = Attempts(erasure: erasure.id) }
             do throws(Failure) {
-                guard try removeCopies(erasure) else { return }
+                guard try removeCopies(erasure, attempts.journal) else { return }
                 store.erasures.copiesAreGone(of: erasure.id)
                 writer.attend()
-                told = ""
             } catch {
                 if store.erasures.isClosed { return }
-                defer { sleep(until: .after(EventErasures.retryDelay)) }
-                // Once, and again if the reason is another.
-                guard error.description != told else { continue }
-                told = error.description
-                log.warning("copies of erased events are still there") {
-                    $0.add("erasure", erasure.id)
-                    $0.add("error", error.description)
-                }
+                tell(error, &attempts)
+                store.erasures.waitUntilClosed(.after(attempts.delay))
+                attempts.delay = min(attempts.delay * 2, EventErasures.retryDelays.upperBound)
             }
         }
     }
 
+    /// Logs a reason once, and again if it is another.
+    private func tell(_ error: Failure, _ attempts: inout Attempts) {
+        guard error.description != attempts.told else { return }
+        attempts.told = error.description
+        log.warning("copies of erased events are still there") {
+            $0.add("erasure", attempts.erasure)
+            $0.add("error", error.description)
+        }
+    }
+
+    /// - Parameter progress: how far earlier attempts came with the journal.
     /// - Returns: false if the service stops first.
-    private func removeCopies(_ erasure: Erasure) throws(Failure) -> Bool {
+    private func removeCopies(
+        _ erasure: Erasure, _ progress: RewritingProgress
+    ) throws(Failure) -> Bool {
         guard let matcher = erasure.matcher else { return true }
         try forgetAnswers()
         guard wait(for: { [store] in store.durablePosition >= erasure.barrier }) else {
@@ -160,7 +178,9 @@ package final class EventErasures: Sendable {
         }
         let filter = ErasureFilter(matcher)
         do throws(JournalError) {
-            try journal.rewrite(upTo: erasure.barrier) { EventEraser.erase($0, filter) }
+            try journal.rewrite(upTo: erasure.barrier, progress: progress) {
+                EventEraser.erase($0, filter)
+            }
         } catch { throw .journal(error) }
         do throws(RedisError) {
             try streams?.removeErased(erasure) { [store] in store.erasures.isClosed }

@@ -132,6 +132,11 @@ package final class ErasureBook: Sendable {
     /// The service stops; what has not finished goes on after the next start.
     package var isClosed: Bool { state.withLock { $0.isClosed } }
 
+    /// Returns after `close`, or once the deadline has passed.
+    package func waitUntilClosed(_ deadline: Deadline) {
+        _ = state.wait(until: deadline, for: { $0.isClosed }, then: { _ in })
+    }
+
     /// No copy is left outside of the store: the writer may finish the erasure.
     package func copiesAreGone(of id: String) {
         state.change { _ = $0.finishable.insert(id) }
