@@ -43,6 +43,14 @@ static inline int millrace_file_sync(sqlite3 *db) {
     sqlite3_file *file = millrace_file(db);
     return file ? file->pMethods->xSync(file, SQLITE_SYNC_NORMAL) : SQLITE_ERROR;
 }
+// The write-ahead log as SQLite has it open.
+static inline int millrace_log_read(sqlite3 *db, void *target, int count, long long offset) {
+    sqlite3_file *file = 0;
+    int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+    if (code != SQLITE_OK) return code;
+    if (!file || !file->pMethods) return SQLITE_ERROR;
+    return file->pMethods->xRead(file, target, count, offset);
+}
 
 // glibc shows memmem only to sources that define _GNU_SOURCE, which a module cannot do for itself.
 extern void *memmem(const void *text, size_t count, const void *pattern, size_t length);

@@ -94,6 +94,9 @@ extension EventStore {
         }
         if let now { writer.lastCheckpoint = now }
         do {
+            if writer.overwriting != nil {
+                writer.overwriting?.changed.formUnion(try writer.connection.pagesInLog())
+            }
             let wait = isLogTooLong(writer) ? EventStore.readerWaitMilliseconds : 0
             let result = try writer.connection.checkpoint(
                 mode, waitMilliseconds: max(wait, waitMilliseconds))

@@ -29,9 +29,8 @@ final class StoreWriter {
     var sourceSearch: SourceSearch?
     /// While an erasure looks which names are still in use.
     var namesInUse: NamesInUse?
-    /// At the end of an erasure: pages beyond it hold nothing beside what the database says; nil before
-    /// the first.
-    var pagesToOverwrite: Int?
+    /// At the end of an erasure; nil before its first step.
+    var overwriting: Overwriting?
 
     /// Opens or creates the database, brings it to the schema's version, and moves what a crash
     /// left in the write-ahead log into the file. SQLite checks the sums of the log while it reads

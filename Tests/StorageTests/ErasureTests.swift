@@ -155,6 +155,34 @@ import Testing
         #expect(store.status.rows == groups[4].count + groups[5].count)
     }
 
+    /// All pages but the first count as overwritten before there is a row. SQLite gives pages that are
+    /// written later what is to be erased, and all of those are overwritten again.
+    @Test func `overwrites again what was written after its step`() throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder)
+        try store.writer().overwriting = Overwriting(rest: 1)
+        var random = SeededGenerator.printingSeed("pages that were overwritten before")
+        let sizes = [5, 50, 200, 700, 3000]
+        var erased: Set<Int> = []
+        for first in stride(from: 0, to: 20_000, by: 1000) {
+            let events = (first..<first + 1000).map { (index: Int) -> TestEvent in
+                let isErased = Int.random(in: 0..<3, using: &random) > 0
+                if isErased { erased.insert(ErasureTests.marks + index) }
+                let filler = String(
+                    repeating: "x", count: sizes[Int.random(in: 0..<5, using: &random)])
+                return TestEvent(
+                    id: "\(index)", type: isErased ? "old" : "kept",
+                    data: "\"<\(ErasureTests.marks + index)>\(filler)\"")
+            }
+            try store.writeTogether(events)
+            try store.checkpoint()
+        }
+        let id = try order(EventFilter(types: ["old"]), in: store)
+        #expect(try finish(id, in: store).events == erased.count)
+        #expect(FileSearch.numbers(in: folder.path).intersection(erased) == [])
+        #expect(try IntegrityReport(path: folder.database).problems.isEmpty)
+    }
+
     @Test func `an identity stays, also when its index is made anew`() throws {
         let folder = try TemporaryDirectory()
         var store = try openStore(folder)

@@ -161,22 +161,25 @@ extension EventStore {
 
     /// Overwrites what moved rows have left in some pages of the file, the last ones first: a chore
     /// that makes the file smaller between two steps moves pages from its end to the front, with the
-    /// bytes that are not in use. The log is cut.
+    /// bytes that are not in use. A batch between two steps may give such bytes to a page that has been
+    /// overwritten: see `Overwriting`. The log is cut.
     /// - Returns: whether no page is left.
     private func overwriteUnusedBytes(_ writer: StoreWriter) throws(StorageError) -> Bool {
         do throws(SQLiteError) {
             let pageCount = Int(try writer.connection.integer("PRAGMA page_count") ?? 0)
-            let last = min(writer.pagesToOverwrite ?? pageCount, pageCount)
+            let last = min(writer.overwriting?.rest ?? pageCount, pageCount)
             let rest = max(0, last - EventStore.overwrittenPages)
-            if rest < last { _ = try writer.connection.zeroUnusedBytes(in: rest + 1...last) }
-            writer.pagesToOverwrite = rest
+            let again = writer.overwriting?.changed.filter { $0 > last } ?? []
+            let pages = Array(rest..<last).map { $0 + 1 } + again.sorted()
+            try writer.connection.zeroUnusedBytes(in: pages)
+            writer.overwriting = Overwriting(rest: rest)
             guard rest == 0 else { return false }
         } catch {
             let error = StorageError(error, path)
             writer.note(error)
             throw error
         }
-        writer.pagesToOverwrite = nil
+        writer.overwriting = nil
         return true
     }
 
@@ -201,6 +204,18 @@ extension EventStore {
         }
         erasures.forget(Set(old.map(\.id)))
     }
+}
+
+/// How far the overwriting of unused bytes has come.
+///
+/// Where SQLite evens out pages, two of them may swap their numbers, unused bytes included. Whatever
+/// changes a page goes through the write-ahead log, which starts over only after a checkpoint that moved
+/// all of it. So the pages that the log has before each checkpoint are all that may have changed.
+struct Overwriting {
+    /// Pages beyond it were overwritten.
+    var rest: Int
+    /// Pages that were written since the last step.
+    var changed: Set<Int> = []
 }
 
 /// An erasure on its way to the writer.
