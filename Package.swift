@@ -160,7 +160,9 @@ let package = Package(
             "LogsTests",
             ["Logs", "Masking", "Storage", "SQLite", "Primitives", "Telemetry", "TestSupport"]),
         tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
-        tests("ServiceTests", ["Service", "Masking", "Primitives", "TestSupport"]),
+        tests(
+            "ServiceTests",
+            ["Service", "Events", "Storage", "Masking", "Primitives", "Telemetry", "TestSupport"]),
         tests("ProcessTests", ["OTLPMessages", "Primitives", "TestSupport"]),
         tests("TidyTests", ["ProcessSupport"]),
     ],

@@ -40,10 +40,20 @@ extension EventStore {
         }
     }
 
+    /// Whether an erasure that has begun asks for a refused event: it comes to quarantine later. Any
+    /// thread.
+    package func isErased(_ refused: QuarantinedRaw) -> Bool {
+        isErased(refused.raw, received: refused.received)
+    }
+
     /// Whether an erasure that has begun since asks for what is about to be set aside.
     private func isErased(_ entry: QuarantineEntry) -> Bool {
-        guard let filter = erasures.filter(receivedAt: entry.received) else { return false }
-        return SetAsideJudge(filter).matches(entry.raw.span, received: entry.received)
+        isErased(entry.raw, received: entry.received)
+    }
+
+    private func isErased(_ raw: Bytes, received: Int64) -> Bool {
+        guard let filter = erasures.filter(receivedAt: received) else { return false }
+        return SetAsideJudge(filter).matches(raw.span, received: received)
     }
 
     private func isErased(_ change: QuarantineInbox.Change) -> Bool {

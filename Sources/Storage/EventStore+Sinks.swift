@@ -116,6 +116,12 @@ extension EventStore {
         }
     }
 
+    /// Whether an erasure is going to delete a dead letter. Any thread.
+    package func isToBeErased(_ letter: DeadLetter) -> Bool {
+        guard let filter = erasures.filterOfDeadLetters else { return false }
+        return SetAsideJudge(filter).matches(letter.event.span, received: letter.time)
+    }
+
     /// Writes down what sinks have handed over, when that is due. What fails stays in the inbox for
     /// the next time.
     func attendToSinks(_ writer: StoreWriter, _ moment: ChoreMoment) throws(StorageError) {

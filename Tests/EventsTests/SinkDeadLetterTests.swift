@@ -1,9 +1,9 @@
 import Primitives
-import Storage
 import TestSupport
 import Testing
 
 @testable import Events
+@testable import Storage
 
 @Suite(.blocking) struct SinkDeadLetterTests {
     private func options(_ receiver: Receiver, batchSize: Int = 64) -> SinkOptions {
@@ -77,6 +77,23 @@ import Testing
         #expect(waiting.count == 1 && waiting[0].event.text.contains("e1"))
         let again = try harness.replay("audit")
         #expect(again.delivered == 0 && again.refused == 1 && again.isComplete)
+    }
+
+    @Test func `a replay passes over what an erasure has still to delete`() throws {
+        let receiver = try Receiver { _, _ in .status(400) }
+        let harness = try SinkHarness([options(receiver, batchSize: 1)])
+        try harness.store(0..<1, type: "old")
+        try harness.store(1..<2)
+        #expect(try harness.wait { (try? harness.deadLetters().count) == 2 })
+        // It has begun, and no row has been looked at.
+        harness.store.erasures.add(
+            Erasure(
+                id: "e", requested: 1, node: "n", conditions: "type",
+                matcher: ErasureMatcher(EventFilter(types: ["old"]))))
+        receiver.obey { _, _ in .status(200) }
+        let replay = try harness.replay("audit")
+        #expect(replay.delivered == 1 && replay.refused == 0 && replay.isComplete)
+        #expect(receiver.taken == ["e1"])
     }
 
     @Test func `a replay to a receiver that is away says why and changes nothing`() throws {

@@ -34,14 +34,17 @@ package struct SinkReplay: Sendable {
         var last: Int64 = 0
         var ticket: UInt64?
         while delivered + refused < SinkReplay.callLimit, failure == nil, !deadline.hasPassed {
-            let letters = try store.waitingDeadLetters(
+            let waiting = try store.waitingDeadLetters(
                 sink: target.options.name, after: last, limit: target.options.batchSize,
                 byteLimit: SinkOptions.requestLimitBytes, deadline: deadline)
-            guard let newest = letters.last else {
+            guard let newest = waiting.last else {
                 isComplete = true
                 break
             }
             last = newest.seq
+            // An erasure goes through the rows first, and deletes these later.
+            let letters = waiting.filter { !store.isToBeErased($0) }
+            guard !letters.isEmpty else { continue }
             let run = EventRun()
             for letter in letters { run.append(json: letter.event.span) }
             let taken = send(run, 0..<run.count, target, deadline)

@@ -13,7 +13,8 @@ final class QuarantineReplay: Sendable {
     private static let callLimit = 10_000
     private static let pageLimit = 1000
 
-    private struct Tally {
+    /// What one call came to.
+    struct Tally {
         var replayed = 0
         var rejected = 0
         var lastSeq: Int64 = 0
@@ -50,7 +51,8 @@ final class QuarantineReplay: Sendable {
         }
     }
 
-    private func replay(until deadline: Deadline) throws(Problem) -> Tally {
+    /// Tries what is in quarantine, on this thread.
+    func replay(until deadline: Deadline) throws(Problem) -> Tally {
         let decoder = EventDecoder(limits: limits, masking: masking)
         var tally = Tally(lastSeq: resumption.withLock { $0 })
         while tally.replayed + tally.rejected < QuarantineReplay.callLimit {
@@ -77,13 +79,23 @@ final class QuarantineReplay: Sendable {
         _ rows: [QuarantinedRaw], _ decoder: EventDecoder, _ tally: inout Tally,
         _ deadline: Deadline
     ) throws(Problem) {
-        let batch = JournalBatch()
+        var rows = rows
+        var batch = JournalBatch()
         var taken: [Int64] = []
-        for row in rows {
-            var body = ByteBuffer(capacity: row.raw.count)
-            body.append(row.raw.span)
-            if decode(body.span, row, decoder, batch) { taken.append(row.seq) }
-        }
+        var epoch: UInt64
+        repeat {
+            // An erasure comes to quarantine after the rows. What is journaled now would lie beyond its
+            // last record and stay.
+            epoch = store.erasures.epoch
+            rows.removeAll { store.isErased($0) }
+            batch = JournalBatch()
+            taken.removeAll()
+            for row in rows {
+                var body = ByteBuffer(capacity: row.raw.count)
+                body.append(row.raw.span)
+                if decode(body.span, row, decoder, batch) { taken.append(row.seq) }
+            }
+        } while store.erasures.epoch != epoch
         tally.rejected += rows.count - taken.count
         guard !taken.isEmpty else { return }
         try commit(batch, deadline)

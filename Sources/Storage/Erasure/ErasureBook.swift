@@ -95,6 +95,14 @@ package final class ErasureBook: Sendable {
         }
     }
 
+    /// What erasures are still to delete of the dead letters; nil for nothing.
+    var filterOfDeadLetters: ErasureFilter? {
+        state.withLock { state in
+            let matchers = state.erasures.compactMap { $0.stage <= .deadLetters ? $0.matcher : nil }
+            return matchers.isEmpty ? nil : ErasureFilter(matchers)
+        }
+    }
+
     private func filter(
         _ isAny: (State) -> Bool, where applies: (InForce) -> Bool
     ) -> ErasureFilter? {
