@@ -125,7 +125,8 @@ package final class EventInserter {
     }
 
     /// Whether the event with this id has been erased.
-    func isErased(source: String, id: String) throws(SQLiteError) -> Bool {
+    /// - Throws: `busy` while identities have to be read again from the rows.
+    func isErased(source: String, id: String) throws(StorageError) -> Bool {
         let (source, id) = (Bytes(source), Bytes(id))
         defer { withExtendedLifetime((source, id)) {} }
         if try identities.isErased(hash(source: source.span, id: id.span), isGenerated: false) {

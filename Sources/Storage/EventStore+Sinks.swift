@@ -134,14 +134,14 @@ extension EventStore {
     func drainSinks(_ writer: StoreWriter) throws(StorageError) {
         let table = DeadLetterTable(connection: writer.connection)
         try sinks.inbox.drain(writer) { (changes, counters) throws(StorageError) in
+            var kept: [SinkInbox.Change] = []
+            for change in changes { kept.append(try withoutErased(change, writer)) }
             try attempt(path) { () throws(SQLiteError) in
                 var positions: [String: Int64] = [:]
-                for change in changes {
+                for change in kept {
                     switch change {
                     case .settle(let letters, let sink, let position):
-                        for letter in letters where try !isErased(letter, writer) {
-                            try table.insert(letter, &counters)
-                        }
+                        for letter in letters { try table.insert(letter, &counters) }
                         if let position { positions[sink] = position }
                     case .replayed(let seqs, let time):
                         try table.markReplayed(seqs, at: time)
@@ -153,10 +153,20 @@ extension EventStore {
         }
     }
 
+    private func withoutErased(
+        _ change: SinkInbox.Change, _ writer: StoreWriter
+    ) throws(StorageError) -> SinkInbox.Change {
+        guard case .settle(let letters, let sink, let position) = change else { return change }
+        var kept: [DeadLetterEntry] = []
+        for letter in letters where try !isErased(letter, writer) { kept.append(letter) }
+        return .settle(letters: kept, sink: sink, position: position)
+    }
+
     /// Whether the event of a dead letter was erased while a sink still tried to deliver it.
+    /// - Throws: `busy` while that is not known.
     private func isErased(
         _ letter: DeadLetterEntry, _ writer: StoreWriter
-    ) throws(SQLiteError) -> Bool {
+    ) throws(StorageError) -> Bool {
         guard let filter = erasures.filterOfAll,
             SetAsideJudge(filter).matches(letter.event.span, received: letter.time),
             let (source, id) = SetAsideJudge.identity(ofLetter: letter.event.span)

@@ -218,6 +218,37 @@ import Testing
             ]).inserted == 2)
     }
 
+    @Test func `a dead letter waits until it is known whether its event was erased`() throws {
+        let folder = try TemporaryDirectory()
+        var store = try openStore(folder)
+        try store.write([TestEvent(id: "mine", subject: "ann")])
+        let id = try order(EventFilter(subjects: ["ann"]), in: store)
+        let deadline = soon
+        while store.erasures.erasure(id)?.stage != .copies, !deadline.hasPassed {
+            try store.maintain(now: at, isIdle: true)
+        }
+        store.close(deadline: soon)
+        for name in FileSystem.names(in: folder.database + "-identity") {
+            FileSystem.remove(folder.database + "-identity/" + name)
+        }
+        store = try openStore(folder)
+        _ = store.sinks.settle(
+            ["mine", "other"].map { id in
+                DeadLetterEntry(
+                    sink: "s", time: start, status: 400, refusals: 5,
+                    event: Bytes(
+                        #"{"specversion":"1.0","id":"\#(id)","type":"\#(TestEvent().type)","#
+                            + #""source":"\#(TestEvent().source)","subject":"ann"}"#))
+            }, sink: "s", position: nil)
+        #expect(throws: StorageError.self) { try store.drainSinks(try store.writer()) }
+        #expect(store.status.deadLetters == 0)
+        while store.status.deadLetters == 0, !deadline.hasPassed {
+            try? store.maintain(now: at, isIdle: true)
+        }
+        let letters = try store.deadLetters(limit: 9, deadline: soon).letters
+        #expect(letters.count == 1 && letters.first?.event.text.contains("other") == true)
+    }
+
     @Test func `goes on after a restart where it was`() throws {
         let folder = try TemporaryDirectory()
         var store = try openStore(folder)

@@ -8,6 +8,7 @@ struct EntryCopies: ~Copyable {
         var event: Range<Int>?
         var frame: Range<Int>?
         var origin: Range<Int>?
+        var replaces: Range<Int>?
     }
 
     private var bytes = ByteBuffer(capacity: 16)
@@ -38,7 +39,9 @@ struct EntryCopies: ~Copyable {
         if fields.isNull { return copies.append(nil) }
         let found = StreamEntryFields(fields.elements)
         copies.append(
-            Copy(event: copy(found.event), frame: copy(found.frame), origin: copy(found.origin)))
+            Copy(
+                event: copy(found.event), frame: copy(found.frame), origin: copy(found.origin),
+                replaces: copy(found.replaces)))
     }
 
     /// The fields of the entry that was added as the `index`th, valid until the next is added; nil if
@@ -46,7 +49,8 @@ struct EntryCopies: ~Copyable {
     func fields(of index: Int) -> StreamEntryFields? {
         guard let copy = copies[index] else { return nil }
         return StreamEntryFields(
-            event: span(copy.event), frame: span(copy.frame), origin: span(copy.origin))
+            event: span(copy.event), frame: span(copy.frame), origin: span(copy.origin),
+            replaces: span(copy.replaces))
     }
 
     private mutating func copy(_ field: UnsafeRawBufferPointer?) -> Range<Int>? {

@@ -33,7 +33,8 @@ final class StreamEntryDecoder {
         _ found: StreamEntryFields, of entry: StreamEntryID, _ partition: Int,
         into batch: StreamBatch
     ) {
-        let filter = exchange.filter(origin: found.origin, partition: partition, entry)
+        let filter = exchange.filter(
+            origin: found.origin, partition: partition, found.firstID(entry))
         if let event = found.event {
             do throws(EventFault) {
                 let row = try reader.readEntry(

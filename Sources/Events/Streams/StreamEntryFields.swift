@@ -7,12 +7,15 @@ struct StreamEntryFields {
     private(set) var event: UnsafeRawBufferPointer?
     private(set) var frame: UnsafeRawBufferPointer?
     private(set) var origin: UnsafeRawBufferPointer?
+    /// The id of the entry that this one stands for since erased events were taken out of it.
+    private(set) var replaces: UnsafeRawBufferPointer?
 
     init(
         event: UnsafeRawBufferPointer?, frame: UnsafeRawBufferPointer?,
-        origin: UnsafeRawBufferPointer?
+        origin: UnsafeRawBufferPointer?, replaces: UnsafeRawBufferPointer? = nil
     ) {
         (self.event, self.frame, self.origin) = (event, frame, origin)
+        self.replaces = replaces
     }
 
     init(_ replies: RedisReplies) {
@@ -25,7 +28,14 @@ struct StreamEntryFields {
                 origin = value.bytes
             } else if EventAttribute.matches(bytes, "frame") {
                 frame = value.bytes
+            } else if EventAttribute.matches(bytes, "replaces") {
+                replaces = value.bytes
             }
         }
+    }
+
+    /// The id that the events had when their node sent them, which an erasure's end is compared with.
+    func firstID(_ entry: StreamEntryID) -> StreamEntryID {
+        min(entry, replaces.flatMap { StreamEntryID($0) } ?? entry)
     }
 }

@@ -6,7 +6,8 @@ import Storage
 /// are trimmed. One thread.
 ///
 /// An entry that is an event is deleted. A frame with others beside is replaced by one without, at the
-/// end of the stream, in one step: groups that had it already see the others twice.
+/// end of the stream, in one step: groups that had it already see the others twice. The new one says
+/// which id it replaces, for that is what the ends of other erasures are compared with.
 final class StreamEraser {
     private let redis: GuardedRedis
     private let keys: StreamKeys
@@ -21,7 +22,8 @@ final class StreamEraser {
     /// KEYS: the stream. ARGV: the entry, and the fields of the one in its place.
     private static let replacing = """
         if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
-        redis.call('XADD', KEYS[1], '*', 'frame', ARGV[2], 'count', ARGV[3], 'origin', ARGV[4])
+        redis.call('XADD', KEYS[1], '*', 'frame', ARGV[2], 'count', ARGV[3], 'origin', ARGV[4],
+            'replaces', ARGV[5])
         return 1
         """
 
@@ -29,7 +31,15 @@ final class StreamEraser {
     private struct Findings {
         var last: StreamEntryID?
         var deleted: [StreamEntryID] = []
-        var replaced: [(entry: StreamEntryID, frame: Bytes, count: Int, origin: Bytes)] = []
+        var replaced: [Replacement] = []
+    }
+
+    private struct Replacement {
+        let entry: StreamEntryID
+        let frame: Bytes
+        let count: Int
+        let origin: Bytes
+        let firstID: StreamEntryID
     }
 
     init(_ redis: GuardedRedis, _ keys: StreamKeys, _ exchange: ErasureExchange) {
@@ -98,7 +108,8 @@ final class StreamEraser {
         _ found: inout Findings
     ) {
         guard
-            let filter = exchange.filter(origin: fields.origin, partition: partition, entry)
+            let filter = exchange.filter(
+                origin: fields.origin, partition: partition, fields.firstID(entry))
         else { return }
         if let event = fields.event {
             let row = try? reader.readEntry(
@@ -122,7 +133,9 @@ final class StreamEraser {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
             let smaller = gzipCompress(rest.span)
             found.replaced.append(
-                (entry, Bytes(smaller.span), kept, Bytes(fields.origin ?? none)))
+                Replacement(
+                    entry: entry, frame: Bytes(smaller.span), count: kept,
+                    origin: Bytes(fields.origin ?? none), firstID: fields.firstID(entry)))
         }
     }
 
@@ -133,15 +146,16 @@ final class StreamEraser {
             pipeline.add(keys[partition])
             for entry in found.deleted { pipeline.add(entry) }
         }
-        for (entry, frame, count, origin) in found.replaced {
-            pipeline.begin("EVAL", argumentCount: 7)
+        for replacement in found.replaced {
+            pipeline.begin("EVAL", argumentCount: 8)
             pipeline.add(StreamEraser.replacing)
             pipeline.add(literal: "1")
             pipeline.add(keys[partition])
-            pipeline.add(entry)
-            pipeline.add(frame.span)
-            pipeline.add(decimal: count)
-            pipeline.add(origin.span)
+            pipeline.add(replacement.entry)
+            pipeline.add(replacement.frame.span)
+            pipeline.add(decimal: replacement.count)
+            pipeline.add(replacement.origin.span)
+            pipeline.add(replacement.firstID)
         }
         guard !pipeline.isEmpty else { return }
         try redis.call(.streams, within: StreamEraser.callLimit) { session throws(RedisError) in

@@ -126,18 +126,16 @@ final class IdentityLookup {
     }
 
     /// Whether the row with this key has been erased.
-    func isErased(_ key: Key128, isGenerated: Bool) throws(SQLiteError) -> Bool {
-        do throws(StorageError) {
-            try index.find(fingerprint(key, isGenerated: isGenerated))
-        } catch {
-            // A file has to be read again; until then it is not known.
-            return false
+    /// - Throws: `busy` while identities have to be read again from the rows.
+    func isErased(_ key: Key128, isGenerated: Bool) throws(StorageError) -> Bool {
+        guard index.isWhole else {
+            throw StorageError(.busy, "identities have to be read again")
         }
+        try index.find(fingerprint(key, isGenerated: isGenerated))
         let left = ErasedIdentities.key(key, isGenerated: isGenerated, secret)
         for seq in index.candidates {
             erased.bind(1, seq)
-            defer { erased.rewind() }
-            if try erased.step(), erased.key(0) == left { return true }
+            if try isFound(left, erased, where: { _ in true }) { return true }
         }
         return false
     }

@@ -188,6 +188,55 @@ import Testing
         #expect(try entries(from: "(\(last)", to: "+") == ["4", "5", "9", "10", "11", "8"])
     }
 
+    @Test func `what is left of a frame is compared with the ends of erasures as the whole was`()
+        throws
+    {
+        defer { stop() }
+        // Another node wrote it, before it knew of either.
+        var frame = ByteBuffer()
+        for subject in ["ann", "bob", "cid"] {
+            let fields = ["1", "t", "/s", subject].map { Bytes($0) }
+            frame.append(
+                event: EventRow(
+                    identity: .client(fields[0].span), time: 1, type: fields[1].span,
+                    source: fields[2].span, subject: fields[3].span, data: nil, extensions: nil))
+            withExtendedLifetime(fields) {}
+        }
+        let (key, compressed) = (parts.keys[0], gzipCompress(frame.span))
+        try ask { pipeline in
+            pipeline.begin("XADD", argumentCount: 6)
+            pipeline.add(key)
+            pipeline.add(literal: "*")
+            pipeline.add(literal: "frame")
+            pipeline.add(compressed.span)
+            pipeline.add(literal: "origin")
+            pipeline.add(literal: "n:1")
+        }
+        let erasures = ["ann", "bob"].map { subject in
+            Erasure(
+                id: "erase-\(subject)", requested: WallClock.nowMilliseconds(), node: "n",
+                conditions: "subject", matcher: ErasureMatcher(EventFilter(subjects: [subject])))
+        }
+        for erasure in erasures { _ = parts.store.erase(erasure) { 0 } }
+        try parts.store.maintain(now: .now(), isIdle: false)
+        forwarder.start()
+        for erasure in erasures {
+            let end = parts.exchange.waitUntilAnnounced(erasure.id, deadline: .after(.seconds(10)))
+            #expect(end != nil)
+        }
+        // One that does not know the second yet takes the events of the first out.
+        let late = ErasureExchange(node: "late", book: ErasureBook([erasures[0]]))
+        try parts.redis.call(.streams, within: .seconds(5)) { session throws(RedisError) in
+            _ = try late.read(session)
+        }
+        let last = StreamEntryID(milliseconds: .max, number: 0)
+        #expect(try StreamEraser(parts.redis, parts.keys, late).run(0, through: last) == 1)
+        let eraser = StreamEraser(parts.redis, parts.keys, parts.exchange)
+        #expect(try eraser.run(0, through: last) == 1)
+        #expect(try eraser.run(0, through: last) == 0)
+        #expect(streamLength == 1)
+    }
+
     /// Ids of the events between two entries.
     private func entries(from start: String, to end: String) throws -> [String] {
         let redis = GuardedRedis(
