@@ -50,6 +50,11 @@ package struct LogRecord {
     package var scopeName = LogRecord.none
     package var scopeVersion = LogRecord.none
     package var eventName = LogRecord.none
+    /// Records in a row with the same number have the same service and resource, which are not compared
+    /// then; 0: it is not known.
+    package var resourceNumber: UInt64 = 0
+    /// The same for the scope.
+    package var scopeNumber: UInt64 = 0
 
     package init(time: Int64, observed: Int64) {
         self.time = time

@@ -20,16 +20,21 @@ struct OTLPDraft: ~Copyable {
     var service = ByteBuffer(capacity: 64)
     var scopeName = ByteBuffer(capacity: 64)
     var scopeVersion = ByteBuffer(capacity: 64)
+    /// Grow with each resource and with each scope that begins.
+    private var resourceNumber: UInt64 = 0
+    private var scopeNumber: UInt64 = 0
 
     mutating func beginResource() {
         resource.removeAll()
         service.removeAll()
+        resourceNumber += 1
         beginScope()
     }
 
     mutating func beginScope() {
         scopeName.removeAll()
         scopeVersion.removeAll()
+        scopeNumber += 1
     }
 
     mutating func beginRecord() {
@@ -84,6 +89,8 @@ struct OTLPDraft: ~Copyable {
         record.service = service.span
         record.scopeName = scopeName.span
         record.scopeVersion = scopeVersion.span
+        record.resourceNumber = resourceNumber
+        record.scopeNumber = scopeNumber
         return record
     }
 }

@@ -28,6 +28,11 @@ package struct OTLPLogRecord {
     package var service = OTLPLogRecord.none
     package var scopeName = OTLPLogRecord.none
     package var scopeVersion = OTLPLogRecord.none
+    /// Records that a reader hands over with the same number have the same resource; 0: it is not
+    /// known.
+    package var resourceNumber: UInt64 = 0
+    /// The same for the scope.
+    package var scopeNumber: UInt64 = 0
 
     package init() {}
 

@@ -35,6 +35,70 @@ import Testing
         withExtendedLifetime((body, service, attributes, batch)) {}
     }
 
+    @Test func `records share a resource and a scope, and others keep theirs`() {
+        let filler = String(repeating: "x", count: 100_000)
+        let large = Bytes(#"{"mail":"ada@example.org","filler":"\#(filler)"}"#)
+        let small = Bytes(#"{"host":"b"}"#), name = Bytes("shop"), body = Bytes("a message")
+        let long = Bytes(String(repeating: "long ", count: 60_000))
+        let writer = LogBatchWriter(.standard)
+        // The second leaves no room for its resource. 0 says nothing of others.
+        let numbers: [(resource: UInt64, scope: UInt64)] = [
+            (7, 1), (7, 1), (7, 2), (8, 2), (8, 3), (0, 0), (7, 0), (7, 3),
+        ]
+        for (index, number) in numbers.enumerated() {
+            var record = LogRecord(time: Int64(index), observed: 1)
+            record.resourceNumber = number.resource
+            record.scopeNumber = number.scope
+            record.resource = number.resource == 7 ? large.span : small.span
+            record.service = number.resource == 8 ? LogRecord.none : name.span
+            record.scopeName = number.scope == 2 ? name.span : LogRecord.none
+            record.scopeVersion = number.scope == 3 ? name.span : LogRecord.none
+            record.body = index == 1 ? long.span : body.span
+            writer.append(record)
+        }
+        let batch = writer.finish()
+        var records = batch.records
+        for (index, number) in numbers.enumerated() {
+            guard let read = records.next() else {
+                Issue.record("record \(index) is missing")
+                break
+            }
+            #expect(read.time == Int64(index))
+            #expect(Bytes(read.service).text == (number.resource == 8 ? "" : "shop"))
+            #expect(Bytes(read.scopeName).text == (number.scope == 2 ? "shop" : ""))
+            #expect(Bytes(read.scopeVersion).text == (number.scope == 3 ? "shop" : ""))
+            #expect(read.flags.contains(.masked) == (number.resource == 7))
+            let text = Bytes(read.resource).text
+            switch (number.resource, index) {
+            case (7, 1): #expect(text.isEmpty && read.flags.contains(.truncated))
+            case (7, _): #expect(text.hasPrefix(#"{"mail":"[EMAIL]","filler":"x"#))
+            default: #expect(text == #"{"host":"b"}"#)
+            }
+            if index != 1 { #expect(Bytes(read.body).text == "a message") }
+        }
+        #expect(records.next() == nil)
+        #expect(batch.expandedBytes > batch.byteCount)
+        withExtendedLifetime((large, small, name, body, long, batch)) {}
+    }
+
+    @Test func `a large resource above many records is in their batch once`() {
+        let resource = Bytes(#"{"filler":"\#(String(repeating: "x", count: 200_000))"}"#)
+        let writer = LogBatchWriter(.standard)
+        var record = LogRecord(time: 1, observed: 1)
+        record.resourceNumber = 1
+        record.resource = resource.span
+        for number in 0..<1000 {
+            // A scope of its own is no reason to say the resource again.
+            record.scopeNumber = UInt64(number)
+            writer.append(record)
+        }
+        let batch = writer.finish()
+        #expect(batch.count == 1000 && batch.byteCount < 400_000)
+        var records = batch.records
+        while let read = records.next() { #expect(read.resource.count == resource.span.count) }
+        withExtendedLifetime((resource, batch)) {}
+    }
+
     @Test func `what goes into a batch is masked, whatever field it stands in`() {
         let text = Bytes("mail to ada@example.org"), json = Bytes(#"{"password":"hunter2"}"#)
         var record = LogRecord(time: 1, observed: 1)

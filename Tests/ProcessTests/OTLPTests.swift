@@ -103,6 +103,33 @@ import Testing
         #expect(try service.terminate() == .exited(0))
     }
 
+    @Test(arguments: [("search", 4000), ("files", 1000)])
+    func `a large resource above many records takes its memory once`(
+        store: String, count: Int
+    ) throws {
+        let service = try RunningService.start(["--logs-store", store])
+        let filler = String(repeating: "x", count: 200_000)
+        let records = String(repeating: "{},", count: count - 1) + "{}"
+        let before = service.residentBytes
+        let reply = try service.post(
+            "/v1/logs",
+            json: #"{"resourceLogs":[{"resource":{"attributes":[{"key":"filler","value":"#
+                + #"{"stringValue":"\#(filler)"}}]},"scopeLogs":[{"logRecords":[\#(records)]}]}]}"#)
+        #expect(reply.status == 200)
+        // What they would take with a resource each is bounded.
+        let partial = try reply.json()["partialSuccess"]
+        let rejected = Int(partial?["rejectedLogRecords"]?.string ?? "0") ?? -1
+        #expect(store == "files" ? rejected == 0 : (1300..<1400).contains(rejected))
+        var most = service.residentBytes
+        try service.wait(until: "all are written") {
+            most = max(most, service.residentBytes)
+            return try service.get("/status").json()["logs"]?["stored"]?.integer
+                == count - rejected
+        }
+        #expect(most - before < 150 << 20, "\((most - before) >> 20) MiB")
+        #expect(try service.terminate() == .exited(0))
+    }
+
     @Test func `a time that cannot be is left out, and does no harm`() throws {
         let service = try RunningService.start()
         for time in ["-1", "9223372036854775807", "18446744073709551615", "4102444800000000000"] {

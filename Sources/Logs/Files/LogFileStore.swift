@@ -79,11 +79,12 @@ package final class LogFileStore: Sendable {
         while true {
             let turn = queue.next(gather: options.gather, patience: LogFileStore.pause)
             if !turn.batches.isEmpty {
-                for batch in turn.batches { groups.append(batch) }
-                for group in groups.all {
+                func write(_ group: LogLineGroup) {
                     bytesWritten += Int64(group.byteCount)
-                    write(group)
+                    self.write(group)
                 }
+                for batch in turn.batches { groups.append(batch, write: write) }
+                for group in groups.all { write(group) }
                 queue.finish(turn.batches.count)
             }
             let isDue =

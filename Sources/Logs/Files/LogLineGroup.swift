@@ -5,6 +5,9 @@ import Storage
 /// store's thread alone uses it.
 final class LogLineGroup {
     private static let keptBytes = 16 << 20
+    /// Lines of that size are written before more are made: records of a batch share resources, and
+    /// their lines do not.
+    private static let pieceBytes = 8 << 20
 
     let age: LogLineName.Age
     private let directory: String
@@ -47,6 +50,8 @@ final class LogLineGroup {
 
     /// Of the lines that wait for `write`.
     var byteCount: Int { text.count }
+    /// So much waits that it should be written.
+    var isDue: Bool { text.count >= LogLineGroup.pieceBytes }
 
     /// Closes a file that no line goes to any more, or its bytes would stay on the disk once it is
     /// removed.
@@ -81,9 +86,14 @@ final class LogLineGroups {
         all = [standard]
     }
 
-    func append(_ batch: LogBatch) {
+    /// - Parameter write: is given a group of which enough waits; nothing of it must wait after that.
+    func append(_ batch: LogBatch, write: (LogLineGroup) -> Void) {
         var records = batch.records
-        while let record = records.next() { group(record.service).append(record) }
+        while let record = records.next() {
+            let group = group(record.service)
+            group.append(record)
+            if group.isDue { write(group) }
+        }
     }
 
     /// Closes the files of days that are over.

@@ -21,6 +21,18 @@ package final class LogBatchWriter {
     private var scopeName = MaskedField()
     private var scopeVersion = MaskedField()
     private var service = MaskedField()
+    /// What records of this batch can share.
+    private var shared = Shared()
+
+    private struct Shared {
+        /// Of the record before; 0: it cannot be shared.
+        var resourceNumber: UInt64 = 0
+        var scopeNumber: UInt64 = 0
+        var isResourceMasked = false
+        var isScopeMasked = false
+        /// The resource that is written has not been left out for a record that was too long.
+        var hasResource = false
+    }
 
     package init(_ masker: Masker, _ limits: LogLimits = LogLimits()) {
         self.masker = masker
@@ -29,6 +41,8 @@ package final class LogBatchWriter {
 
     /// Records since the last `finish`.
     package var count: Int { batch.count }
+    /// What they would take if none shared its resource or scope with others.
+    package var expandedBytes: Int { batch.expandedBytes }
 
     /// Masks a record and appends it. Its bytes are copied.
     ///
@@ -44,23 +58,19 @@ package final class LogBatchWriter {
         if record.flags.contains(.jsonBody) { clean.joinLines(from: body.lowerBound) }
         let attributes = mask(record.attributes, at: "attributes", &isMasked)
         clean.joinLines(from: attributes.lowerBound)
-        record.service = service.of(
-            record.service, masker, at: "service", limitBytes: LogLimits.nameBytes, &isMasked)
-        record.scopeName = scopeName.of(
-            record.scopeName, masker, at: "scope.name", limitBytes: LogLimits.nameBytes, &isMasked)
-        record.scopeVersion = scopeVersion.of(
-            record.scopeVersion, masker, at: "scope.version", limitBytes: LogLimits.nameBytes,
-            &isMasked)
-        record.resource = resource.of(
-            record.resource, masker, at: "resource", limitBytes: .max, &isMasked)
+        let isSameScope = maskScope(of: &record, &isMasked)
+        let isSameResource = maskResource(of: &record, &isMasked)
         let bytes = clean.span
         record.severityText = UnsafeRawBufferPointer(rebasing: bytes[text])
         record.eventName = UnsafeRawBufferPointer(rebasing: bytes[event])
         record.body = UnsafeRawBufferPointer(rebasing: bytes[body])
         record.attributes = UnsafeRawBufferPointer(rebasing: bytes[attributes])
         if isMasked { record.flags.insert(.masked) }
+        let resourceBytes = record.resource.count
         LogCut.apply(to: &record, limitBytes: limits.recordBytes)
-        batch.append(record)
+        let sharesResource = isSameResource && (shared.hasResource || record.resource.isEmpty)
+        batch.append(record, sharesResource: sharesResource, sharesScope: isSameScope)
+        if !sharesResource { shared.hasResource = record.resource.count == resourceBytes }
         clean.removeAll()
         clean.shrink(above: LogBatchWriter.keptBytes)
     }
@@ -71,12 +81,58 @@ package final class LogBatchWriter {
         scopeName.shrink()
         scopeVersion.shrink()
         service.shrink()
+        shared = Shared()
         defer { batch = LogBatch(capacity: min(batch.byteCount + 64, 1 << 20)) }
         return batch
     }
 
     /// Forgets what was appended since the last `finish`.
-    package func discard() { batch = LogBatch() }
+    package func discard() {
+        batch = LogBatch()
+        shared = Shared()
+    }
+
+    /// - Returns: whether service and resource are those of the record before.
+    private func maskResource(of record: inout LogRecord, _ isMasked: inout Bool) -> Bool {
+        let number = record.resourceNumber
+        let isSame = number != 0 && number == shared.resourceNumber
+        if isSame {
+            record.service = service.last(of: record.service)
+            record.resource = resource.last(of: record.resource)
+        } else {
+            var isChanged = false
+            record.service = service.of(
+                record.service, masker, at: "service", limitBytes: LogLimits.nameBytes, &isChanged)
+            record.resource = resource.of(
+                record.resource, masker, at: "resource", limitBytes: .max, &isChanged)
+            shared.resourceNumber = number
+            shared.isResourceMasked = isChanged
+        }
+        if shared.isResourceMasked { isMasked = true }
+        return isSame
+    }
+
+    /// - Returns: whether the scope is that of the record before.
+    private func maskScope(of record: inout LogRecord, _ isMasked: inout Bool) -> Bool {
+        let number = record.scopeNumber
+        let isSame = number != 0 && number == shared.scopeNumber
+        if isSame {
+            record.scopeName = scopeName.last(of: record.scopeName)
+            record.scopeVersion = scopeVersion.last(of: record.scopeVersion)
+        } else {
+            var isChanged = false
+            record.scopeName = scopeName.of(
+                record.scopeName, masker, at: "scope.name", limitBytes: LogLimits.nameBytes,
+                &isChanged)
+            record.scopeVersion = scopeVersion.of(
+                record.scopeVersion, masker, at: "scope.version", limitBytes: LogLimits.nameBytes,
+                &isChanged)
+            shared.scopeNumber = number
+            shared.isScopeMasked = isChanged
+        }
+        if shared.isScopeMasked { isMasked = true }
+        return isSame
+    }
 
     /// - Parameter path: what `GET /logs` calls the field, for rules that hold at some paths alone.
     private func mask(
@@ -116,6 +172,11 @@ private struct MaskedField: ~Copyable {
         masked.removeAll()
         raw.shrink(above: MaskedField.keptBytes)
         masked.shrink(above: MaskedField.keptBytes)
+    }
+
+    /// What `of` made of the same bytes before.
+    func last(of bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        bytes.isEmpty ? LogRecord.none : masked.span
     }
 
     mutating func of(

@@ -15,6 +15,10 @@ package struct LogLimits: Sendable {
     /// A clock may run ahead a little; a day that is not here yet gets no file.
     package static let aheadMilliseconds: Int64 = 86_400_000
 
+    /// Of the records of one body together, each with its resource, as files and searches have them.
+    /// OTLP says a resource once for many records.
+    package static let batchBytes = 512 << 20
+
     /// Of service, level text, event name, scope name and version; what is longer is cut. The form
     /// of a batch counts them in 16 bits.
     static let nameBytes = 1024

@@ -116,20 +116,31 @@ final class OTLPLogIntake: Sendable {
         let now = WallClock.nowMilliseconds()
         let latest = (now + LogLimits.aheadMilliseconds) * 1_000_000
         let writer = lane.writer
-        var early = 0
+        var (early, beyondLimit) = (0, 0)
+        let limitBytes = LogLimits.batchBytes
         func take(_ record: OTLPLogRecord) {
             let record = LogRecord(record, now: now * 1_000_000)
-            if record.time > latest { early += 1 } else { writer.append(record) }
+            if record.time > latest {
+                early += 1
+            } else if writer.expandedBytes >= limitBytes {
+                beyondLimit += 1
+            } else {
+                writer.append(record)
+            }
         }
         let rejections: OTLPRejections
         switch encoding {
         case .protobuf: rejections = try lane.protobuf.read(request.body.span) { take($0) }
         case .json: rejections = try lane.json.read(request.body.span) { take($0) }
         }
-        guard rejections.count + early > 0 else { return nil }
+        let rejected = rejections.count + early + beyondLimit
+        guard rejected > 0 else { return nil }
+        let reason =
+            early > 0
+            ? LogFault.tooFarInTheFuture.detail
+            : "The body's records, each with its resource, take more than \(limitBytes >> 20) MiB."
         return OTLPPartialSuccess(
-            rejected: Int64(rejections.count + early),
-            message: rejections.reason?.message ?? LogFault.tooFarInTheFuture.detail)
+            rejected: Int64(rejected), message: rejections.reason?.message ?? reason)
     }
 }
 
@@ -149,6 +160,8 @@ extension LogRecord {
         service = record.service
         scopeName = record.scopeName
         scopeVersion = record.scopeVersion
+        resourceNumber = record.resourceNumber
+        scopeNumber = record.scopeNumber
         eventName = record.eventName
         traceFlags = record.flags
         if let id = record.traceID {
