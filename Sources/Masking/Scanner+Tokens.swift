@@ -136,8 +136,9 @@ extension Scanner {
         }
         let first = start + form.prefix.utf8CodeUnitCount
         var end = first
-        while end < text.count, form.accepts(text, end) { end += 1 }
-        end = beforeDashes(first, end)
+        // Not further than what is looked at: the hyphens are no token, so the next prefix among them
+        // would be scanned to the same end again.
+        while end < text.count, form.accepts(text, end), !text.has("-----", at: end) { end += 1 }
         while end > first, text[end - 1] == UInt8(ascii: ".") { end -= 1 }
         guard end - first >= form.minimum else { return nil }
         if form.needsDigit, !(first..<end).contains(where: { text.isIn(ByteClass.digit, $0) }) {

@@ -114,6 +114,8 @@ import Testing
         "password:[\"", "\\\\", "\\\\\":", "password=\\", "\\u0022", "\\\\u0022", "%5C%22",
         "password:(", "://a@",
         "\"password\":[]", "token:[", "Some(\"", "password=b'", "a.", "password.",
+        "SG.-----.", "glpat------.", "ghs_-----.", "SG.", "xoxe.", "ghs_.", "bearer -----",
+        "x:2001:", "x@[IPv6:", "::/1:", "sk-.", "authorization: ", "a/1.1.1.1",
     ])
     func `hostile repetition takes linear time`(_ piece: String) {
         // A quadratic check would take minutes for half a megabyte.
