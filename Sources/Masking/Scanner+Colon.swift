@@ -10,13 +10,15 @@ extension Scanner {
 
     // MARK: IPv6
 
-    /// `colon` is the first colon of the address.
+    /// `colon` is the first colon of the address. Another colon may stand before the address if a word
+    /// stands before that (`client:2001:db8::1`): it is no group of a longer one.
     private mutating func lookAtIPv6(_ colon: Int) -> Int? {
         var start = colon
         while colon - start < 5, text.isIn(ByteClass.hex, start - 1) { start -= 1 }
         let hasNeighbour = text[colon + 1] == 0x3A || text.isIn(ByteClass.hex, colon + 1)
         guard hasNeighbour, colon - start <= 4, !text.isIn(ByteClass.alphanumeric, start - 1),
-            text[start - 1] != 0x3A, text[start - 1] != 0x2E, text[start - 1] != 0x5F,
+            text[start - 1] != 0x3A || isWord(before: start - 1),
+            text[start - 1] != 0x2E, text[start - 1] != 0x5F,
             !isPrefixLength(start, colon)
         else { return nil }
         guard let address = IPAddress.parseIPv6(text, start) else { return nil }
@@ -35,11 +37,12 @@ extension Scanner {
         return end
     }
 
-    /// Whether the digits from `start` to `end` say how long the prefix before them is, as in `fe80::/48`.
-    /// What follows them is no address, or one that is masked would bring forth the next.
+    /// Whether the digits from `start` to `end` say how long the prefix before them is, as in `fe80::/48`,
+    /// and not where an address begins, as in `client:/2001:db8::1`. What follows them is no address, or
+    /// one that is masked would bring forth the next.
     private func isPrefixLength(_ start: Int, _ end: Int) -> Bool {
-        text[start - 1] == UInt8(ascii: "/") && text[start - 2] == 0x3A
-            && text.end(of: ByteClass.digit, from: start) == end
+        text.has("::/", at: start - 3) && end - start <= 3
+            && text.end(of: ByteClass.digit, from: start, limit: 4) == end
     }
 
     /// Global unicast, unique local, link local, or an IPv4 address in it: times, MAC addresses and

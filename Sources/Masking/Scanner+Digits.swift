@@ -137,8 +137,8 @@ extension Scanner {
     }
 
     /// Whether what ends before `end` is a word, as in `card-4111…`, and not the group of digits before
-    /// that of a longer number, nor a piece of a UUID. Looks back a few bytes.
-    private func isWord(before end: Int) -> Bool {
+    /// that of a longer number, nor a piece of a UUID or of an IPv6 address. Looks back a few bytes.
+    func isWord(before end: Int) -> Bool {
         var index = end - 1
         var hasLetter = false
         while end - index <= Scanner.wordLimit, text.isIn(ByteClass.alphanumeric, index) {

@@ -50,10 +50,14 @@ extension Scanner {
     /// One after the domain at `start`; nil if none stands there.
     private func domainEnd(_ start: Int) -> Int? {
         if text[start] == UInt8(ascii: "[") {
-            let end = text.end(of: ByteClass.hex, from: start + 1, limit: 1)
-            guard end > start + 1 else { return nil }
-            var index = end
-            while index - start < 48,
+            // RFC 5321, section 4.1.3: `[192.0.2.1]` and `[IPv6:2001:db8::1]`.
+            let isLabelled = text.hasFolded("ipv6:", at: start + 1)
+            let first = start + (isLabelled ? 6 : 1)
+            guard text.isIn(ByteClass.hex, first) || (isLabelled && text[first] == 0x3A) else {
+                return nil
+            }
+            var index = first + 1
+            while index - first < 47,
                 text.isIn(ByteClass.hex, index) || text[index] == 0x2E
                     || text[index] == 0x3A
             { index += 1 }

@@ -31,6 +31,7 @@ struct MaskingCorpus {
                 "müller@bücher.example", "x@xn--bcher-kva.example", "9lives@cat.museum",
                 "a.b.c@d-e.io", "UPPER@CASE.COM", "first.last@199x.example", "r%2Dd@example.net",
                 "ann%40example.com", "ｂｏｂ＠example.com", "te\u{200B}st@example.com",
+                "ann@[192.0.2.1]", "ann@[IPv6:2001:db8::1]", "ann@[ipv6:::1]",
             ],
             nearMisses: [
                 "icon@2x.png", "logo@3x.jpg", "git@github.com:owner/name", "package@1.2.3",
@@ -112,12 +113,15 @@ struct MaskingCorpus {
                 "2001:db8:85a3::8a2e:370:7334", "2001:0db8:0000:0000:0000:ff00:0042:8329",
                 "fe80::1ff:fe23:4567:890a", "2a00:1450:4001:81b::200e", "fd12:3456:789a:1::1",
                 "::ffff:203.0.113.7", "2606:4700:4700::1111", "2400:cb00:2048:1::c629:d7a2",
-                "64:ff9b::203.0.113.7", "2001:db8::1",
+                "64:ff9b::203.0.113.7", "2001:db8::1", "[IPv6:2001:db8::1]", "client:2001:db8::1",
+                "client:/2001:db8::1", "L:/10.0.0.1:80 - R:/2001:db8:0:0:0:0:0:1:51234",
+                "peer_addr:fe80::1ff:fe23:4567:890a",
             ],
             nearMisses: [
                 "::1", "::", "00:1a:2b:3c:4d:5e", "12:34:56", "std::vector", "ace::bed",
                 "a::b", "10:20:30:40", "1:2:3:4:5:6:7:8:9", "key:value", "2001:db8:85a3::/48",
-                "list[1::2]", "dead::beef", "2026:11:29", "host:8080",
+                "list[1::2]", "dead::beef", "2026:11:29", "host:8080", "[IPv6:2001:db8::/48]",
+                "client:2001:db8::/48", "at:10:20:30:40", "std::2001::x", "peer:/12:34:56",
             ]),
         Sample(
             kind: .jwt,
