@@ -315,15 +315,19 @@ struct JSONMasker {
 
     // MARK: Paths
 
-    /// The keys on the way to the value at hand, joined by dots. Made only where somebody asks.
+    /// The keys on the way to the value at hand, joined by dots. Made only where somebody asks, and as
+    /// long as it is asked for.
     private func tellPath(_ run: inout MaskRun) {
         guard run.wantsPath else { return }
         var path = pathPrefix
         for level in levels where level.isObject {
+            guard path.utf8.count < run.pathLimitBytes else { break }
             if !path.isEmpty { path += "." }
+            let rest = run.pathLimitBytes - path.utf8.count
+            let (start, end) = (level.key.start, level.key.end)
             path +=
-                level.decodedKey.map { String(decoding: $0, as: UTF8.self) }
-                ?? text.string(level.key.start, level.key.end)
+                level.decodedKey.map { String(decoding: $0.prefix(rest), as: UTF8.self) }
+                ?? text.string(start, start + min(rest, end - start))
         }
         run.path = path
     }

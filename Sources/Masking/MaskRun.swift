@@ -18,11 +18,14 @@ struct MaskRun {
     /// The path of the current value in JSON; set only if `wantsPath`.
     var path = ""
     let wantsPath: Bool
+    /// More of a path is not wanted: a key may have a megabyte, and a hundred thousand values below it.
+    let pathLimitBytes: Int
 
     init(_ masker: Masker, keepsReport: Bool = false) {
         self.masker = masker
         self.keepsReport = keepsReport
         wantsPath = keepsReport || masker.hasPaths
+        pathLimitBytes = keepsReport ? .max : masker.pathLimitBytes
     }
 
     /// Appends `bytes`, masked, if anything in them is to be replaced; otherwise appends nothing.

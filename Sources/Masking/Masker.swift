@@ -25,6 +25,8 @@ package final class Masker: Sendable {
     let patterns: [RulePattern]
     /// A rule holds at some paths alone.
     let hasPaths: Bool
+    /// So much of a path decides whether a rule holds there, however its characters are composed.
+    let pathLimitBytes: Int
     private let counters: MatchCounters
 
     /// - Parameter other: counts the matches of this one as well; it has as many rules.
@@ -41,6 +43,9 @@ package final class Masker: Sendable {
         for rule in policy.rules { patterns.append(try RulePattern(rule)) }
         self.patterns = patterns
         hasPaths = patterns.contains { $0.hasPaths }
+        let longest = policy.rules.flatMap { $0.includedPaths + $0.excludedPaths }
+            .map(\.utf8.count).max()
+        pathLimitBytes = (longest ?? 0) * 4 + 64
         replacement = Replacement(policy)
         counters =
             other?.counters

@@ -57,6 +57,21 @@ import Testing
         #expect(excluded.masked(text) == text)
     }
 
+    @Test func `a rule holds below long keys as well, and they cost nothing for each value`() throws
+    {
+        let included = try masker { $0.includedPaths = ["user.order"] }
+        let key = String(repeating: "k", count: 100_000)
+        #expect(
+            included.masked(#"{"user":{"order":{"\#(key)":"C-123456"}}}"#)
+                == #"{"user":{"order":{"\#(key)":"[CUSTOMER]"}}}"#)
+        // Making the path of each anew would copy 2 GB.
+        let values = String(repeating: #""C-123456","#, count: 20_000) + "0"
+        for key in [key, key + #"\u0065"#] {
+            let text = #"{"user":{"\#(key)":[\#(values)]}}"#
+            #expect(included.masked(text) == text)
+        }
+    }
+
     @Test func `wrong rules are refused with a reason that names them`() {
         for (name, pattern) in [("x", "(a"), ("x", "a*"), ("", "a"), ("a b", "a"), ("email", "a")] {
             var policy = MaskingPolicy()
