@@ -139,6 +139,57 @@ import Testing
         }
     }
 
+    @Test func `a file that cannot be opened anew is not written on`() throws {
+        let directory = try TemporaryDirectory()
+        let folder = directory.file("logs")
+        #expect(mkdir(folder, 0o700) == 0)
+        let file = LogFile(LogFileOptions(path: folder + "/millrace.log"))
+        try file.open()
+        func write(_ line: String) throws { try Array(line.utf8).withUnsafeBytes(file.write) }
+        try write("one\n")
+        #expect(rename(folder, directory.file("moved")) == 0)
+        file.reopen()
+        for _ in 0..<3 { #expect(throws: LogSinkError.self) { try write("two\n") } }
+        #expect(mkdir(folder, 0o700) == 0)
+        try write("three\n")
+        #expect(try directory.read("moved/millrace.log") == Array("one\n".utf8))
+        #expect(try directory.read("logs/millrace.log") == Array("three\n".utf8))
+    }
+
+    @Test func `a line that a killed process left half is ended before the next one`() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("millrace.log", #"{"message":"whole"}"# + "\n" + #"{"mess"#)
+        let file = LogFile(LogFileOptions(path: directory.file("millrace.log")))
+        try file.open()
+        try Array("next\n".utf8).withUnsafeBytes { try file.write($0) }
+        let text = String(decoding: try directory.read("millrace.log"), as: UTF8.self)
+        #expect(text.split(separator: "\n").dropFirst() == [#"{"mess"#, "next"])
+    }
+
+    @Test(.enabled(if: SmallDisk.isPossible, "\(SmallDisk.whyNot)"))
+    func `the rest of a line that a full disk cut goes where its beginning is`() throws {
+        let disk = try SmallDisk(bytes: 256 << 10)
+        let (path, moved) = (disk.path + "/millrace.log", disk.path + "/moved")
+        let file = LogFile(LogFileOptions(path: path, maxBytes: 30_000))
+        try file.open()
+        func write(_ bytes: some Sequence<UInt8>) throws {
+            try Array(bytes).withUnsafeBytes { try file.write($0) }
+        }
+        try write("first\n".utf8)
+        try disk.fill()
+        let line = Array((String(repeating: "x", count: 20_000) + "\n").utf8)
+        var written = 0
+        do { try write(line) } catch let error as LogSinkError { written = error.written }
+        #expect(written > 0 && written < line.count)
+        #expect(rename(path, moved) == 0)
+        file.reopen()
+        disk.makeRoom()
+        try write(line[written...])
+        try write("last\n".utf8)
+        #expect(FileSystem.read(moved) == Array("first\n".utf8) + line)
+        #expect(FileSystem.read(path) == Array("last\n".utf8))
+    }
+
     @Test func `a file that cannot be opened is said to be so`() {
         #expect(throws: LogSinkError.self) {
             try LogFile(LogFileOptions(path: "/nowhere/at/all.log")).open()

@@ -51,7 +51,11 @@ package final class LogFile: LogSink, @unchecked Sendable {  // Its lane's threa
     private var tidyInterval: Duration {
         max(.seconds(1), min(.seconds(60), (options.keepAge ?? .seconds(600)) / 10))
     }
-    /// The next write opens it anew.
+    /// What an earlier process has left ends within a line, since it was killed or the disk was full.
+    private var isTorn = false
+    /// What was written last ends within a line, whose rest comes with the next write.
+    private var isMidLine = false
+    /// The next write opens it anew, unless that writes the rest of a line.
     private let isStale = Atomic<Bool>(false)
     private let trouble: Locked<String?> = Locked(nil)
 
@@ -69,13 +73,28 @@ package final class LogFile: LogSink, @unchecked Sendable {  // Its lane's threa
     /// Opens the file, so that a start can say at once what is wrong with it.
     package func open() throws(LogSinkError) {
         let opened = Glibc.open(options.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
-        guard opened >= 0 else { throw failure("open") }
+        guard opened >= 0 else {
+            // What is open is a file that was put aside, and is about to be removed.
+            isStale.store(true, ordering: .releasing)
+            throw failure("open")
+        }
         if descriptor >= 0 { close(descriptor) }
         descriptor = opened
         var status = stat()
         size = fstat(opened, &status) == 0 ? Int(status.st_size) : 0
+        let last = size > 0 ? LogFile.byte(at: size - 1, of: options.path) : nil
+        isTorn = last.map { $0 != UInt8(ascii: "\n") } ?? false
         began = size > 0 ? LogFile.firstTime(options.path) : WallClock.nowMilliseconds()
         tidy()
+    }
+
+    /// Nil if it cannot be read.
+    private static func byte(at offset: Int, of path: String) -> UInt8? {
+        let file = Glibc.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var byte: UInt8 = 0
+        return pread(file, &byte, 1, off_t(offset)) == 1 ? byte : nil
     }
 
     private func tidy() {
@@ -84,16 +103,29 @@ package final class LogFile: LogSink, @unchecked Sendable {  // Its lane's threa
     }
 
     package func write(_ lines: UnsafeRawBufferPointer) throws(LogSinkError) {
-        if isStale.exchange(false, ordering: .acquiring) || descriptor < 0 { try open() }
-        if size > 0, isDue(adding: lines.count) { try putAside() }
+        if !isMidLine {
+            if isStale.exchange(false, ordering: .acquiring) || descriptor < 0 { try open() }
+            if size > 0, isDue(adding: lines.count) { try putAside() }
+        }
         if options.keepAge != nil, nextTidy.hasPassed { tidy() }
+        if isTorn { try endTornLine() }
         do throws(LogSinkError) {
             try LogWrite.all(lines, to: descriptor)
             size += lines.count
+            isMidLine = false
         } catch {
             size += error.written
+            if error.written > 0 { isMidLine = lines[error.written - 1] != UInt8(ascii: "\n") }
             throw error
         }
+    }
+
+    /// Or the next record would be glued to what is left of another.
+    private func endTornLine() throws(LogSinkError) {
+        let end: StaticString = "\n"
+        try LogWrite.all(UnsafeRawBufferPointer(start: end.utf8Start, count: 1), to: descriptor)
+        size += 1
+        isTorn = false
     }
 
     private func isDue(adding count: Int) -> Bool {
