@@ -119,6 +119,24 @@ import Testing
         #expect(log.logger.queuedBytes == 0)
     }
 
+    @Test func `what waits can be asked for while records come and threads end`() {
+        var options = LogOptions()
+        options.ringLimit = 4
+        let log = CollectedLog(options: options)
+        let isOver = Locked(false)
+        let asking = Thread(name: "asks") {
+            while !isOver.withLock({ $0 }) { #expect(log.logger.queuedBytes >= 0) }
+        }
+        for _ in 0..<200 {
+            onThreads(3) { thread in
+                for _ in 0..<50 { log.logger.info("short life") { $0.add("thread", thread) } }
+            }
+        }
+        isOver.withLock { $0 = true }
+        asking.join()
+        #expect(log.close().count + Int(log.logger.drops.lost) >= 30_000)
+    }
+
     @Test func `records of several threads come in the order of their times`() {
         let log = CollectedLog()
         onThreads(4) { _ in

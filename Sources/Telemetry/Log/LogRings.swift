@@ -39,18 +39,24 @@ final class LogRings: Sendable {
 
     /// The back end has ended, and no call is on its way.
     deinit {
-        for ring in all { millrace_log_ring_release(ring) }
+        eachRing { for ring in $0 { millrace_log_ring_release(ring) } }
         sleeping.deallocate()
     }
 
     var isClosed: Bool { closed.load(ordering: .acquiring) }
-    private var all: [Ring] { state.withLock { $0.rings + ($0.shared.map { [$0] } ?? []) } }
-
     /// Bytes of records that the back end has not read.
-    var usedBytes: Int { all.reduce(0) { $0 + LogRings.used($1) } }
+    var usedBytes: Int { eachRing { $0.reduce(0) { $0 + LogRings.used($1) } } }
 
+    /// Under the lock, since `freeOrphans` frees rings.
+    private func eachRing<Result>(_ body: ([Ring]) -> Result) -> Result {
+        state.withLock { body($0.rings + ($0.shared.map { [$0] } ?? [])) }
+    }
+
+    /// The tail is read first: it may pass a head that was read before, and never one that is read
+    /// after it.
     static func used(_ ring: Ring) -> Int {
-        Int(millrace_log_head(ring) &- millrace_log_tail(ring))
+        let tail = millrace_log_tail(ring)
+        return Int(clamping: min(millrace_log_head(ring) &- tail, ring.pointee.capacity))
     }
 
     /// The calling thread's ring, made if there may be one more; nil: it has to share.
@@ -116,13 +122,13 @@ final class LogRings: Sendable {
     /// moment: a thread may have been stopped in the middle of one.
     func close() {
         closed.store(true, ordering: .releasing)
-        for ring in all { millrace_log_ring_close(ring) }
+        eachRing { for ring in $0 { millrace_log_ring_close(ring) } }
         // A thread that has read `closed` just before shows that it writes within the time that a
         // store takes to be seen by other cores.
         sleep(until: .after(.milliseconds(1)))
         let deadline = Deadline.after(.milliseconds(50))
         while !deadline.hasPassed,
-            all.contains(where: { millrace_log_is_writing($0) })
+            eachRing({ $0.contains { millrace_log_is_writing($0) } })
         {
             sleep(until: .after(.milliseconds(1)))
         }
