@@ -191,9 +191,17 @@ struct LogEncoder: ~Copyable {
         line.commit(4)
     }
 
-    /// Control characters become `?`: a value must not be able to write to the terminal.
+    /// Control characters become `?`: a value must not be able to write to the terminal. So do those
+    /// from U+0080 to U+009F, C1, one of which some terminals take for ESC and a bracket.
     private static func append(printable text: UnsafeRawBufferPointer, to line: inout ByteBuffer) {
-        for byte in text { line.append(byte < 0x20 || byte == 0x7F ? UInt8(ascii: "?") : byte) }
+        var index = 0
+        while index < text.count {
+            let byte = text[index]
+            let isC1 = byte == 0xC2 && index + 1 < text.count && text[index + 1] &- 0x80 < 0x20
+            let isControl = byte < 0x20 || byte == 0x7F || isC1
+            line.append(isControl ? UInt8(ascii: "?") : byte)
+            index += isC1 ? 2 : 1
+        }
     }
 }
 
