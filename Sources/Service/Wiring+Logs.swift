@@ -66,6 +66,7 @@ extension Wiring {
         container.register(LogRoutes.self) { parts in
             LogRoutes(
                 store: try parts.resolve(), tail: try parts.resolve(),
+                forwards: try parts.resolve(),
                 readers: try parts.resolve(name: "query"), log: try parts.resolve())
         }
         reports.add { parts in

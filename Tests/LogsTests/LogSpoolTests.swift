@@ -1,3 +1,4 @@
+import Glibc
 import Primitives
 import TestSupport
 import Testing
@@ -74,7 +75,8 @@ import Testing
     @Test func `without its position all that is there comes again`() throws {
         var spool = try LogSpool(path: path, limitBytes: 8 << 20)
         try append(0..<4, to: spool)
-        #expect(try drain(spool).count == 4)
+        if let run = try spool.next(limitBytes: 25) { try spool.advance(past: run) }
+        #expect(spool.records == 4)
         try FileSystem.write("nonsense".utf8, to: path + "/position")
         spool = try LogSpool(path: path, limitBytes: 8 << 20)
         #expect(try drain(spool) == texts(0..<4))
@@ -103,6 +105,52 @@ import Testing
         #expect(spool.bytes <= limit)
         let names = FileSystem.names(in: path).filter { $0.hasSuffix(".spool") }
         #expect(names.count <= 9)
+    }
+
+    @Test func `what is delivered is not on disk any more, and the next goes on after it`() throws {
+        let spool = try LogSpool(path: path, limitBytes: 8 << 20)
+        for round in 0..<3 {
+            let numbers = round * 5..<round * 5 + 5
+            try append(numbers, to: spool)
+            #expect(try drain(spool) == texts(numbers))
+            #expect(FileSystem.names(in: path) == ["position"])
+            #expect(spool.bytes == 0 && spool.records == 0)
+        }
+        let again = try LogSpool(path: path, limitBytes: 8 << 20)
+        try append(15..<17, to: again)
+        #expect(try drain(again) == texts(15..<17))
+    }
+
+    @Test func `nothing is lost while one thread appends and another removes what it has read`()
+        throws
+    {
+        let spool = try LogSpool(path: path, limitBytes: 8 << 20)
+        let count = 3000
+        let failure = Locked<String?>(nil)
+        let appending = Thread(name: "appends") {
+            do { try append(0..<count, to: spool) } catch { failure.withLock { $0 = "\(error)" } }
+        }
+        var messages: [String] = []
+        let deadline = Deadline.after(.seconds(60))
+        while messages.count < count, !deadline.hasPassed, failure.withLock({ $0 }) == nil {
+            messages += try drain(spool)
+        }
+        appending.join()
+        #expect(failure.withLock { $0 } == nil)
+        #expect(messages == texts(0..<count))
+        #expect(FileSystem.names(in: path).filter { $0.hasSuffix(".spool") }.count <= 1)
+    }
+
+    @Test func `a position that cannot be kept does not keep what was delivered`() throws {
+        let spool = try LogSpool(path: path, limitBytes: 8 << 20)
+        try append(0..<3, to: spool)
+        // What stands in the way of the new position is no file.
+        #expect(mkdir(path + "/position.new", 0o700) == 0)
+        #expect(throws: LogSpoolError.self) {
+            if let run = try spool.next(limitBytes: 1 << 20) { try spool.advance(past: run) }
+        }
+        #expect(FileSystem.names(in: path).allSatisfy { !$0.hasSuffix(".spool") })
+        #expect(spool.records == 0)
     }
 
     @Test func `a torn end is left out, and what comes after it is read`() throws {

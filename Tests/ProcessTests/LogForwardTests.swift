@@ -68,6 +68,35 @@ import Testing
         #expect(try service.terminate() == .exited(0))
     }
 
+    @Test func `what is delivered is off the disk, and an erasure says what still waits`() throws {
+        var receiver = try OTLPReceiver()
+        let port = receiver.port
+        let service = try start("  far: { url: \"\(receiver.url)\", timeout: 1s }\n")
+        func waiting(_ more: String) throws -> Int? {
+            let reply = try service.request("DELETE", "/logs?level=info\(more)")
+            return try reply.json()["forwards_waiting"]?.integer
+        }
+        try post(0..<50, to: service)
+        let spool = service.dataDirectory + "/log-forwards/far"
+        try service.wait(until: "the spool is empty") {
+            receiver.taken.count == 50 && FileSystem.names(in: spool) == ["position"]
+        }
+        #expect(try waiting("&dry_run=1") == 0)
+        receiver.close()
+        try post(50..<70, to: service)
+        try service.wait(until: "all are on disk") {
+            try forward(service)["spool"]?["records"]?.integer == 20
+        }
+        try service.wait(until: "they are counted") { try waiting("&dry_run=1") == 20 }
+        #expect(try waiting("") == 20)
+        receiver = try OTLPReceiver(port: port)
+        try service.wait(until: "the spool is empty again") {
+            receiver.taken.count == 20 && FileSystem.names(in: spool) == ["position"]
+        }
+        #expect(try waiting("") == 0)
+        #expect(try service.terminate() == .exited(0))
+    }
+
     @Test func `all records arrive though the receiver was away and the program killed`() throws {
         var receiver = try OTLPReceiver()
         let port = receiver.port

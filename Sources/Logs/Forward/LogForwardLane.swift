@@ -19,6 +19,7 @@ final class LogForwardLane: Sendable {
         var batches: [LogBatch] = []
         /// With the batches that the writer is at.
         var bytes = 0
+        var records = 0
         /// The writer ends with the queue empty.
         var isClosing = false
     }
@@ -46,6 +47,9 @@ final class LogForwardLane: Sendable {
     /// Records and bytes that are on disk.
     var spooled: (records: Int, bytes: Int) { (spool.records, spool.bytes) }
 
+    /// Records that were taken in and are not delivered yet, in memory and on disk.
+    var waitingRecords: Int { queue.withLock { $0.records } + spool.records }
+
     func start() {
         writer.start(name: "log-spool") { [self] in write() }
         sender.start()
@@ -60,6 +64,7 @@ final class LogForwardLane: Sendable {
             guard !queue.isClosing, hasRoom else { return false }
             queue.batches.append(batch)
             queue.bytes += batch.byteCount
+            queue.records += batch.count
             return true
         }
         if !isQueued { counters.drop(.queueFull, wantedCount(of: batch)) }
@@ -78,7 +83,10 @@ final class LogForwardLane: Sendable {
         while let batches = nextBatches() {
             for batch in batches { write(batch, &message) }
             queue.withLock { queue in
-                for batch in batches { queue.bytes -= batch.byteCount }
+                for batch in batches {
+                    queue.bytes -= batch.byteCount
+                    queue.records -= batch.count
+                }
             }
         }
     }
@@ -112,15 +120,22 @@ final class LogForwardLane: Sendable {
             }
             switch outcome {
             case .done: sender.wake()
+            case .notSynced(let error):
+                sender.wake()
+                complain(error)
             case .full: counters.drop(.spoolFull, records)
             }
         } catch {
             counters.drop(.spoolError, records)
-            guard counters.note("spool: \(error)") else { return }
-            log.warning("log records cannot be kept for forwarding") {
-                $0.add("forward", options.name)
-                $0.add("error", error)
-            }
+            complain(error)
+        }
+    }
+
+    private func complain(_ error: LogSpoolError) {
+        guard counters.note("spool: \(error)") else { return }
+        log.warning("log records cannot be kept for forwarding") {
+            $0.add("forward", options.name)
+            $0.add("error", error)
         }
     }
 

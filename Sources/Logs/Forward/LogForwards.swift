@@ -60,6 +60,9 @@ package final class LogForwards: Sendable {
         for lane in lanes { lane.sender.join() }
     }
 
+    /// Records that wait for their receivers; one that waits for two counts twice.
+    package var waitingRecords: Int { lanes.reduce(0) { $0 + $1.waitingRecords } }
+
     package var statuses: [LogForwardStatus] {
         let now = MonotonicTime.now()
         return lanes.map { lane in

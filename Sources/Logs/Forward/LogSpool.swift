@@ -19,6 +19,8 @@ import Primitives
 final class LogSpool: Sendable {
     enum Appended: Equatable {
         case done
+        /// It is in the file, and a crash of the machine may cost more of the spool than it should.
+        case notSynced(LogSpoolError)
         /// There is no room below the limit.
         case full
     }
@@ -36,6 +38,8 @@ final class LogSpool: Sendable {
         /// Beyond `read`.
         var records = 0
         var nextNumber: UInt64 = 1
+        /// The writer is at the last segment, which must stay.
+        var isAppending = false
 
         /// With what has been delivered of the first segment and is still there.
         var bytes: Int { segments.reduce(0) { $0 + $1.bytes } }
@@ -51,6 +55,8 @@ final class LogSpool: Sendable {
     /// What the writer's thread alone touches.
     private final class Output: @unchecked Sendable {  // The appending thread.
         var file: LogSpoolFile?
+        /// The segment that `file` is.
+        var number: UInt64 = 0
         var frame = ByteBuffer(capacity: 4096)
         var synced = MonotonicTime.now()
     }
@@ -106,34 +112,47 @@ final class LogSpool: Sendable {
         } catch {
             // Nobody knows what the disk does with this one from here on.
             output.file = nil
+            state.withLock { $0.isAppending = false }
             throw error
         }
         state.withLock { state in
             state.segments[state.segments.count - 1].bytes += size
             state.records += records
+            state.isAppending = false
         }
         let now = MonotonicTime.now()
-        if now.since(output.synced) > LogSpool.syncTime {
-            output.synced = now
-            try file.syncData()
+        guard now.since(output.synced) > LogSpool.syncTime else { return .done }
+        output.synced = now
+        do throws(LogSpoolError) { try file.syncData() } catch {
+            // `fdatasync` is not asked twice about the same bytes.
+            output.file = nil
+            return .notSynced(error)
         }
         return .done
     }
 
-    /// The file of the last segment, or of a new one.
+    /// The file of the last segment, or of a new one, which stays until `isAppending` is false.
     private func fileWithRoom(for size: Int) throws(LogSpoolError) -> LogSpoolFile {
-        let last = state.withLock { $0.segments.last?.bytes ?? 0 }
         if let file = output.file {
-            if last == 0 || last + size <= segmentBytes { return file }
-            try file.syncData()
+            let (isThere, hasRoom) = state.withLock { state -> (Bool, Bool) in
+                guard let last = state.segments.last, last.number == output.number else {
+                    return (false, false)
+                }
+                state.isAppending = last.bytes == 0 || last.bytes + size <= segmentBytes
+                return (true, state.isAppending)
+            }
+            if hasRoom { return file }
+            output.file = nil
+            if isThere { try file.syncData() }
         }
-        output.file = nil
         let number = state.withLock { $0.nextNumber }
         let file = try LogSpoolFile.create(folder.segmentPath(number))
         output.file = file
+        output.number = number
         state.withLock { state in
             state.nextNumber = number + 1
             state.segments.append(Segment(number: number, bytes: 0))
+            state.isAppending = true
         }
         return file
     }
@@ -193,18 +212,25 @@ final class LogSpool: Sendable {
         }
     }
 
-    /// Forgets what `run` holds: it was delivered, or given up. The reader's thread.
+    /// Forgets what `run` holds: it was delivered, or given up. Its segments are removed once nothing
+    /// of them waits, the last one too, so that no text outlives its delivery. The reader's thread.
     /// - Throws: the position could not be kept; it counts all the same until a restart.
     func advance(past run: borrowing LogSpoolRun) throws(LogSpoolError) {
         let gone = state.withLock { state -> [UInt64] in
             state.read = run.end
             state.records -= min(state.records, run.records + run.damagedRecords)
-            let gone = state.segments.filter { $0.number < run.end.segment }.map(\.number)
-            state.segments.removeAll { $0.number < run.end.segment }
-            return gone
+            let count = state.segments.prefix { segment in
+                if segment.number != run.end.segment { return segment.number < run.end.segment }
+                // The next append begins a new one.
+                return segment.bytes <= run.end.offset && !state.isAppending
+            }.count
+            defer { state.segments.removeFirst(count) }
+            return state.segments.prefix(count).map(\.number)
         }
-        try folder.keep(run.end)
+        // Before the position is kept: on a full disk that fails, and this makes room.
+        if gone.contains(input.number) { input.file = nil }
         for number in gone { folder.remove(number) }
+        try folder.keep(run.end)
     }
 
     // MARK: Opening

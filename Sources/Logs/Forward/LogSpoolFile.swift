@@ -2,8 +2,8 @@ internal import Glibc
 import Primitives
 
 /// Why a call on the spool's files failed.
-package struct LogSpoolError: Error, CustomStringConvertible {
-    let call: StaticString
+package struct LogSpoolError: Error, Equatable, CustomStringConvertible {
+    let call: String
     let number: Int32
 
     /// `write: No space left on device`; no path, which a reader of logs knows from the name.
@@ -11,7 +11,7 @@ package struct LogSpoolError: Error, CustomStringConvertible {
 
     /// The call that has just failed.
     static func last(_ call: StaticString) -> LogSpoolError {
-        LogSpoolError(call: call, number: errno)
+        LogSpoolError(call: "\(call)", number: errno)
     }
 }
 

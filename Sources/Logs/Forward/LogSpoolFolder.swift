@@ -53,8 +53,12 @@ struct LogSpoolFolder: Sendable {
         return numbers.sorted()
     }
 
-    /// What cannot be removed is found again at the next start, behind the position.
-    func remove(_ number: UInt64) { unlink(segmentPath(number)) }
+    /// Cut first: the writer may have it open, and would keep its bytes on the disk. What cannot be
+    /// removed is found again at the next start, before the position.
+    func remove(_ number: UInt64) {
+        truncate(segmentPath(number), 0)
+        unlink(segmentPath(number))
+    }
 
     /// The position that was kept; nil if there is none, or none that can be read: then everything
     /// that is there is sent again.

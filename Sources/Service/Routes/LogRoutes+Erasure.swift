@@ -29,13 +29,14 @@ extension LogRoutes {
         }
         let conditions = filters.given.joined(separator: ",")
         if isDryRun {
-            return { [store] call throws(Problem) in
+            return { [store, forwards] call throws(Problem) in
                 do throws(StorageError) {
                     let count = try store.count(filter, deadline: call.deadline)
                     var body = JSONObjectWriter()
                     body.add("dry_run", true)
                     body.add("matched", count)
                     body.add("set_aside", store.setAside(filter))
+                    body.add("forwards_waiting", forwards.waitingRecords)
                     return .json(200, body.finish())
                 } catch {
                     throw Problem(error)
@@ -83,6 +84,7 @@ extension LogRoutes {
             body.add("done", true)
             body.add("erased", erasure.records)
             body.add("set_aside", erasure.setAside)
+            body.add("forwards_waiting", forwards.waitingRecords)
             return .json(200, body.finish())
         case .failure(let error): throw Problem(error)
         case nil:

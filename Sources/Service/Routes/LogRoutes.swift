@@ -20,6 +20,7 @@ struct LogRoutes: Sendable {
 
     let store: LogStore
     let tail: TailHub<LogTailSource>
+    let forwards: LogForwards
     let readers: WorkerRoute
     let log: Logger
 
