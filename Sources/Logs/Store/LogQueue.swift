@@ -2,7 +2,8 @@ import Primitives
 
 /// Batches on their way to the store's thread, bounded by their bytes. Any thread.
 final class LogQueue: Sendable {
-    /// Work for the thread between batches; what was queued before it is written before it.
+    /// Work for the thread between batches; what was queued before it is written before it, and what
+    /// is queued after it does not hold it up for more than a turn.
     typealias Job = @Sendable (LogStoreWriter) -> Void
 
     /// What the thread takes at a time.
@@ -15,7 +16,8 @@ final class LogQueue: Sendable {
 
     private struct State {
         var batches: [LogBatch] = []
-        var jobs: [Job] = []
+        /// Oldest first, each with how many batches had been queued before it.
+        var jobs: [(job: Job, after: UInt64)] = []
         var bytes = 0
         var records = 0
         /// Counts batches that were queued, and those that are written.
@@ -53,7 +55,7 @@ final class LogQueue: Sendable {
     func add(_ job: @escaping Job) -> Bool {
         state.change { state in
             guard !state.isClosed else { return false }
-            state.jobs.append(job)
+            state.jobs.append((job, state.queued))
             return true
         }
     }
@@ -99,11 +101,11 @@ final class LogQueue: Sendable {
                 turn.batches.append(batch)
             }
             // Jobs come after all that was queued before them.
-            if turn.batches.count == state.batches.count {
-                turn.jobs = state.jobs
-                state.jobs = []
-                turn.isLast = state.isClosed
-            }
+            let written = state.written + UInt64(turn.batches.count)
+            let due = state.jobs.prefix { $0.after <= written }
+            turn.jobs = due.map { $0.job }
+            state.jobs.removeFirst(due.count)
+            turn.isLast = state.isClosed && turn.batches.count == state.batches.count
             return turn
         }
     }
