@@ -24,6 +24,37 @@ import Testing
         }
     }
 
+    @Test func `a tail that comes back gets all that it missed, though others are erased`() throws {
+        let service = try RunningService.start()
+        #expect(
+            try service.post("/logs", json: #"{"message":"x","service":"gone"}"#).status == 202)
+        let tail = try LogTail(service)
+        #expect(try service.post("/logs", lines: lines(0..<1)).status == 202)
+        let first = try tail.nextMessage()
+        // 30 MB: more than the sockets and the stream's queue hold.
+        let (total, filler) = (301, String(repeating: "lang ", count: 20_000))
+        for start in stride(from: 1, to: total, by: 20) {
+            #expect(
+                try service.post("/logs", lines: lines(start..<start + 20, filler)).status == 202)
+            try service.waitUntilLogsAreStored()
+        }
+        #expect(try service.terminate() == .exited(0))
+        let again = try service.startAgain()
+        let resumed = try LogTail(again, after: first.id)
+        for number in 1..<total {
+            let message = try resumed.nextMessage()
+            let found = try JSONTree.parse(message.data)["attributes"]?["n"]?.integer
+            guard message.event != "dropped", found == number else {
+                Issue.record("\(message.event) \(found ?? -1) at \(number)")
+                break
+            }
+            guard number == 1 else { continue }
+            let erased = try again.request("DELETE", "/logs?service=gone").json()
+            #expect(erased["erased"]?.integer == 1)
+        }
+        #expect(try again.terminate() == .exited(0))
+    }
+
     @Test func `a tail that reads slowly is told how many records it has missed`() throws {
         let service = try RunningService.start()
         let (slow, quick) = (try LogTail(service), try LogTail(service, "?level=error"))

@@ -36,6 +36,14 @@ final class LogTailSource: TailSource {
         var isReset = false
         /// The last place that it was told.
         var place: LogPlace
+
+        /// Forgets what was read and is not sent yet: some of it may have been erased since. What is
+        /// left of it is read again.
+        mutating func readAgain() {
+            guard let first = page.first?.place.arrival else { return }
+            missedRead = missed.firstIndex { $0.place.arrival >= first } ?? missedRead
+            page = []
+        }
     }
 
     private typealias Subscriber = TailSubscriber<Position>
@@ -131,9 +139,11 @@ final class LogTailSource: TailSource {
 
     /// - Returns: whether there is room for more.
     private func sendMissed(_ subscriber: inout Subscriber, _ ring: LogTailRing) -> Bool {
-        // Some of them may have been erased since.
-        let isKept = subscriber.position.erasures == ring.erasures
-        while isKept, readPage(&subscriber) {
+        if subscriber.position.erasures != ring.erasures {
+            subscriber.position.erasures = ring.erasures
+            subscriber.position.readAgain()
+        }
+        while readPage(&subscriber) {
             while let message = subscriber.position.page.first {
                 guard LogTailSource.send(message, &subscriber) else { return false }
                 subscriber.position.page.removeFirst()
