@@ -296,12 +296,7 @@ final class LogCatalog: Sendable {
 
     /// Written before a file is unlinked: after a crash between the two the day is dropped again.
     private func raiseFloor(to day: LogDay) throws(StorageError) {
-        let isHigher = state.withLock { state in
-            guard state.floor.map({ $0 < day }) ?? true else { return false }
-            state.floor = day
-            return true
-        }
-        guard isHigher else { return }
+        guard state.withLock({ $0.floor.map { $0 < day } ?? true }) else { return }
         let path = LogCatalog.floorPath(directory)
         let temporary = path + LogCatalog.temporarySuffix
         let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -316,6 +311,8 @@ final class LogCatalog: Sendable {
             throw StorageError(.inputOutput, "\(path): \(String(cString: strerror(errno)))")
         }
         LogCatalog.sync(directory)
+        // Not before it is written: a try that failed is made again.
+        state.withLock { $0.floor = day }
     }
 
     /// A failure costs durability of a rename alone, which some file systems do not offer.
