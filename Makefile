@@ -80,8 +80,8 @@ lint: swift ## check the format of every Swift file
 format: swift ## format every Swift file
 	swift format format -i -r -p $(FORMATTED)
 
-bench: deps-bench ## measure; ARGS="NAME --json FILE" measures one, ARGS=--list names all
-	swift build $(RELEASE_FLAGS)
+bench: deps-bench build ## measure; ARGS="NAME --json FILE" measures one, ARGS=--list names all
+	swift build $(RELEASE_FLAGS) --product millrace-bench
 	.build/release/millrace-bench $(ARGS)
 
 # Only the docker format has health checks, and Debian's podman and buildah know no short names.

@@ -176,13 +176,14 @@ import Testing
             question.conditions.maxStale = .zero
             question.present = bench.source.present
             let first = CacheCall()
-            let verified = Locked<(@Sendable (CacheComputation) -> Void)?>(nil)
+            let held = Locked<HeldComputation?>(nil)
             bench.cache.answer(
-                question, compute: { _, done in verified.withLock { $0 = done } },
+                question,
+                compute: { _, done in held.withLock { $0 = HeldComputation(done: done) } },
                 completion: { first.finish($0) })
             let second = bench.ask("a") { $0.conditions.maxStale = .zero }
             bench.cache.memory.purgeAll()
-            verified.withLock { $0 }?(.unchanged(at: .now(), version: 0))
+            held.withLock { $0 }?.done(.unchanged(at: .now(), version: 0))
             return (try first.text(), try second.text())
         }()
         #expect(first == "a 1" && second == "a 2")
@@ -233,4 +234,9 @@ import Testing
         }()
         #expect(failure == .closed)
     }
+}
+
+/// A computation that ends when the test says so.
+private struct HeldComputation: Sendable {
+    let done: @Sendable (CacheComputation) -> Void
 }

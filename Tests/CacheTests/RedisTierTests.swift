@@ -50,12 +50,15 @@ import Testing
             a.source.release()
             try a.share("q")
             let runs = a.source.runs
+            // The feed of purges may have emptied memory when it began: the first answer is Redis's then.
             let first = try a.ask("q").reply()
+            let before = a.tier.counters.hits.count
             let second = try a.revalidate("q")
             let hit = try a.revalidate("q")
             return (
                 first.entry === second.entry && first.entry === hit.entry,
-                [second, hit].map(\.state), a.source.runs - runs, a.tier.counters.hits.count
+                [second, hit].map(\.state), a.source.runs - runs,
+                a.tier.counters.hits.count - before
             )
         }()
         #expect(entries && sources == [.miss, .hit] && runs == 0 && hits == 0)

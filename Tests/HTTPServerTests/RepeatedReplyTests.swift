@@ -77,10 +77,17 @@ import Testing
         let seconds = Int(MonotonicTime.now().since(start).inSeconds)
         #expect(counted.count <= 1 + seconds)
         // Each is counted, whoever has answered it.
-        let counts = RequestMetrics.merged(counted.server.metrics).map { series in
-            series.snapshot.counts.reduce(0, +)
+        func counts() -> UInt64 {
+            RequestMetrics.merged(counted.server.metrics).reduce(0) { sum, series in
+                series.snapshot.counts.reduce(sum, +)
+            }
         }
-        #expect(counts.reduce(0, +) == UInt64(asked))
+        // A client may have its reply a moment before it is counted.
+        let deadline = Deadline.after(.seconds(5) * slowness)
+        while counts() < UInt64(asked), !deadline.hasPassed {
+            sleep(until: .after(.milliseconds(1)))
+        }
+        #expect(counts() == UInt64(asked))
     }
 
     @Test func `echoes the id that a request names`() throws {

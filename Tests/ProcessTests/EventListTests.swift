@@ -81,6 +81,8 @@ import TestSupport
     /// What a table of the store holds, as another program reads it.
     private func names(_ service: RunningService, _ table: String) throws -> [String] {
         let output = service.directory.file("names")
+        // A child's output is appended.
+        FileSystem.remove(output)
         let script = """
             import sqlite3, sys
             store = sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True, timeout=30)

@@ -69,8 +69,10 @@ import Testing
     }
 
     @Test func `what is delivered is off the disk, and an erasure says what still waits`() throws {
-        var receiver = try OTLPReceiver()
-        let port = receiver.port
+        let isAway = Locked(false)
+        let receiver = try OTLPReceiver { _, _ in
+            isAway.withLock { $0 } ? .status(503, headers: ["Retry-After: 1"]) : .status(200)
+        }
         let service = try start("  far: { url: \"\(receiver.url)\", timeout: 1s }\n")
         func waiting(_ more: String) throws -> Int? {
             let reply = try service.request("DELETE", "/logs?level=info\(more)")
@@ -82,16 +84,16 @@ import Testing
             receiver.taken.count == 50 && FileSystem.names(in: spool) == ["position"]
         }
         #expect(try waiting("&dry_run=1") == 0)
-        receiver.close()
+        isAway.withLock { $0 = true }
         try post(50..<70, to: service)
         try service.wait(until: "all are on disk") {
             try forward(service)["spool"]?["records"]?.integer == 20
         }
         try service.wait(until: "they are counted") { try waiting("&dry_run=1") == 20 }
         #expect(try waiting("") == 20)
-        receiver = try OTLPReceiver(port: port)
+        isAway.withLock { $0 = false }
         try service.wait(until: "the spool is empty again") {
-            receiver.taken.count == 20 && FileSystem.names(in: spool) == ["position"]
+            receiver.taken.count == 70 && FileSystem.names(in: spool) == ["position"]
         }
         #expect(try waiting("") == 0)
         #expect(try service.terminate() == .exited(0))

@@ -28,9 +28,13 @@ import Testing
         let service = try RunningService.start()
         #expect(
             try service.post("/logs", json: #"{"message":"x","service":"gone"}"#).status == 202)
-        let tail = try LogTail(service)
-        #expect(try service.post("/logs", lines: lines(0..<1)).status == 202)
-        let first = try tail.nextMessage()
+        try service.waitUntilLogsAreStored()
+        // It is gone before the service ends, which waits for clients that do not read.
+        let first = try {
+            let tail = try LogTail(service)
+            #expect(try service.post("/logs", lines: lines(0..<1)).status == 202)
+            return try tail.nextMessage()
+        }()
         // 30 MB: more than the sockets and the stream's queue hold.
         let (total, filler) = (301, String(repeating: "lang ", count: 20_000))
         for start in stride(from: 1, to: total, by: 20) {

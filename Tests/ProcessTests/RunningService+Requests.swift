@@ -2,7 +2,7 @@ import TestSupport
 
 /// Talking to a service.
 extension RunningService {
-    func connect(timeout: Duration = .seconds(30)) throws -> ClientConnection {
+    func connect(timeout: Duration = .seconds(30) * slowness) throws -> ClientConnection {
         try ClientConnection(port: port, timeout: timeout)
     }
 

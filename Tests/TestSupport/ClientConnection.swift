@@ -19,7 +19,7 @@ package final class ClientConnection {
     ///     own choice if nil.
     /// - Throws: ``TestError`` if nobody listens.
     package init(
-        port: UInt16, timeout: Duration = .seconds(30), receiveBytes: Int32? = nil
+        port: UInt16, timeout: Duration = .seconds(30) * slowness, receiveBytes: Int32? = nil
     ) throws {
         self.timeout = timeout
         socket = try Loopback.connect(to: port, receiveBytes: receiveBytes)
