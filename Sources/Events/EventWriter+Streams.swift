@@ -7,16 +7,12 @@ extension EventWriter {
     private static let attemptLimit = 5
 
     /// Stores the next batch of the streams.
-    /// - Returns: true when none came until `deadline`.
-    func writeStreamed(
-        _ streams: EventStreams, until deadline: Deadline
-    ) throws(EventWriterError) -> Bool {
-        guard let batch = streams.queue.next(until: deadline) else {
-            return try !settle(streams)
-        }
+    /// - Returns: true when none waits.
+    func writeStreamed(_ streams: EventStreams) throws(EventWriterError) -> Bool {
+        guard let batch = streams.queue.next() else { return true }
         do throws(StorageError) {
             if batch.isSuspect { try storeOneByOne(batch) }
-            try store(batch, streams)
+            try store(batch)
         } catch {
             batch.attempts += 1
             // Only a mistake of ours is bound to one of its events; a disk's is not.
@@ -30,11 +26,8 @@ extension EventWriter {
         return false
     }
 
-    private func store(
-        _ batch: StreamBatch, _ streams: EventStreams
-    ) throws(StorageError) {
-        let position = max(store.position, streams.ledger.position(afterStoring: batch))
-        try store.write(position: position) { (inserter) throws(StorageError) in
+    private func store(_ batch: StreamBatch) throws(StorageError) {
+        try store.write(position: nil) { (inserter) throws(StorageError) in
             for entry in batch.refused { inserter.quarantine(entry) }
             if !batch.isSuspect {
                 try add(batch.payload.span, to: inserter, erasing: erasures(since: batch))
@@ -42,7 +35,6 @@ extension EventWriter {
             try addErased(batch.erased.span, to: inserter)
             try flush(inserter)
         }
-        streams.ledger.stored(batch)
     }
 
     /// What is erased of a batch that was read before somebody ordered it.
@@ -78,18 +70,5 @@ extension EventWriter {
                 }
             }
         }
-    }
-
-    /// Notes how far the streams have come when that was learnt after the batch was stored.
-    /// - Returns: whether there was anything to note.
-    private func settle(_ streams: EventStreams) throws(EventWriterError) -> Bool {
-        let settled = streams.ledger.settled
-        guard settled > store.position else { return false }
-        do throws(StorageError) {
-            try store.write(position: settled) { _ in }
-        } catch {
-            throw .store(error)
-        }
-        return true
     }
 }

@@ -2,9 +2,11 @@ import Primitives
 import Storage
 import Telemetry
 
-/// Carries events into the store: from the journal, or with Redis from the streams.
+/// Carries events into the store: this node's from its journal, with Redis other nodes' from the
+/// streams.
 ///
-/// A transaction takes what is waiting, so batches grow under load and add no delay without it.
+/// A transaction takes what is waiting, so batches grow under load and add no delay without it. A
+/// batch of the journal and one of the streams take turns.
 ///
 /// DESIGN. A client waits for the journal, not for the store, so storing yields: it runs on a thread
 /// of the lowest priority. When cores are short it falls behind, and only so far: once the store is
@@ -20,8 +22,6 @@ package final class EventWriter: Sendable {
     /// While cores are short the turn must not be held for long: somebody may come to wait for it.
     private static let starvedBytes = 256 << 10
     private static let idleWait = Duration.milliseconds(200)
-    /// Between two looks around while the streams bring nothing.
-    private static let streamWait = Duration.milliseconds(100)
 
     /// When cores are short the yielding thread works one part of its time and rests nineteen.
     private static let restShare = 19
@@ -52,7 +52,7 @@ package final class EventWriter: Sendable {
     let journal: Journal
     let store: EventStore
     let log: Logger
-    /// Nil without Redis: then everything comes from the journal.
+    /// Nil without Redis.
     let streams: EventStreams?
     private let state = Monitor(State())
     private let threads: Locked<[Thread]> = Locked([])
@@ -70,7 +70,7 @@ package final class EventWriter: Sendable {
     /// - Parameters:
     ///   - retention: which events are deleted for their age; nil keeps all.
     ///   - journalMaxBytes: the journal's cap.
-    ///   - streams: where events come from while Redis is well.
+    ///   - streams: where other nodes' events come from.
     package init(
         journal: Journal, store: EventStore, retention: RetentionPolicy?, journalMaxBytes: Int,
         streams: EventStreams? = nil, log: Logger
@@ -128,11 +128,11 @@ package final class EventWriter: Sendable {
                 try maintain(isIdle: isIdle)
                 succeeded()
                 delay = RetryDelay()
-                if isIdle, reader != nil { waitForMore() }
-                if !isIdle, reader != nil {
+                if isIdle {
+                    waitForMore()
+                } else if reader != nil {
                     gather()
-                    // Redis's return shows only to a writer that takes what it brings.
-                    if turn == .yielding, streams == nil { giveWay() }
+                    if turn == .yielding { giveWay() }
                 }
             } catch {
                 failed(error)
@@ -168,28 +168,21 @@ package final class EventWriter: Sendable {
     var isStopping: Bool { state.withLock { $0.isStopping } }
 
     /// Stores what is waiting.
-    /// - Parameter reader: of the journal; nil while events come by way of the streams.
     /// - Returns: true when nothing was waiting.
     private func writeNext(_ reader: inout JournalReader?) throws(EventWriterError) -> Bool {
-        if let streams, !isStopping, streams.carryEvents(stored: store.position) {
-            reader = nil
-            return try writeStreamed(streams, until: .after(EventWriter.streamWait))
-        }
         let current = reader ?? makeReader()
         reader = current
         let isIdle = try writeBatch(from: current)
-        guard let streams else { return isIdle }
-        streams.ledger.storedDirectly(upTo: store.position)
-        guard !isStopping else { return isIdle }
-        // What the streams still bring is there already, but has to be acknowledged; also while the
-        // journal always has more, or the consumer would have no room to show that Redis is back.
-        let hasNoneStreamed = try writeStreamed(streams, until: .after(.zero))
+        // What is not stored stays pending in Redis.
+        guard let streams, !isStopping else { return isIdle }
+        let hasNoneStreamed = try writeStreamed(streams)
         return isIdle && hasNoneStreamed
     }
 
     /// - Returns: true when nothing was waiting.
     private func writeBatch(from reader: JournalReader) throws(EventWriterError) -> Bool {
         let before = reader.nextSequence
+        let lostBefore = reader.lostRecords
         let records: [JournalEntry]
         let isStarved = lastBatch.withLock { $0.isStarved } || journal.isShortOfCores
         do {
@@ -203,6 +196,8 @@ package final class EventWriter: Sendable {
             lastBatch.withLock { $0 = StoreBatch() }
             return true
         }
+        // Before the position passes what is gone: the streams may have it.
+        if reader.lostRecords > lostBefore { journal.renewIdentity() }
         do {
             var batch = StoreBatch()
             let result = try store.write(position: reader.nextSequence - 1) {
@@ -337,14 +332,13 @@ package final class EventWriter: Sendable {
     package func attend() {
         beUrgent(upTo: 0)
         journal.ring()
-        streams?.queue.ring()
     }
 
     private func waitForMore() {
         guard !state.withLock({ $0.isStopping }), !journal.isClosed else { return }
         _ = journal.waitForCommitted(
             after: store.position, until: .after(EventWriter.idleWait),
-            or: { store.hasUrgentChore })
+            or: { store.hasUrgentChore || streams?.queue.hasWaiting ?? false })
     }
 
     /// Waits before the next try, though not for long when the service stops.

@@ -114,6 +114,13 @@ package final class Journal: Sendable {
         catalog.withLock { $0.traces.links(range) }
     }
 
+    /// Under this name its records go to others. Any thread.
+    package var identity: JournalIdentity { catalog.withLock { $0.identity } }
+
+    /// A record that was acknowledged cannot be read any more: what others have of this journal may be
+    /// all there is. The store's reader calls it before the store's position passes that record.
+    func renewIdentity() { catalog.withLock { $0.identity = .random() } }
+
     /// The last acknowledged sequence.
     package var committedSequence: UInt64 { catalog.withLock { $0.committed } }
     /// The last acknowledged sequence, and the bytes that some consumer still needs.

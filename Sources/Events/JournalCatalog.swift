@@ -42,6 +42,7 @@ struct JournalCatalog {
     var commits: UInt64 = 0
     var syncMicroseconds: Double = 0
     var traces = JournalTraces()
+    var identity = JournalIdentity.random()
     /// Someone waits for `committed` to grow.
     var hasWaiter = false
     /// Until then those who post count as waiting for a core rather than for the disk.

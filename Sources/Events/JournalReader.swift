@@ -14,6 +14,9 @@ package final class JournalReader {
     /// Sequences that this reader did not find.
     package private(set) var missingRecords: UInt64 = 0
 
+    /// Both together.
+    var lostRecords: UInt64 { damagedRecords + missingRecords }
+
     private let journal: Journal
     private let scanner: SegmentScanner
     private var segment: JournalSegmentHeader?

@@ -17,8 +17,7 @@ final class ServiceState: Sendable {
     private let store: EventStore
     private let writer: EventWriter
     private let redis: RedisClients
-    /// What the journal held at the start is stored up to here when the node has caught up; with
-    /// Redis 0, for then the store has other sources, and lag is theirs.
+    /// What the journal held at the start is stored up to here when the node has caught up.
     private let caughtUpAt: UInt64
 
     init(journal: Journal, store: EventStore, writer: EventWriter, redis: RedisClients) {
@@ -26,7 +25,7 @@ final class ServiceState: Sendable {
         self.store = store
         self.writer = writer
         self.redis = redis
-        caughtUpAt = redis.streams == nil ? journal.status.committedSequence : 0
+        caughtUpAt = journal.status.committedSequence
     }
 
     var components: [Component] {
@@ -40,8 +39,8 @@ final class ServiceState: Sendable {
                 name: "store",
                 word: failure != nil ? "failed" : isCatchingUp ? "catching_up" : "ok",
                 verdict: failure == nil && !isCatchingUp ? .ok : .failed),
-            // Open, whatever the breakers say, while the writer does without the streams: a server
-            // that answers and refuses is not there either.
+            // Open, whatever the breakers say, while the streams are behind: a server that answers
+            // and refuses is not there either.
             component(
                 "redis_streams", redis.streams?.redis, isOut: redis.streams?.isDegraded == true),
             component("redis_cache", redis.cache?.redis, isOut: false),

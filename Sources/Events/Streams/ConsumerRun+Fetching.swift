@@ -24,7 +24,6 @@ extension ConsumerRun {
         var limit = answerLimit
         if let ownLimit {
             limit.raise(to: ownLimit)
-            consumer.pulse.stalled()
         }
         let start = MonotonicTime.now()
         do throws(RedisError) {
@@ -61,9 +60,6 @@ extension ConsumerRun {
         let now = MonotonicTime.now()
         guard let failures = late.failed(entry, of: partition, error.code, within: limit, at: now)
         else { return }
-        // What lies behind it is going to be stored before it. If it is a record of this node, that
-        // comes from the journal, which could be released otherwise.
-        if isFirst { consumer.beginEra() }
         guard late.isStuck(failures), now >= nextLateWarning else { return }
         nextLateWarning = now + ConsumerRun.warningInterval
         consumer.log.warning("an entry of a stream does not arrive and stays pending") {

@@ -15,28 +15,24 @@ extension ConsumerRun {
         var stillLate: Set<StreamEntryID> = []
         while try waitForRoom() {
             try acknowledge()
-            let (page, era) = try pending(of: partition, after: after)
+            let page = try pending(of: partition, after: after)
             guard let last = page.last?.id else {
                 return late.keep(only: stillLate, of: partition)
             }
             let tried = withoutWaiting(page, of: partition)
             consumer.redelivered.add(tried.count)
-            guard try take(tried, of: partition, era) else { return }
+            guard try take(tried, of: partition) else { return }
             for entry in page where late.contains(entry.id, of: partition) {
                 stillLate.insert(entry.id)
             }
             after = last
-            let end = consumer.queue.take()
-            end.era = era
-            end.reach[partition] = last
-            hand(over: end)
         }
     }
 
-    /// The next of this consumer's pending entries, and the era in which they were.
+    /// The next of this consumer's pending entries.
     private func pending(
         of partition: Int, after: StreamEntryID
-    ) throws(RedisError) -> (page: [PendingEntry], era: UInt64) {
+    ) throws(RedisError) -> [PendingEntry] {
         pipeline.removeAll()
         pipeline.listPending(
             consumer.keys.names[partition], consumer.options.group, of: consumer.options.node,
@@ -45,19 +41,17 @@ extension ConsumerRun {
     }
 
     /// Sends the questions in the pipeline, which have one partition.
-    private func pending() throws(RedisError) -> (page: [PendingEntry], era: UInt64) {
+    private func pending() throws(RedisError) -> [PendingEntry] {
         var page: [PendingEntry] = []
-        var era: UInt64 = 0
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
-            era = eraOfReads()
             for reply in try session.send(pipeline) {
                 if let error = reply.error { throw error }
                 page += try PendingEntry.all(reply)
             }
         }
-        return (page, era)
+        return page
     }
 
     // MARK: Entries of others
@@ -96,10 +90,8 @@ extension ConsumerRun {
         // One by one: what lies between them is in work here already.
         pipeline.removeAll()
         for id in taken.entries { pipeline.command("XPENDING", key, group, "\(id)", "\(id)", "1") }
-        let (page, era) = try pending()
-        // No reach: entries between these may be another consumer's.
-        let tried = withoutWaiting(page, of: partition)
-        return try take(tried, of: partition, era) ? taken.cursor : "0-0"
+        let tried = withoutWaiting(try pending(), of: partition)
+        return try take(tried, of: partition) ? taken.cursor : "0-0"
     }
 
     // MARK: Trying
@@ -107,7 +99,7 @@ extension ConsumerRun {
     /// Hands entries of one partition to the writer, in groups as `PendingEntry` says.
     /// - Returns: false if it is to stop first.
     private func take(
-        _ page: [PendingEntry], of partition: Int, _ era: UInt64
+        _ page: [PendingEntry], of partition: Int
     ) throws(RedisError) -> Bool {
         let due = page.filter { late.contains($0.id, of: partition) }
         let others = page.filter { !late.contains($0.id, of: partition) }
@@ -115,11 +107,11 @@ extension ConsumerRun {
         while !rest.isEmpty {
             let group = PendingEntry.group(of: rest)
             rest = rest.dropFirst(group.count)
-            guard try attempt(group, of: partition, era) else { return false }
+            guard try attempt(group, of: partition) else { return false }
         }
         // Behind the others, and each by itself: what is asked for with it would not come either.
         for index in due.indices {
-            guard try attempt(due[index...index], of: partition, era) else { return false }
+            guard try attempt(due[index...index], of: partition) else { return false }
         }
         return true
     }
@@ -127,14 +119,14 @@ extension ConsumerRun {
     /// Hands one group to the writer.
     /// - Returns: false if it is to stop first.
     private func attempt(
-        _ group: ArraySlice<PendingEntry>, of partition: Int, _ era: UInt64
+        _ group: ArraySlice<PendingEntry>, of partition: Int
     ) throws(RedisError) -> Bool {
         guard let first = group.first else { return true }
         if first.isSuspect {
             guard try waitForStore() else { return false }
         }
         let failure = try fetch(group, of: partition)
-        guard try handOver(group, of: partition, era) else { return false }
+        guard try handOver(group, of: partition) else { return false }
         if first.isSuspect, !first.isGivenUp, try !waitForStore() {
             try count(group, of: partition, tries: 0)
             return false
@@ -187,7 +179,7 @@ extension ConsumerRun {
     /// Decodes what was fetched, and hands it over in batches that are not too large.
     /// - Returns: false if it is to stop first.
     private func handOver(
-        _ group: ArraySlice<PendingEntry>, of partition: Int, _ era: UInt64
+        _ group: ArraySlice<PendingEntry>, of partition: Int
     ) throws(RedisError) -> Bool {
         var batch = consumer.queue.take()
         var bytes = 0
@@ -198,7 +190,6 @@ extension ConsumerRun {
                 guard try waitForRoom() else { return false }
                 batch = consumer.queue.take()
             }
-            batch.era = era
             batch.isSuspect = entry.isSuspect
             batch.add(entry.id, of: partition)
             if let fields = copies.fields(of: index) {

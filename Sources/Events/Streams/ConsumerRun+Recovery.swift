@@ -6,27 +6,13 @@ import Telemetry
 extension ConsumerRun {
     /// Reads what is pending for this consumer and was not stored, or stored and not acknowledged.
     func recover() throws(RedisError) {
-        isBlind = false
-        var isTrusted = try ensureGroups()
-        if !isTrusted {
-            // What asks for a look is often the connection that this just made.
-            waitForTrust()
-            isBlind = false
-            isTrusted = try ensureGroups()
-        }
         // An id is only good for the Redis that gave it.
-        if !isTrusted { unacknowledged.removeAll() }
-        unacknowledged.removeAll { $0.era != era }
-        guard try waitForStore() else { return }
-        try readPending()
-        // All that the group was given before is now on its way, so a partition in which nothing
-        // comes any more is settled too.
-        let batch = consumer.queue.take()
-        // Not on the word of pages that came from somewhere else.
-        batch.era = isTrusted && !isBlind ? era : 0
-        batch.reach = delivered
-        guard try waitForRoom() else { return consumer.queue.giveBack(batch) }
-        hand(over: batch)
+        if consumer.continuity.lostAt != lossSeen {
+            lossSeen = consumer.continuity.lostAt
+            unacknowledged.removeAll()
+        }
+        try ensureGroups()
+        if try waitForStore() { try readPending() }
     }
 
     /// Reads what is pending in all partitions. What Redis refuses of one keeps nothing from being
@@ -45,10 +31,9 @@ extension ConsumerRun {
     // MARK: Groups
 
     /// Makes the group where it is missing, at the beginning of the stream.
-    /// - Returns: whether what was found can be believed.
-    private func ensureGroups() throws(RedisError) -> Bool {
-        let (missing, isTrusted) = try lookAtGroups()
-        guard !missing.isEmpty else { return isTrusted }
+    private func ensureGroups() throws(RedisError) {
+        let missing = try lookAtGroups()
+        if missing.isEmpty { return }
         // Other groups may be missing as well, which a node that was started again never saw.
         if consumer.hasStoredBefore { consumer.continuity.noteLoss() }
         pipeline.removeAll()
@@ -68,25 +53,20 @@ extension ConsumerRun {
             $0.add("group", consumer.options.group)
             $0.add("partitions", missing.count)
         }
-        // What the group had not read may have been trimmed while it was missing. What follows
-        // belongs to the era that this begins, and need not be done again.
-        era = consumer.beginEra()
-        return isTrusted
     }
 
     /// Notes what the group was given.
-    private func lookAtGroups() throws(RedisError) -> (missing: [Int], isTrusted: Bool) {
+    /// - Returns: the partitions that have no such group.
+    private func lookAtGroups() throws(RedisError) -> [Int] {
         pipeline.removeAll()
         for key in consumer.keys.names { pipeline.command("XINFO", "GROUPS", key) }
         addQuestionForCuts()
         var found = delivered.map { _ in StreamEntryID.zero }
         var missing: [Int] = []
-        var isTrusted = false
         var cuts: [StreamEntryID?] = []
         try consumer.redis.call(
             .consumer, within: ConsumerRun.answerLimit, isQuestion: true
         ) { session throws(RedisError) in
-            isTrusted = eraOfReads() == era
             for (partition, reply) in try session.send(pipeline).enumerated() {
                 guard partition < found.count else {
                     cuts = self.cuts(in: reply)
@@ -118,7 +98,7 @@ extension ConsumerRun {
         // by what this knew before.
         look(at: cuts)
         delivered = found
-        return (missing, isTrusted)
+        return missing
     }
 
     /// Lets the writer store what is in hand, and acknowledges it. Otherwise it would be read again

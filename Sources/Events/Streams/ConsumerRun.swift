@@ -7,8 +7,6 @@ final class ConsumerRun {
     let consumer: StreamConsumer
     let decoder: StreamEntryDecoder
     var pipeline = RedisPipeline(capacity: 16 << 10)
-    /// The ledger's era in which it last read what was pending.
-    var era: UInt64 = 0
     var copies = EntryCopies()
     var late: LateEntries
     var nextLateWarning = MonotonicTime(nanoseconds: 0)
@@ -18,7 +16,9 @@ final class ConsumerRun {
     /// Redis had another count of erasures, with the last read, than when they were learnt.
     var hasUnknownErasures = false
     /// Stored, and not yet known to be acknowledged: an answer that was lost is asked for again.
-    var unacknowledged: [StreamBatch] = []
+    var unacknowledged: [StoredEntries] = []
+    /// When Redis was last known to have lost data: its ids from before are those of other entries.
+    var lossSeen: MonotonicTime?
     /// The last entry that the group was given, by partition.
     var delivered: [StreamEntryID]
     /// Where the streams began after the last cuts that were looked at.
@@ -27,9 +27,6 @@ final class ConsumerRun {
     var hasToldOfBlindness = false
     var hasToldOfUncounted = false
     private var mustRecover = true
-    /// Something was read while it was not known whether Redis had lost data. It says nothing of
-    /// what is stored, so what is pending has to be read once more when that is known.
-    var isBlind = false
     private var nextClaim: MonotonicTime
     private var pause = StreamPause()
 
@@ -59,8 +56,8 @@ final class ConsumerRun {
     init(_ consumer: StreamConsumer) {
         self.consumer = consumer
         decoder = StreamEntryDecoder(
-            consumer.keys, consumer.exchange, masking: consumer.options.masking,
-            unreadable: consumer.unreadable)
+            consumer.keys, node: consumer.options.node, consumer.exchange,
+            masking: consumer.options.masking, unreadable: consumer.unreadable)
         nextClaim = .now() + ConsumerRun.claimInterval
         late = LateEntries(partitions: consumer.keys.count)
         delivered = Array(repeating: .zero, count: consumer.keys.count)
@@ -70,13 +67,10 @@ final class ConsumerRun {
     func run() {
         while !consumer.isStopping {
             do throws(RedisError) {
-                if mustRecover || consumer.ledger.era != era
-                    || isBlind && consumer.continuity.isTrusted || late.isDue(at: .now())
-                {
-                    era = consumer.ledger.era
+                if mustRecover || late.isDue(at: .now()) {
                     try learnErasures()
-                    try recover()
                     mustRecover = false
+                    try recover()
                 }
                 try readMore()
                 if MonotonicTime.now() >= nextClaim {
@@ -111,7 +105,7 @@ final class ConsumerRun {
         if hasUnknownErasures {
             // What was read is pending, and is read again once it is known what is to be erased.
             consumer.queue.giveBack(batch)
-            giveBackAcknowledged()
+            unacknowledged.removeAll(keepingCapacity: true)
             mustRecover = true
             return
         }
@@ -120,10 +114,10 @@ final class ConsumerRun {
         adaptReadCount(
             entries: entryCount, bytes: batch.byteCount / max(taken, 1) * entryCount,
             asked: readCount, limit: ConsumerRun.readCounts.upperBound, after: time)
-        giveBackAcknowledged()
+        unacknowledged.removeAll(keepingCapacity: true)
         look(at: cuts)
-        for (partition, end) in batch.reach.enumerated() {
-            delivered[partition] = max(delivered[partition], end)
+        for (partition, entries) in batch.entries.enumerated() {
+            delivered[partition] = max(delivered[partition], entries.last ?? .zero)
         }
         hand(over: batch)
     }
@@ -146,7 +140,6 @@ final class ConsumerRun {
             try consumer.redis.call(
                 .consumer, within: answerLimit.current, waitAllowance: block
             ) { session throws(RedisError) in
-                if hasRoom { batch.era = eraOfReads() }
                 let replies = try session.send(pipeline)
                 time = MonotonicTime.now().since(start)
                 for (index, reply) in replies.enumerated() {
@@ -230,8 +223,7 @@ final class ConsumerRun {
             entryCount += entries.elements.count
             for entry in entries.elements {
                 if batch.byteCount > ConsumerRun.decodeLimitBytes { break }
-                guard let id = take(entry, of: partition, into: batch) else { continue }
-                batch.reach[partition] = id
+                take(entry, of: partition, into: batch)
             }
         }
         consumer.read.add(batch.entryCount)
@@ -239,28 +231,27 @@ final class ConsumerRun {
     }
 
     /// Takes one entry: its id and its fields, or null where it is gone.
-    /// - Returns: its id; nil for what is no entry.
-    private func take(
-        _ entry: RedisReply, of partition: Int, into batch: StreamBatch
-    ) -> StreamEntryID? {
+    private func take(_ entry: RedisReply, of partition: Int, into batch: StreamBatch) {
         var parts = entry.elements
         guard let id = parts.next()?.bytes.flatMap({ StreamEntryID($0) }),
             let fields = parts.next()
-        else { return nil }
+        else { return }
         batch.add(id, of: partition)
         if fields.isNull {
             batch.goneCount += 1
         } else {
             decoder.decode(StreamEntryFields(fields.elements), of: id, partition, into: batch)
         }
-        return id
     }
 
     /// Gives a batch to the writer, if there is anything in it.
     func hand(over batch: StreamBatch) {
         if batch.goneCount > 0 { consumer.lost(batch.goneCount, "trimmed while pending") }
-        guard !batch.saysNothing else { return consumer.queue.giveBack(batch) }
+        if batch.isEmpty { return consumer.queue.giveBack(batch) }
+        if batch.isStored { return consumer.queue.hold(batch) }
         consumer.queue.put(batch)
+        // The writer waits there, for events of either kind.
+        consumer.journal.ring()
     }
 
     // MARK: Acknowledging
@@ -278,18 +269,15 @@ final class ConsumerRun {
                 }
             }
         }
-        giveBackAcknowledged()
-    }
-
-    private func giveBackAcknowledged() {
-        for batch in unacknowledged { consumer.queue.giveBack(batch) }
         unacknowledged.removeAll(keepingCapacity: true)
     }
 
     private func addAcknowledgements() {
-        unacknowledged += consumer.queue.takeStored()
-        for batch in unacknowledged {
-            for (partition, entries) in batch.entries.enumerated() where !entries.isEmpty {
+        let stored = consumer.queue.takeStored()
+        unacknowledged += stored.entries
+        if stored.hasForgotten { mustRecover = true }
+        for stored in unacknowledged {
+            for (partition, entries) in stored.entries.enumerated() where !entries.isEmpty {
                 pipeline.begin("XACK", argumentCount: 2 + entries.count)
                 pipeline.add(consumer.keys[partition])
                 pipeline.add(consumer.options.group)

@@ -11,7 +11,6 @@ struct StreamParts {
     let redis: GuardedRedis
     let options: StreamOptions
     let keys: StreamKeys
-    let ledger: StreamLedger
     let queue: StreamQueue
     let continuity: StreamContinuity
     let exchange: ErasureExchange
@@ -21,14 +20,10 @@ struct StreamParts {
 /// The way of events through Redis Streams: forwarder, consumer and watch, made, started and
 /// stopped together.
 package final class EventStreams: Sendable {
-    /// How long one side may fail before the writer stores the journal by itself.
+    /// How long one side may fail before Redis counts as away.
     private static let patience = Duration.seconds(1)
-    /// Records that the forwarder may be behind when the writer returns to the streams: otherwise
-    /// new events would wait for those of the outage.
-    private static let returnLag: UInt64 = 256
-    /// The part of the journal's cap that may wait for the streams before the store takes it
-    /// directly. The rest has to last until that has begun, however fast events come in: a call
-    /// that hangs is only known to fail once its time is over.
+    /// The part of the journal's cap that may wait for Redis before it counts as too slow, and for the
+    /// store before storing may no longer yield.
     private static let fullShare = 4
 
     package let redis: GuardedRedis
@@ -37,13 +32,10 @@ package final class EventStreams: Sendable {
     package let consumer: StreamConsumer
     package let watch: StreamWatch
     let queue: StreamQueue
-    let ledger: StreamLedger
     let keys: StreamKeys
     let exchange: ErasureExchange
     private let journal: Journal
     private let journalMaxBytes: Int
-    private let log: Logger
-    private let degraded = Locked(false)
 
     /// - Parameters:
     ///   - directory: the data directory, which holds the forwarder's note.
@@ -65,10 +57,7 @@ package final class EventStreams: Sendable {
         let parts = StreamParts(
             journal: journal, store: store, redis: redis, options: options,
             keys: StreamKeys(partitions: options.partitions),
-            ledger: StreamLedger(
-                partitions: options.partitions, settled: status.position,
-                directTarget: journal.committedSequence),
-            queue: StreamQueue(partitions: options.partitions, erasures: store.erasures),
+            queue: StreamQueue(partitions: options.partitions, journal: journal, store: store),
             continuity: StreamContinuity(
                 partitions: options.partitions, note: note,
                 connectionsMade: { redis.connectionsMade }),
@@ -77,9 +66,7 @@ package final class EventStreams: Sendable {
         self.options = options
         self.journal = journal
         self.journalMaxBytes = journalMaxBytes
-        self.log = log
         queue = parts.queue
-        ledger = parts.ledger
         keys = parts.keys
         exchange = parts.exchange
         forwarder = StreamForwarder(
@@ -104,8 +91,13 @@ package final class EventStreams: Sendable {
         redis.close()
     }
 
-    /// Redis has been away for so long that the writer stores the journal by itself.
-    package var isDegraded: Bool { degraded.withLock { $0 } }
+    /// Redis is away, or takes less than comes in: other nodes and sinks get events later. Any thread.
+    package var isDegraded: Bool {
+        let now = MonotonicTime.now()
+        let failing = [forwarder.pulse, consumer.pulse].compactMap { $0.failing(at: now) }.max()
+        return failing.map { $0 > EventStreams.patience } ?? false
+            || isBehind(forwarder.position)
+    }
 
     /// Records of the journal that Redis was not sent.
     package var unforwarded: UInt64 {
@@ -113,48 +105,14 @@ package final class EventStreams: Sendable {
         return committed - min(position, committed)
     }
 
-    /// Whether the writer should take events from the streams now. Asked by the writer's thread.
+    /// Storing may not yield: what the streams brought waits for it, or what it has not taken from the
+    /// journal could fill that. Any thread.
     /// - Parameter position: the last record that is stored.
-    func carryEvents(stored position: UInt64) -> Bool {
-        guard position >= ledger.directTarget else { return false }
-        let now = MonotonicTime.now()
-        let failing = [forwarder.pulse, consumer.pulse].compactMap { $0.failing(at: now) }.max()
-        // A Redis that is only slow must not fill the journal: what the store takes directly, the
-        // forwarder can let go of and send later.
-        let isFull = journal.backlog.retainedBytes > journalMaxBytes / EventStreams.fullShare
-        let change = degraded.withLock { isDegraded -> Bool? in
-            let before = isDegraded
-            if let failing {
-                isDegraded = isDegraded || isFull || failing > EventStreams.patience
-            } else if isDegraded {
-                let committed = journal.committedSequence
-                isDegraded = committed > forwarder.position + EventStreams.returnLag
-            } else {
-                isDegraded = isFull
-            }
-            return isDegraded == before ? nil : isDegraded
-        }
-        if let change { tell(change) }
-        return !isDegraded
-    }
+    func pressesStore(stored position: UInt64) -> Bool { queue.isLate || isBehind(position) }
 
-    /// Storing may not yield: the consumer waits for room, or what the store has not taken straight
-    /// from the journal could fill it. Any thread.
-    func pressesStore(stored position: UInt64) -> Bool {
-        if queue.isLate { return true }
-        guard isDegraded else { return false }
-        let allowed = journalMaxBytes / EventStreams.fullShare
-        return journal.releasePoint(keepingBytes: allowed).map { $0 > position } ?? false
-    }
-
-    private func tell(_ isDegraded: Bool) {
-        guard isDegraded else {
-            return log.notice("events are stored by way of redis streams again")
-        }
-        let reason =
-            forwarder.pulse.error ?? consumer.pulse.error ?? "redis takes less than comes in"
-        log.warning("events are stored straight from the journal, and forwarded to redis later") {
-            $0.add("reason", reason)
-        }
+    /// More of the journal than its share lies beyond `position`.
+    private func isBehind(_ position: UInt64) -> Bool {
+        journal.releasePoint(keepingBytes: journalMaxBytes / EventStreams.fullShare)
+            .map { $0 > position } ?? false
     }
 }

@@ -36,10 +36,6 @@ extension ForwarderRun {
         if verdict == .lost || hasLostMark || isRepartitioned {
             rewind(isRepartitioned ? "partitions changed" : "redis lost data")
         }
-        if !hasVerified {
-            hasVerified = true
-            forwarder.ledger.start(ends: look.lastIDs)
-        }
         continuity.trust(since: doubts)
         return true
     }
@@ -57,8 +53,6 @@ extension ForwarderRun {
             $0.add("from_sequence", from + 1)
             $0.add("to_sequence", note.position)
         }
-        forwarder.ledger.beginEra(
-            storeDirectlyUpTo: journal.committedSequence, ends: forwarder.continuity.lastIDs)
         note.position = from
         // What lies before the journal is not sent again. Where it is not known which rows do, none
         // do: a gap begins there.

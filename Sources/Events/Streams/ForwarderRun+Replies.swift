@@ -48,10 +48,9 @@ extension ForwarderRun {
 
     /// The last id that each partition gave; `.zero` for one that gave none.
     ///
-    /// An id that is none, or that lies below what its partition gave before, would settle records
-    /// that no store has: what was reached would lie above it. A stream that was emptied may give
-    /// lower ids, and so does one on another server; a look at Redis finds that, and its ids are
-    /// those that count from then on.
+    /// An id that is none, or that lies below what its partition gave before, is no proof that Redis
+    /// has the events. A stream that was emptied may give lower ids, and so does one on another
+    /// server; a look at Redis finds that, and its ids are those that count from then on.
     private func ends(
         in replies: RedisReplies, _ session: borrowing RedisSession
     ) throws(RedisError) -> [StreamEntryID] {

@@ -8,9 +8,9 @@ final class ForwarderRun {
     let forwarder: StreamForwarder
     var note: ForwarderNote
     var encoder: StreamEncoder
-    var reader: JournalReader
-    /// Redis has been looked at since the start.
-    var hasVerified = false
+    private var reader: JournalReader
+    /// The journal's before `reader` was made: whatever it has read is of that one.
+    private var journal: JournalIdentity
     /// Connections of the lane, when it was looked at.
     var lookedAt: UInt64 = 0
     /// The mark of what was sent before was not there any more.
@@ -34,11 +34,6 @@ final class ForwarderRun {
     private(set) var isSendingGap = false
     /// What the journal is let go of is in no note yet.
     private var hasUnnotedGap = false
-    /// The last record that quarantine has of those that are no events.
-    var setAsideSequence: UInt64 = 0
-    /// The one that is on its way there, and its ticket; nil while there is no room. It is read again
-    /// with each attempt.
-    var settling: (sequence: UInt64, ticket: UInt64?)?
 
     /// Between two notes of the position: what a crash sends again.
     private static let noteInterval = Duration.seconds(1)
@@ -60,7 +55,8 @@ final class ForwarderRun {
     init(_ forwarder: StreamForwarder, _ note: ForwarderNote) {
         self.forwarder = forwarder
         self.note = note
-        encoder = StreamEncoder(forwarder.options, keys: forwarder.keys)
+        journal = forwarder.journal.identity
+        encoder = StreamEncoder(forwarder.options, keys: forwarder.keys, journal: journal)
         reader = JournalReader(forwarder.journal, from: note.position + 1)
         counts = Array(repeating: 0, count: forwarder.keys.count)
         taken = Array(repeating: .start, count: forwarder.keys.count)
@@ -100,15 +96,11 @@ final class ForwarderRun {
     /// Sends what is waiting, as one pipeline.
     /// - Returns: whether there was anything.
     private func sendRecords() throws(ForwarderError) -> Bool {
-        let era = forwarder.ledger.era
         guard try encodeRecords() else { return false }
         guard let sent = try send() else { return true }
         noteEnds(sent.ends)
         if sent.records > 0 {
             note.position = records[sent.records - 1].sequence
-            if forwarder.ledger.forwarded(upTo: note.position, ends: note.ends, era: era) {
-                forwarder.queue.ring()
-            }
             advanced()
         }
         if let failure = sent.failure { throw failure }
@@ -144,8 +136,8 @@ final class ForwarderRun {
             }
             switch encoder.add(entry.payload, sequence: entry.sequence, from: &part) {
             case .full: break loop
-            case .corrupt: guard try setAside(entry) else { break loop }
-            case .end: break
+            // What is no event goes to quarantine when the store comes to the record.
+            case .corrupt, .end: break
             }
             records.append((entry.sequence, encoder.pipeline.commandCount))
             encodedEntries += 1
@@ -176,6 +168,8 @@ final class ForwarderRun {
     private var shrinkage: Int { ForwarderRun.readBytes.upperBound / nextReadBytes }
 
     private func readRecords() throws(ForwarderError) -> Bool {
+        // What the old reader has in memory may be gone from the disk.
+        if forwarder.journal.identity != journal { restartReader() }
         do throws(JournalError) {
             entries = try reader.next(maxBytes: nextReadBytes)
         } catch {
@@ -282,6 +276,8 @@ final class ForwarderRun {
 
     /// Begins to read again behind the position.
     func restartReader() {
+        journal = forwarder.journal.identity
+        encoder.setJournal(journal)
         reader = JournalReader(forwarder.journal, from: note.position + 1)
         entries.removeAll()
         encodedEntries = 0

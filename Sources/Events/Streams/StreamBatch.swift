@@ -13,11 +13,11 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
     var erasureEpoch: UInt64 = 0
     /// What has to be acknowledged once this is stored, by partition.
     private(set) var entries: [[StreamEntryID]]
-    /// By partition: everything up to here that the group has given this consumer is stored once
-    /// this batch is. `.zero` says nothing.
-    var reach: [StreamEntryID]
-    /// The ledger's era when it was read: afterwards `reach` means nothing.
-    var era: UInt64 = 0
+    /// The journal of this node when the batch was begun: its entries are skipped, not stored.
+    var journal: JournalIdentity
+    /// The last record of `journal` whose entry was skipped. Nothing of this batch is acknowledged
+    /// before the store has come so far: until then Redis may have the only other copy.
+    private(set) var skippedSequence: UInt64 = 0
     /// Entries that cannot be read, or were given up.
     private(set) var refused: [QuarantineEntry] = []
     private var refusedBytes = 0
@@ -33,17 +33,17 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
     /// A batch that stood out is not paid for ever.
     private static let keptBytes = 4 << 20
 
-    init(partitions: Int) {
+    init(partitions: Int, journal: JournalIdentity) {
         entries = Array(repeating: [], count: partitions)
-        reach = Array(repeating: .zero, count: partitions)
+        self.journal = journal
     }
 
     /// What it holds of entries: events, and what was refused as it came.
     var byteCount: Int { payload.count + refusedBytes }
     var entryCount: Int { entries.reduce(0) { $0 + $1.count } }
     var isEmpty: Bool { entryCount == 0 }
-    /// Nothing in it would change anything.
-    var saysNothing: Bool { isEmpty && !reach.contains { $0 != .zero } }
+    /// There is nothing in it to store.
+    var isStored: Bool { payload.isEmpty && erased.isEmpty && refused.isEmpty }
 
     func removeAll() {
         payload.removeAll()
@@ -52,16 +52,17 @@ package final class StreamBatch: @unchecked Sendable {  // Handed from owner to 
         erased.removeAll()
         erased.shrink(above: StreamBatch.keptBytes)
         erasureEpoch = 0
-        for index in entries.indices {
-            entries[index].removeAll(keepingCapacity: true)
-            reach[index] = .zero
-        }
+        skippedSequence = 0
+        for index in entries.indices { entries[index].removeAll(keepingCapacity: true) }
         refused.removeAll()
         refusedBytes = 0
         goneCount = 0
         isSuspect = false
         attempts = 0
     }
+
+    /// Its entry is of `journal`, from which the store takes the record itself.
+    func skip(_ sequence: UInt64) { skippedSequence = max(skippedSequence, sequence) }
 
     func append(_ event: EventRow) {
         payload.append(event: event)

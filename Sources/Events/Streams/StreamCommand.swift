@@ -8,6 +8,7 @@ struct StreamCommand: ~Copyable {
     /// `XADD`, key and `*`, and the name of the first field: what never changes, by partition.
     private let heads: [Bytes]
     private let node: String
+    private var originPrefix: Bytes
     private var origin = ByteBuffer(capacity: 64)
     /// Without the mark of a generated id.
     private var originBytes = 0
@@ -18,18 +19,23 @@ struct StreamCommand: ~Copyable {
 
     private static let fixedBytes = 512
 
-    init(_ keys: StreamKeys, node: String) {
+    /// - Parameter journal: whose records are written.
+    init(_ keys: StreamKeys, node: String, journal: JournalIdentity) {
         self.node = node
+        originPrefix = StreamOrigin.prefix(node, journal)
         heads = keys.names.map { key in
             Bytes("*11\r\n$4\r\nXADD\r\n$\(key.utf8.count)\r\n\(key)\r\n$1\r\n*\r\n$2\r\nid\r\n")
         }
     }
 
+    mutating func setJournal(_ journal: JournalIdentity) {
+        originPrefix = StreamOrigin.prefix(node, journal)
+    }
+
     /// What the events from here on are from.
     mutating func setOrigin(sequence: UInt64) {
         origin.removeAll()
-        origin.append(node)
-        origin.append(UInt8(ascii: ":"))
+        origin.append(originPrefix.span)
         origin.append(decimal: sequence)
         originBytes = origin.count
         origin.append(StreamOrigin.generatedMark)

@@ -9,6 +9,9 @@ import Telemetry
 /// the batch in a short queue; once the writer has committed it, its entries are acknowledged with
 /// the next read. An entry is so pending in Redis until it is in the store.
 ///
+/// Entries of this node's own journal are skipped, and acknowledged once the store has taken their
+/// records from the journal (`StoredEntries`).
+///
 /// A read whose answer was lost may still have been carried out: its entries are pending and were
 /// never seen. So after every failure, as after a start, it reads what is pending for it, from the
 /// beginning and once, before it asks for anything new. (Asking with an id in every round would
@@ -24,7 +27,6 @@ package final class StreamConsumer: Sendable {
     let journal: Journal
     let options: StreamOptions
     let keys: StreamKeys
-    let ledger: StreamLedger
     let queue: StreamQueue
     let continuity: StreamContinuity
     let exchange: ErasureExchange
@@ -48,7 +50,6 @@ package final class StreamConsumer: Sendable {
         journal = parts.journal
         options = parts.options
         keys = parts.keys
-        ledger = parts.ledger
         queue = parts.queue
         continuity = parts.continuity
         exchange = parts.exchange
@@ -74,34 +75,21 @@ package final class StreamConsumer: Sendable {
 
     var isStopping: Bool { state.withLock { $0.isStopping } }
 
-    /// This node's own records may be among what is gone; its journal has them.
-    /// - Returns: the ledger's era that begins.
-    @discardableResult
-    func beginEra() -> UInt64 {
-        // Before the journal's end: what is sent in between lies behind both.
-        let ends = continuity.lastIDs
-        let era = ledger.beginEra(storeDirectlyUpTo: journal.committedSequence, ends: ends)
-        queue.ring()
-        return era
-    }
-
-    /// A cap took entries before the group was given them: this node's own come from its journal.
+    /// A cap took entries before the group was given them. What other nodes sent is lost here.
     func cut(of stream: String, from delivered: StreamEntryID, to start: StreamEntryID) {
         log.error("a cap of the streams cut entries that this node may not have read") {
             $0.add("stream", stream)
             $0.add("read_up_to", "\(delivered)")
             $0.add("begins_now_at", "\(start)")
         }
-        beginEra()
     }
 
-    /// Entries that Redis gave and no longer has: this node's own come from its journal.
+    /// Entries that Redis gave and no longer has.
     func lost(_ count: Int, _ reason: String) {
         lost.add(count)
         log.error("stream entries are gone unread") {
             $0.add("count", count)
             $0.add("reason", reason)
         }
-        beginEra()
     }
 }

@@ -55,14 +55,18 @@ struct StreamEncoder: ~Copyable {
     /// No frame of several events is larger: 2 MiB decompressed for its readers.
     private static let frameBytes = 2 << 20
 
-    init(_ options: StreamOptions, keys: StreamKeys) {
+    /// - Parameter journal: whose records are encoded, and in whose name rows of the store.
+    init(_ options: StreamOptions, keys: StreamKeys, journal: JournalIdentity) {
         self.keys = keys
         partitioner = StreamPartitioner(options)
         encoding = options.encoding
         node = options.node
-        command = StreamCommand(keys, node: options.node)
+        command = StreamCommand(keys, node: options.node, journal: journal)
         frames = (0..<keys.count).map { _ in Frame() }
     }
+
+    /// What is encoded from here on is of another journal.
+    mutating func setJournal(_ journal: JournalIdentity) { command.setJournal(journal) }
 
     /// Forgets what was encoded.
     /// - Parameters:

@@ -11,6 +11,10 @@ final class StreamEntryDecoder {
     private var reader = EventReader(maxDepth: StreamEntryDecoder.maxDepth)
     private var frame = StreamFrame()
     private let keys: StreamKeys
+    private let node: String
+    /// Of this node's own entries: the journal that `ownPrefix` is of.
+    private var journal: JournalIdentity?
+    private var ownPrefix = Bytes("")
     private let exchange: ErasureExchange
     /// Entries that hold no event, and those given up.
     private let unreadable: Counter
@@ -19,20 +23,23 @@ final class StreamEntryDecoder {
     private var masked = ByteBuffer(capacity: 16)
 
     init(
-        _ keys: StreamKeys, _ exchange: ErasureExchange, masking: EventMasking,
+        _ keys: StreamKeys, node: String, _ exchange: ErasureExchange, masking: EventMasking,
         unreadable: Counter
     ) {
         self.keys = keys
+        self.node = node
         self.exchange = exchange
         self.masking = masking
         self.unreadable = unreadable
     }
 
-    /// Appends the events of one entry, or sets the entry aside if it holds none.
+    /// Appends the events of one entry, or sets the entry aside if it holds none. What this node's
+    /// journal has is skipped: the store takes it from there.
     func decode(
         _ found: StreamEntryFields, of entry: StreamEntryID, _ partition: Int,
         into batch: StreamBatch
     ) {
+        if skip(found, in: batch) { return }
         let filter = exchange.filter(
             origin: found.origin, partition: partition, found.firstID(entry))
         if let event = found.event {
@@ -75,10 +82,24 @@ final class StreamEntryDecoder {
         _ found: StreamEntryFields, of entry: StreamEntryID, _ partition: Int,
         into batch: StreamBatch
     ) {
+        if skip(found, in: batch) { return }
         setAside(
             entry, of: partition, found.event ?? found.frame,
             isFrame: found.event == nil && found.frame != nil, "given_up",
             "The entry was delivered again and again and never stored.", into: batch)
+    }
+
+    /// - Returns: false for what is not of this node's journal.
+    private func skip(_ found: StreamEntryFields, in batch: StreamBatch) -> Bool {
+        if journal != batch.journal {
+            journal = batch.journal
+            ownPrefix = StreamOrigin.prefix(node, batch.journal)
+        }
+        guard let sequence = StreamOrigin.sequence(found.origin, after: ownPrefix.span) else {
+            return false
+        }
+        batch.skip(sequence)
+        return true
     }
 
     private func setAside(

@@ -35,8 +35,6 @@ package final class StreamForwarder: Sendable {
     let redis: GuardedRedis
     let options: StreamOptions
     let keys: StreamKeys
-    let ledger: StreamLedger
-    let queue: StreamQueue
     let continuity: StreamContinuity
     let exchange: ErasureExchange
     let pulse = StreamPulse()
@@ -63,8 +61,6 @@ package final class StreamForwarder: Sendable {
         redis = parts.redis
         options = parts.options
         keys = parts.keys
-        ledger = parts.ledger
-        queue = parts.queue
         continuity = parts.continuity
         exchange = parts.exchange
         log = parts.log

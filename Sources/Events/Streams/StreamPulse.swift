@@ -18,12 +18,6 @@ final class StreamPulse: Sendable {
         state.withLock { $0.failingSince = nil }
     }
 
-    /// It waits for something that may well not come, and does nothing else: others need not wait
-    /// with it for longer than for a failure.
-    func stalled() {
-        state.withLock { if $0.failingSince == nil { $0.failingSince = .now() } }
-    }
-
     /// - Returns: whether this is another error than the last one, and so worth a log record.
     func failed(_ error: String) -> Bool {
         state.withLock { state in

@@ -15,12 +15,8 @@ package final class StreamWatch: Sendable {
     }
 
     let redis: GuardedRedis
-    let journal: Journal
-    let store: EventStore
     let options: StreamOptions
     let keys: StreamKeys
-    let ledger: StreamLedger
-    let queue: StreamQueue
     let continuity: StreamContinuity
     let log: Logger
     let state = Monitor(State())
@@ -34,12 +30,8 @@ package final class StreamWatch: Sendable {
 
     init(_ parts: StreamParts) {
         redis = parts.redis
-        journal = parts.journal
-        store = parts.store
         options = parts.options
         keys = parts.keys
-        ledger = parts.ledger
-        queue = parts.queue
         continuity = parts.continuity
         log = parts.log
     }

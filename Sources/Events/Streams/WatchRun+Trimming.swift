@@ -164,9 +164,6 @@ extension WatchRun {
                 $0.add("groups", partitions[partition].groups.map(\.name).joined(separator: ","))
             }
             if count < 0 { tellThatCapsFail("other nodes cannot be told of what was cut") }
-            // The consumer sees it as well, unless it may not ask. Another group's loss is none of
-            // this node's.
-            if ownGroupHasMore(in: partition) { beginEra() }
         }
     }
 
@@ -177,10 +174,5 @@ extension WatchRun {
         watch.log.error("the caps of the streams do not work as they should") {
             $0.add("reason", reason)
         }
-    }
-
-    private func ownGroupHasMore(in partition: Int) -> Bool {
-        let own = partitions[partition].groups.first { $0.name == watch.options.group }
-        return own.map { $0.pending > 0 || $0.lag != 0 } ?? true
     }
 }

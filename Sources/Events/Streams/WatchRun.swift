@@ -29,13 +29,7 @@ final class WatchRun {
     var nextCensus: MonotonicTime = .now()
     var hasToldThatCapsFail = false
     var conflict = StreamConflict()
-    /// Where the store was when nothing was left to come, and for how many looks it has been there.
-    private var stalled: (position: UInt64, looks: Int) = (0, 0)
-
     static let callLimit = Duration.milliseconds(250)
-    /// Looks in a row without progress after which something has gone another way.
-    private static let stalledLooks = 3
-
     /// A node whose breaker is open for as long as it ever is, 38 s, makes its group again within.
     private static let absenceLimit = Duration.seconds(120)
     /// Redis lost data a while ago, and not all groups may be there again.
@@ -57,7 +51,6 @@ final class WatchRun {
             // that there is nothing new to show.
             do throws(RedisError) {
                 try look()
-                checkProgress()
                 try trim()
                 try takeCensus()
             } catch {
@@ -213,36 +206,5 @@ final class WatchRun {
             state.status.conflicts = conflicts
             state.status.seenAt = .now()
         }
-    }
-
-    /// Nothing is left to come, and still records are not known to be stored: another consumer of
-    /// the group was given their entries, a node that was started with the same group, say.
-    private func checkProgress() {
-        let position = watch.store.position
-        let isQuiet =
-            watch.queue.isDrained
-            && partitions.allSatisfy { partition in
-                let own = partition.groups.first { $0.name == watch.options.group }
-                return own?.pending == 0 && own?.lag ?? 0 == 0
-            }
-        guard isQuiet, position < watch.journal.committedSequence, stalled.position == position
-        else {
-            stalled = (position, 0)
-            return
-        }
-        stalled.looks += 1
-        guard stalled.looks >= WatchRun.stalledLooks else { return }
-        stalled.looks = 0
-        watch.log.notice("records did not come back from redis; they are stored from the journal") {
-            $0.add("after_sequence", position)
-        }
-        beginEra()
-    }
-
-    /// This node's own records may be among what is gone; its journal has them.
-    func beginEra() {
-        let ends = watch.continuity.lastIDs
-        watch.ledger.beginEra(storeDirectlyUpTo: watch.journal.committedSequence, ends: ends)
-        watch.queue.ring()
     }
 }

@@ -64,7 +64,7 @@ struct RedisMetrics: Sendable {
         }
         text.gauge(
             "millrace_stream_degraded",
-            "1 while events are stored without Redis and forwarded later.",
+            "1 while events go to Redis later, for it is away or too slow.",
             streams.isDegraded ? 1 : 0)
         text.gauge(
             "millrace_forwarder_position", "Last journal record that Redis acknowledged.",

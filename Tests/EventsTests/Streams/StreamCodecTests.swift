@@ -16,6 +16,8 @@ import Testing
         #"{"type":"n","data":null}"#, #"{"type":"none","id":"\u002f"}"#,
     ]
 
+    private let journal = JournalIdentity.random()
+
     /// The payload of a record that holds `bodies`.
     private func payload() throws -> [UInt8] { try record(bodies) }
 
@@ -57,7 +59,8 @@ import Testing
             var payload = EventPayload(bytes)
             while let row = try payload.next() {
                 var pipeline = RedisPipeline()
-                var command = StreamCommand(StreamKeys(partitions: 4), node: "n1")
+                var command = StreamCommand(
+                    StreamKeys(partitions: 4), node: "n1", journal: journal)
                 command.setOrigin(sequence: 77)
                 command.append(row, to: &pipeline, partition: 2)
                 let words = try RESPText.words(pipeline)
@@ -74,9 +77,9 @@ import Testing
                 #expect(Event(read) == Event(row))
                 switch (read.identity, row.identity) {
                 case (.generated(let a), .generated(let b)):
-                    #expect(a == b && words[10] == "n1:77:g")
+                    #expect(a == b && words[10] == "n1:\(journal)-77:g")
                 case (.client, .client(let id)):
-                    #expect(words[10] == "n1:77")
+                    #expect(words[10] == "n1:\(journal)-77")
                     #expect(words[4] == String(decoding: id, as: UTF8.self))
                 default: Issue.record("another identity")
                 }
@@ -90,7 +93,7 @@ import Testing
             let keys = StreamKeys(partitions: 1)
             var options = options(.frame)
             options.partitions = 1
-            var encoder = StreamEncoder(options, keys: keys)
+            var encoder = StreamEncoder(options, keys: keys, journal: journal)
             var part = StreamEncoder.RecordPart()
             let stop = encoder.add(bytes, sequence: 1, from: &part)
             #expect(stop == .end && part.count == bodies.count)
@@ -115,7 +118,7 @@ import Testing
         let large = try record([#"{"type":"t","data":"\#(text)"}"#])
         var options = options(.frame)
         options.partitions = 1
-        var encoder = StreamEncoder(options, keys: StreamKeys(partitions: 1))
+        var encoder = StreamEncoder(options, keys: StreamKeys(partitions: 1), journal: journal)
         for (index, bytes) in [small, large].enumerated() {
             bytes.withUnsafeBytes { bytes in
                 var part = StreamEncoder.RecordPart()
@@ -128,9 +131,9 @@ import Testing
         #expect(commands == 2)
         #expect(places == [1, 2].map { EventPlace(sequence: $0, count: 1) })
         let decoder = StreamEntryDecoder(
-            StreamKeys(partitions: 1), ErasureExchange(node: "n", book: ErasureBook([])),
+            StreamKeys(partitions: 1), node: "n", ErasureExchange(node: "n", book: ErasureBook([])),
             masking: EventMasking(), unreadable: Counter())
-        let batch = StreamBatch(partitions: 1)
+        let batch = StreamBatch(partitions: 1, journal: .random())
         for frame in RESPText.frames(encoder.pipeline) {
             frame.withUnsafeBytes { frame in
                 decoder.decode(
@@ -144,7 +147,8 @@ import Testing
     @Test func `a record that is larger than a pipeline goes in several`() throws {
         let bytes = try payload()
         bytes.withUnsafeBytes { bytes in
-            var encoder = StreamEncoder(options(.entry), keys: StreamKeys(partitions: 4))
+            var encoder = StreamEncoder(
+                options(.entry), keys: StreamKeys(partitions: 4), journal: journal)
             var part = StreamEncoder.RecordPart()
             var sizes: [Int] = []
             while true {
@@ -170,7 +174,8 @@ import Testing
     ) throws {
         let bytes = try payload()
         bytes.withUnsafeBytes { bytes in
-            var encoder = StreamEncoder(options(encoding), keys: StreamKeys(partitions: 4))
+            var encoder = StreamEncoder(
+                options(encoding), keys: StreamKeys(partitions: 4), journal: journal)
             func send(_ taken: [EventPlace]) -> (partitions: [UInt8], places: [EventPlace]) {
                 encoder.removeAll(taken: taken)
                 for sequence in 1...2 as ClosedRange<UInt64> {
@@ -216,7 +221,8 @@ import Testing
     }
 
     @Test func `a payload that is no events is left out and said to be`() {
-        var encoder = StreamEncoder(options(.entry), keys: StreamKeys(partitions: 4))
+        var encoder = StreamEncoder(
+            options(.entry), keys: StreamKeys(partitions: 4), journal: journal)
         [UInt8](repeating: 9, count: 40).withUnsafeBytes { bytes in
             var part = StreamEncoder.RecordPart()
             let stop = encoder.add(bytes, sequence: 1, from: &part)

@@ -37,9 +37,9 @@ import Testing
     ) -> StreamBatch {
         let frame = compressed.span
         defer { withExtendedLifetime(compressed) {} }
-        let batch = StreamBatch(partitions: 1)
+        let batch = StreamBatch(partitions: 1, journal: .random())
         StreamEntryDecoder(
-            StreamKeys(partitions: 1), ErasureExchange(node: "n", book: ErasureBook([])),
+            StreamKeys(partitions: 1), node: "n", ErasureExchange(node: "n", book: ErasureBook([])),
             masking: masking, unreadable: unreadable
         ).decode(
             StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero, 0, into: batch)

@@ -14,13 +14,12 @@ extension StreamParts {
         var options = StreamOptions(node: "n", group: "g")
         options.partitions = partitions
         let store = try EventStore(path: directory.file("store.db"), now: 1, log: .silent)
+        let journal = try Journal(
+            options: JournalOptions(directory: directory.file("journal")), log: .silent)
         return StreamParts(
-            journal: try Journal(
-                options: JournalOptions(directory: directory.file("journal")), log: .silent),
-            store: store,
-            redis: redis, options: options, keys: StreamKeys(partitions: partitions),
-            ledger: StreamLedger(partitions: partitions, settled: 0),
-            queue: StreamQueue(partitions: partitions, erasures: store.erasures),
+            journal: journal, store: store, redis: redis, options: options,
+            keys: StreamKeys(partitions: partitions),
+            queue: StreamQueue(partitions: partitions, journal: journal, store: store),
             continuity: StreamContinuity(
                 partitions: partitions, note: ForwarderNote(),
                 connectionsMade: { redis.connectionsMade }),

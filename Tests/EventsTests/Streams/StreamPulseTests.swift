@@ -13,22 +13,6 @@ import Testing
         #expect(pulse.failing(at: start + .seconds(3)) == nil)
     }
 
-    @Test func `waiting for what may not come is no failure to report, but time that passes`()
-        throws
-    {
-        let pulse = StreamPulse(at: start)
-        pulse.succeeded()
-        pulse.stalled()
-        let first = try #require(pulse.failing(at: .now() + .seconds(5)))
-        #expect(first >= .seconds(4))
-        // Stalling on does not begin anew.
-        pulse.stalled()
-        #expect(try #require(pulse.failing(at: .now() + .seconds(9))) >= first + .seconds(3))
-        #expect(pulse.failures == 0 && pulse.error == nil)
-        pulse.succeeded()
-        #expect(pulse.failing(at: .now()) == nil)
-    }
-
     @Test func `an error is news once, and gone with the next success`() {
         let pulse = StreamPulse(at: start)
         let isNews = ["a", "a", "b"].map { pulse.failed($0) }

@@ -66,6 +66,19 @@ extension RedisServer {
         }
     }
 
+    /// Whether a group has been given everything and has acknowledged it.
+    func isDone(group: String) throws -> Bool {
+        try RedisServer.keys().allSatisfy { key in
+            let lines = try command("XINFO", "GROUPS", key)
+            guard let name = lines.firstIndex(of: group) else { return false }
+            let own = lines[name...]
+            func value(_ field: String) -> String? {
+                own.firstIndex(of: field).map { own[$0 + 1] }
+            }
+            return value("pending") == "0" && value("lag") == "0"
+        }
+    }
+
     /// Reads on as a foreign group and acknowledges, until nothing new comes.
     /// - Returns: what `EventLoad` knows each entry's event by.
     func readAll(group: String) throws -> [String] {

@@ -27,15 +27,22 @@ import Testing
         let cutter = try RunningService.start(
             redis: redis.url, node: "b", ["--stream-max-bytes", "1MiB"])
         for node in [service, cutter] { try node.waitUntilStreamsAre("ok") }
-        // It reads no further than its queue, so what is cut has not been given to it.
+        // It reads no further than its queue, which the other's events fill, so what is cut has not
+        // been given to it.
         let blocker = try StoreBlocker(service)
-        let load = EventLoad(on: service, clients: 4, prefix: "c", seed: 6, subjects: 20)
+        let load = EventLoad(on: service, clients: 2, prefix: "c", seed: 6, subjects: 20)
+        let others = EventLoad(on: cutter, clients: 4, prefix: "o", seed: 7, subjects: 20)
         try service.wait(until: "the other node cuts twice") {
             cutter.records.filter { $0["cap"]?.string == "max-bytes" }.count > 4
         }
+        others.stop()
         blocker.release()
         try service.waitForMore(of: load)
-        let accounting = try service.account(for: load)
+        load.stop()
+        try service.waitUntilStreamsAreDrained()
+        let accounting = Accounting(
+            acknowledged: load.acknowledged, sent: load.sent,
+            stored: try service.storedMarks().filter { $0.hasPrefix("c") })
         #expect(accounting.isRight, "\(accounting)")
         #expect(
             service.records.contains {

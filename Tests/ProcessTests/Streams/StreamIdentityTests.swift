@@ -35,9 +35,9 @@ import Testing
         let count = StreamIdentityTests.events.count
         print("identity: stored \(outcome.counts), again \(outcome.duplicates)")
         #expect(outcome.counts == [[count, count], [count, count], [2 * count, 2 * count]])
-        // Everything came a second time: after the loss to both nodes, and after the outage to the
-        // one that had stored it by itself.
-        for (step, least) in [[0, 0], [count, count], [2 * count, count]].enumerated() {
+        // What Redis lost came a second time to the other node; its own a node takes from its journal,
+        // and from the streams only what it had sent before it was killed and not acknowledged.
+        for (step, least) in [[0, 0], [0, count], [count, count]].enumerated() {
             #expect(zip(outcome.duplicates[step], least).allSatisfy { $0 >= $1 }, "step \(step)")
         }
         #expect(
@@ -51,7 +51,7 @@ import Testing
 
     private static func go() throws -> Outcome {
         let redis = try RedisServer()
-        let nodes = try ["n1", "n2"].map { try RunningService.start(redis: redis.url, node: $0) }
+        var nodes = try ["n1", "n2"].map { try RunningService.start(redis: redis.url, node: $0) }
         for node in nodes { try node.waitUntilStreamsAre("ok") }
         try redis.addGroup("stranger")
         var outcome = Outcome()
@@ -61,14 +61,17 @@ import Testing
         // The journal is sent again as a whole.
         try redis.command("FLUSHALL")
         try redis.addGroup("stranger")
-        try note(nodes, stored: events.count, again: [events.count, events.count], &outcome)
+        try note(nodes, stored: events.count, again: [0, events.count], &outcome)
         outcome.sentAgain = try sent(redis)
-        // The node stores by itself, and what it sends later comes back to it.
+        // The node stores and sends, and is killed before it reads what it sent.
         try force(nodes[0], "forced_open")
         try post(events, to: nodes[0], "2")
-        try force(nodes[0], "auto")
-        try note(
-            nodes, stored: 2 * events.count, again: [2 * events.count, events.count], &outcome)
+        try nodes[0].wait(until: "they are sent") {
+            try nodes[0].status("stream", "forwarder", "unforwarded")?.integer == 0
+        }
+        nodes[0].kill()
+        nodes[0] = try nodes[0].startAgain()
+        try note(nodes, stored: 2 * events.count, again: [events.count, events.count], &outcome)
         outcome.sentLate = try sent(redis)
         for node in nodes { _ = try node.terminate() }
         return outcome
@@ -84,7 +87,7 @@ import Testing
     }
 
     private static func force(_ node: RunningService, _ state: String) throws {
-        let reply = try node.putBreaker("streams", #"{"state":"\#(state)"}"#)
+        let reply = try node.putBreaker("stream-consumer", #"{"state":"\#(state)"}"#)
         guard reply.status == 200 else { throw TestError("\(reply.status) \(reply.text)") }
     }
 

@@ -30,23 +30,15 @@ extension RunningService {
         }
     }
 
-    /// Waits for this node's group: what is journaled before is stored straight from the journal, and
-    /// once more by way of the streams.
+    /// Waits for this node's group.
     func waitUntilGroupIsMade() throws {
         try wait(until: "the consumer group is made") {
             records.contains { $0["message"]?.string == "consumer group made" }
         }
     }
 
-    /// Whether events were stored without Redis at some time: on a busy machine it can seem to be
-    /// away.
-    var wentPastRedis: Bool {
-        records.contains {
-            $0["message"]?.string?.hasPrefix("events are stored straight") == true
-        }
-    }
-
-    /// Waits until everything has been sent to Redis and came back from there.
+    /// Waits until everything is stored and has been sent to Redis, and what was read from there when
+    /// the node last looked is acknowledged.
     func waitUntilStreamsAreDrained(within limit: Duration = .seconds(60)) throws {
         try waitUntilStreamsAre("ok", within: limit)
         try wait(until: "the streams are drained", within: limit, every: .milliseconds(20)) {

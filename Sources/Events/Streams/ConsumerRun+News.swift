@@ -3,28 +3,8 @@ import Redis
 import Storage
 import Telemetry
 
-/// How far the consumer may believe that what it read is all there was.
+/// What Redis tells beside the entries: what caps have cut, and what other nodes erase.
 extension ConsumerRun {
-    private static let trustLimit = Duration.seconds(1)
-
-    /// Lets the forwarder look first. Where it cannot, since its lane alone is out of order, other
-    /// nodes' events must come all the same.
-    func waitForTrust() {
-        let deadline = Deadline.after(ConsumerRun.trustLimit)
-        while !consumer.continuity.isTrusted, !deadline.hasPassed, !consumer.isStopping {
-            _ = consumer.state.wait(
-                until: .after(.milliseconds(5)), for: { $0.isStopping }, then: { _ in })
-        }
-    }
-
-    /// The era of what is read next, asked within the call that reads it: none that there ever was
-    /// while Redis may have lost data.
-    func eraOfReads() -> UInt64 {
-        if consumer.continuity.isTrusted { return era }
-        isBlind = true
-        return 0
-    }
-
     // MARK: Caps
 
     func addQuestionForCuts() {
@@ -68,7 +48,6 @@ extension ConsumerRun {
     private func begin(_ erasure: Erasure) throws(RedisError) {
         let journal = consumer.journal
         let ticket = consumer.store.erase(erasure, barrier: { journal.committedSequence })
-        consumer.queue.ring()
         journal.ring()
         guard let ticket,
             consumer.store.waitUntilBegun(ticket, deadline: .after(ConsumerRun.beginLimit))
@@ -81,8 +60,7 @@ extension ConsumerRun {
     }
 
     /// Whether a cap, here or on another node, has taken what this group had not been given when it
-    /// was last known how far it is. This node's own records are in its journal; what other nodes
-    /// sent is lost here.
+    /// was last known how far it is.
     func look(at cuts: [StreamEntryID?]) {
         for (partition, cut) in zip(cutsSeen.indices, cuts) {
             guard let cut, cut != cutsSeen[partition] else { continue }
