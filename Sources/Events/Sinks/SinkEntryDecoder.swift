@@ -33,7 +33,7 @@ final class SinkEntryDecoder {
     }
 
     /// A read has brought enough.
-    var isFull: Bool { byteCount >= SinkReadSize.budgetBytes }
+    var isFull: Bool { byteCount >= ReadSize.budgetBytes }
 
     /// Takes entries until there is enough.
     /// - Parameter entries: each an id and its fields, or null where the entry is gone.

@@ -4,8 +4,22 @@ import Storage
 import Synchronization
 import Telemetry
 
+// DESIGN
+//
+//     reading ── a batch ──▶ delivering ── every event is taken or dead ──▶ settling ── safe ──┐
+//        ▲                    │      ▲                                                         │
+//        │                    └──────┘ the receiver fails: wait, and send again                │
+//        └─────────────────────────────────────────────────────────────────────────────────────┘
+//
+// INVARIANTS
+// - One batch of a partition is on its way, so the partition's events arrive in their order.
+// - A batch is settled once each of its events was taken by the receiver or is a dead letter that no
+//   power failure takes from the store; a source goes on only then.
+// - While a batch is on its way its source is told so about every `heartbeat`.
+// - Returning early, for a stop, settles nothing: the batch is read again after the start.
+
 /// Carries the events of one partition to one sink: a thread that reads a batch, delivers it,
-/// settles it, and begins again. So a partition's events arrive in their order.
+/// settles it, and begins again.
 final class SinkLane: Sendable {
     private static let idleWait = Duration.milliseconds(500)
     /// For the source alone: it is near, and work waits when it returns.

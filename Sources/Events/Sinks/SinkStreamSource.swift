@@ -7,52 +7,31 @@ import Telemetry
 /// A sink's events as they come through the streams, shared with all nodes that have the sink: one
 /// consumer group a sink, one consumer a node, one node that reads a partition (`SinkMembership`).
 ///
-/// DESIGN. After a start and after each failure a lane first reads what is pending for this node:
-/// a read whose answer was lost may have been carried out. Then it asks for new entries, and now
-/// and then for entries that another node has left lying for `claimAfter`. A batch that is being
-/// delivered is claimed anew every few seconds (`keep`), which sets its idle time back, so entries
-/// wait for ever with a node whose receiver fails, and are taken over only from one that has died.
-/// Entries are acknowledged once delivered, and those with a dead letter or in quarantine once no
-/// power failure takes that from this node's store.
+/// DESIGN. Each partition is read by itself (`SinkPartition`). A batch that is being delivered is
+/// claimed anew every few seconds (`keep`), which sets its idle time back, so entries wait for ever
+/// with a node whose receiver fails, and are taken over only from one that has died. Entries are
+/// acknowledged once delivered, and those with a dead letter or in quarantine once no power failure
+/// takes that from this node's store.
 final class SinkStreamSource: SinkSource {
     /// Beside two attempts, before an entry looks abandoned.
     private static let margin = Duration.seconds(5)
-    /// Between looks at whether a partition is still another node's.
-    private static let othersTurn = Duration.milliseconds(100)
-    /// For what is answered in a few bytes.
-    static let answerLimit = Duration.seconds(1)
-
-    struct Place {
-        var hasGroup = false
-        /// What is pending for this node was read to its end.
-        var hasRecovered = false
-        var nextClaim: MonotonicTime
-        var claimCursor = "0-0"
-        var nextLook: MonotonicTime
-        var lag: Int64?
-        var size = SinkReadSize()
-        /// Used by the lane alone.
-        let decoder: SinkEntryDecoder
-    }
 
     let redis: GuardedRedis
     let store: EventStore
     let options: SinkOptions
     let keys: StreamKeys
-    let group: String
     let node: String
-    let membership: SinkMembership?
     let log: Logger
     /// How long an entry must lie with a node that says nothing before another takes it.
     let claimAfter: Duration
-    let lostCount = Counter()
     let redeliveredCount = Counter()
+    private let membership: SinkMembership?
+    private let masking: EventMasking
+    private let lostCount = Counter()
     /// Entries hold many events each, so that few are read at a time.
-    let hasFrames: Locked<Bool>
-    let hasToldOfUncounted = Atomic(false)
-    let masking: EventMasking
-    /// One a partition, touched by its lane; the lag by any thread.
-    private let places: [Locked<Place>]
+    private let framesSeen: Atomic<Bool>
+    private let hasToldOfUncounted = Atomic(false)
+    private let parts: Locked<[SinkPartition]> = Locked([])
 
     /// - Parameters:
     ///   - redis: with a consumer lane that has a connection for each partition and one to spare.
@@ -68,138 +47,49 @@ final class SinkStreamSource: SinkSource {
         self.store = store
         self.log = log
         // A node is silent for an attempt and the heartbeat, a quarter of this.
-        let claimAfter = max(streams.claimAfter, options.timeout * 2 + SinkStreamSource.margin)
-        self.claimAfter = claimAfter
+        claimAfter = max(streams.claimAfter, options.timeout * 2 + SinkStreamSource.margin)
         node = streams.node
         masking = streams.masking
-        hasFrames = Locked(streams.encoding == .frame)
+        framesSeen = Atomic(streams.encoding == .frame)
         keys = StreamKeys(partitions: streams.partitions)
-        group = options.streamGroup
-        let now = MonotonicTime.now()
-        places = (0..<streams.partitions).map { _ in
-            Locked(
-                Place(
-                    nextClaim: now + claimAfter / 4, nextLook: now,
-                    decoder: SinkEntryDecoder(options.filter)))
-        }
+        parts.withLock { $0 = (0..<streams.partitions).map { SinkPartition($0, of: self) } }
     }
 
     var heartbeat: Duration { claimAfter / 4 }
-    var partitions: Int { places.count }
-    var ownPartitions: [Int]? {
-        membership?.partitions(of: options.name, count: places.count)
-    }
+    var partitions: Int { keys.count }
+    var ownPartitions: [Int]? { membership?.partitions(of: options.name, count: keys.count) }
     var lost: UInt64 { lostCount.count }
     var redelivered: UInt64 { redeliveredCount.count }
 
     var lag: Int64? {
         var sum: Int64 = 0
-        for place in places {
-            guard let lag = place.withLock({ $0.lag }) else { return nil }
+        for part in parts.withLock({ $0 }) {
+            guard let lag = part.lag else { return nil }
             sum += lag
         }
         return sum
     }
 
+    private func part(_ partition: Int) -> SinkPartition { parts.withLock { $0[partition] } }
+
     func next(_ partition: Int, until deadline: Deadline) throws(SinkSourceError) -> SinkBatch? {
-        var place = places[partition].withLock { $0 }
-        defer { places[partition].withLock { $0 = place } }
-        do throws(RedisError) {
-            if !place.hasGroup {
-                try makeGroup(partition)
-                place.hasGroup = true
-            }
-            try look(partition, &place)
-            return try read(partition, &place, until: deadline)
-        } catch {
-            place.hasRecovered = false
-            place.claimCursor = "0-0"
-            if error.code == .noGroup { place.hasGroup = false }
+        do throws(RedisError) { return try part(partition).next(until: deadline) } catch {
             throw SinkSourceError(error.description)
         }
     }
-
-    /// Own pending entries, then those of the dead, then new ones.
-    private func read(
-        _ partition: Int, _ place: inout Place, until deadline: Deadline
-    ) throws(RedisError) -> SinkBatch? {
-        if let batch = try recover(partition, &place) { return batch }
-        guard membership?.isReader(of: partition, sink: options.name) ?? true else {
-            sleep(until: min(deadline, .after(SinkStreamSource.othersTurn)))
-            return nil
-        }
-        let now = MonotonicTime.now()
-        if now >= place.nextClaim {
-            let hasClaimed = try claim(partition, &place)
-            if place.claimCursor == "0-0" { place.nextClaim = now + claimAfter / 4 }
-            if hasClaimed {
-                place.hasRecovered = false
-                if let batch = try recover(partition, &place) { return batch }
-            }
-        }
-        return try readNew(partition, &place, block: deadline.remaining)
-    }
-
-    private func recover(
-        _ partition: Int, _ place: inout Place
-    ) throws(RedisError) -> SinkBatch? {
-        guard !place.hasRecovered else { return nil }
-        if let batch = try readPending(partition, &place) { return batch }
-        place.hasRecovered = true
-        return nil
-    }
-
-    // MARK: After the delivery
 
     func keep(_ batch: SinkBatch) throws(SinkSourceError) {
         guard !batch.entries.isEmpty else { return }
-        let outlivedCount = batch.isRedelivered ? batch.outlivedCount : 0
-        var pipeline = RedisPipeline()
-        claim(batch.entries.prefix(outlivedCount), of: batch, isSetBack: true, &pipeline)
-        claim(batch.entries.dropFirst(outlivedCount), of: batch, isSetBack: false, &pipeline)
-        do throws(RedisError) {
-            try send(pipeline)
-            // While a receiver is away nobody asks for more, and the lag is what people look at.
-            var place = places[batch.partition].withLock { $0 }
-            try look(batch.partition, &place)
-            places[batch.partition].withLock { $0 = place }
-        } catch {
-            // Redis may have lost the group; it must be there before entries it has not read go.
-            if error.code == .noGroup { remake(batch.partition) }
+        do throws(RedisError) { try part(batch.partition).keep(batch) } catch {
             throw SinkSourceError(error.description)
         }
-    }
-
-    /// Claims entries anew: with the count of their deliveries set back to 1, or as it is.
-    private func claim(
-        _ entries: ArraySlice<StreamEntryID>, of batch: SinkBatch, isSetBack: Bool,
-        _ pipeline: inout RedisPipeline
-    ) {
-        guard !entries.isEmpty else { return }
-        pipeline.begin("XCLAIM", argumentCount: (isSetBack ? 7 : 5) + entries.count)
-        pipeline.add(keys[batch.partition])
-        pipeline.add(group)
-        pipeline.add(node)
-        pipeline.add(literal: "0")
-        for entry in entries { pipeline.add(entry) }
-        if isSetBack {
-            pipeline.add(literal: "RETRYCOUNT")
-            pipeline.add(literal: "1")
-        }
-        pipeline.add(literal: "JUSTID")
     }
 
     func settle(
         _ batch: SinkBatch, dead: [DeadLetterEntry], until deadline: Deadline
     ) throws(SinkSourceError) -> Bool {
         guard try isKept(dead, of: batch, at: deadline) else { return false }
-        guard !batch.entries.isEmpty else { return true }
-        var pipeline = RedisPipeline()
-        pipeline.begin("XACK", argumentCount: 2 + batch.entries.count)
-        pipeline.add(keys[batch.partition])
-        pipeline.add(group)
-        for entry in batch.entries { pipeline.add(entry) }
-        do throws(RedisError) { try send(pipeline) } catch {
+        do throws(RedisError) { try part(batch.partition).acknowledge(batch) } catch {
             throw SinkSourceError(error.description)
         }
         return true
@@ -226,19 +116,47 @@ final class SinkStreamSource: SinkSource {
         return ticket
     }
 
-    private func remake(_ partition: Int) {
-        do throws(RedisError) { try makeGroup(partition) } catch {
-            places[partition].withLock { $0.hasGroup = false }
+    // MARK: For its partitions
+
+    /// This node reads what is new in the partition.
+    func isReader(of partition: Int) -> Bool {
+        membership?.isReader(of: partition, sink: options.name) ?? true
+    }
+
+    var hasFrames: Bool { framesSeen.load(ordering: .relaxed) }
+    func noteFrames() { framesSeen.store(true, ordering: .relaxed) }
+
+    /// Once: what stands in the way is a matter of rights, and stays.
+    func tellThatTriesAreNotCounted(_ error: RedisError) {
+        guard !hasToldOfUncounted.exchange(true, ordering: .relaxed) else { return }
+        log.error("an entry that ends the process would not be found out") {
+            $0.add("sink", options.name)
+            $0.add("error", error)
         }
     }
 
-    func send(_ pipeline: borrowing RedisPipeline) throws(RedisError) {
-        try redis.call(
-            .sinks, within: SinkStreamSource.answerLimit
-        ) { session throws(RedisError) in
-            for reply in try session.send(pipeline) {
-                if let error = reply.error { throw error }
-            }
+    /// Counts and tells which entries are not delivered.
+    func note(gone: [StreamEntryID], _ faults: [SinkEntryFault], _ partition: Int) {
+        let unreadable = Set(faults.map(\.entry))
+        guard gone.count + unreadable.count > 0 else { return }
+        lostCount.add(gone.count + unreadable.count)
+        // One record a read, with the first of each kind: a stream may be full of them.
+        log.error("entries of a stream did not reach a sink") {
+            $0.add("sink", options.name)
+            $0.add("stream", keys.names[partition])
+            $0.add("gone", gone.count)
+            $0.add("gone_entry", gone.first?.description ?? "")
+            $0.add("unreadable", unreadable.count)
+            $0.add("unreadable_entry", faults.first?.entry.description ?? "")
+            $0.add("error", faults.first?.code ?? "")
         }
+    }
+
+    /// Has quarantine keep what the store's own reader of the stream had no reason to set aside.
+    func setAside(_ fault: SinkEntryFault, _ batch: SinkBatch) {
+        guard let raw = fault.raw else { return }
+        batch.setAside = .entry(
+            fault.entry, of: keys.names[batch.partition], raw.span, isFrame: fault.isFrame,
+            fault.code, "\(fault.detail) It did not reach the sink \(options.name).", masking)
     }
 }

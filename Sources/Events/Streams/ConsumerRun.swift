@@ -4,43 +4,24 @@ import Telemetry
 
 /// The consumer's thread and what belongs to it alone.
 final class ConsumerRun {
-    let consumer: StreamConsumer
-    let decoder: StreamEntryDecoder
-    var pipeline = RedisPipeline(capacity: 16 << 10)
-    var copies = EntryCopies()
-    var late: LateEntries
-    var nextLateWarning = MonotonicTime(nanoseconds: 0)
-    /// For sending contents. It doubles only where the time was over for a single entry, of which no
-    /// smaller part can be asked for.
-    var answerLimit = AnswerLimit(ConsumerRun.answerLimit)
-    /// Redis had another count of erasures, with the last read, than when they were learnt.
-    var hasUnknownErasures = false
-    /// Stored, and not yet known to be acknowledged: an answer that was lost is asked for again.
-    var unacknowledged: [StoredEntries] = []
-    /// When Redis was last known to have lost data: its ids from before are those of other entries.
-    var lossSeen: MonotonicTime?
-    /// The last entry that the group was given, by partition.
-    var delivered: [StreamEntryID]
-    /// Where the streams began after the last cuts that were looked at.
-    var cutsSeen: [StreamEntryID?]
-    var hasSeenCuts = false
-    var hasToldOfBlindness = false
-    var hasToldOfUncounted = false
-    private var mustRecover = true
+    private let consumer: StreamConsumer
+    private let reader: GroupReader
+    private let decoder: StreamEntryDecoder
+    private let handover: StreamHandover
+    private let trials: PendingTrials
+    private var news: StreamNews
+    private var pipeline = RedisPipeline(capacity: 16 << 10)
+    /// By partition: what is pending for this consumer is to be read before anything new.
+    private var mustRecover: [Bool]
     private var nextClaim: MonotonicTime
     private var pause = StreamPause()
+    private var eagerReads = ConsumerRun.eagerReads
 
-    /// Entries of one partition in one reply: fewer where they are large, or time out.
-    private static let readCounts = 1...2000
-    /// What one reply should bring, decoded.
-    static let readBytes = 4 << 20
+    /// Entries of one partition in one reply at most.
+    private static let readLimit = 2000
     /// Beyond it what is left of a reply is not decoded: a small frame may hold megabytes. It is
     /// pending then, and is read as such.
-    private static let decodeLimitBytes = 2 * readBytes
-    static let firstReadCount = 200
-    /// Half of what a breaker calls slow.
-    private static let longAnswer = Duration.milliseconds(50)
-    private(set) var readCount = ConsumerRun.firstReadCount
+    private static let decodeLimitBytes = 2 * ReadSize.budgetBytes
     /// How long Redis holds a read that finds nothing: also how late a stop may be noticed, and
     /// acknowledgements without a later read.
     private static let blockTime = Duration.milliseconds(200)
@@ -48,30 +29,44 @@ final class ConsumerRun {
     /// questions do not count.
     private static let eagerReads = 5
     private static let eagerBlockTime = Duration.milliseconds(1)
-    private var eagerReads = ConsumerRun.eagerReads
     /// For anything that does not block, contents of some 3 MiB among it.
     static let answerLimit = Duration.milliseconds(300)
     private static let claimInterval = Duration.seconds(5)
 
     init(_ consumer: StreamConsumer) {
         self.consumer = consumer
+        let options = consumer.options
+        var hasTold = false
+        reader = GroupReader(
+            consumer.redis, .consumer, keys: consumer.keys, group: options.group,
+            name: options.node, claimAfter: options.claimAfter,
+            answerLimit: ConsumerRun.answerLimit,
+            size: ReadSize(answerLimit: ConsumerRun.answerLimit, isHasty: true)
+        ) { [log = consumer.log] error in
+            // Once: what stands in the way is a matter of rights, and stays.
+            guard !hasTold else { return }
+            hasTold = true
+            log.error("an entry that ends the process would not be found out") {
+                $0.add("error", error)
+            }
+        }
         decoder = StreamEntryDecoder(
-            consumer.keys, node: consumer.options.node, consumer.exchange,
-            masking: consumer.options.masking, unreadable: consumer.unreadable)
+            consumer.keys, node: options.node, consumer.exchange, masking: options.masking,
+            unreadable: consumer.unreadable)
+        handover = StreamHandover(consumer, reader)
+        trials = PendingTrials(consumer, reader, handover, decoder)
+        news = StreamNews(consumer)
         nextClaim = .now() + ConsumerRun.claimInterval
-        late = LateEntries(partitions: consumer.keys.count)
-        delivered = Array(repeating: .zero, count: consumer.keys.count)
-        cutsSeen = Array(repeating: nil, count: consumer.keys.count)
+        mustRecover = Array(repeating: true, count: consumer.keys.count)
     }
 
     func run() {
         while !consumer.isStopping {
             do throws(RedisError) {
-                if mustRecover || late.isDue(at: .now()) {
-                    try learnErasures()
-                    mustRecover = false
-                    try recover()
+                if handover.hasForgotten || news.hasUnknownErasures || trials.isDue {
+                    recoverAll()
                 }
+                if mustRecover.contains(true) { try recover() }
                 try readMore()
                 if MonotonicTime.now() >= nextClaim {
                     try claim()
@@ -82,8 +77,96 @@ final class ConsumerRun {
             }
         }
         // Best effort: what is not acknowledged now is pending at the next start.
-        do throws(RedisError) { try acknowledge() } catch {
+        do throws(RedisError) { try handover.acknowledge() } catch {
             consumer.log.info("entries stay pending in redis") { $0.add("error", error) }
+        }
+    }
+
+    private func recoverAll() { for index in mustRecover.indices { mustRecover[index] = true } }
+
+    // MARK: Recovering
+
+    /// Reads what is pending for this consumer and was not stored, or stored and not acknowledged. What
+    /// Redis refuses of one partition keeps nothing from being read of the others.
+    private func recover() throws(RedisError) {
+        try news.learnErasures()
+        handover.begin()
+        try ensureGroup()
+        guard try handover.waitForStore() else { return }
+        var refusal: RedisError?
+        for partition in mustRecover.indices where mustRecover[partition] {
+            mustRecover[partition] = false
+            do throws(RedisError) {
+                guard try trials.run(partition) else { return }
+            } catch {
+                guard !error.code.isTransient, error.code != .breakerOpen else { throw error }
+                refusal = refusal ?? error.naming(consumer.keys.names[partition])
+            }
+        }
+        if let refusal { throw refusal }
+    }
+
+    /// Makes the group where it is missing.
+    private func ensureGroup() throws(RedisError) {
+        let missing = try lookAtGroups()
+        if missing.isEmpty { return }
+        // Other groups may be missing as well, which a node that was started again never saw.
+        if consumer.hasStoredBefore { consumer.lossDetector.noteLoss() }
+        try reader.makeGroup(in: missing)
+        consumer.log.notice("consumer group made") {
+            $0.add("group", reader.group)
+            $0.add("partitions", missing.count)
+        }
+    }
+
+    /// Learns what the group was given.
+    /// - Returns: the partitions that have no such group.
+    private func lookAtGroups() throws(RedisError) -> [Int] {
+        pipeline.removeAll()
+        for key in consumer.keys.names { pipeline.command("XINFO", "GROUPS", key) }
+        news.addQuestion(to: &pipeline)
+        var delivered = consumer.keys.names.map { _ in StreamEntryID.zero }
+        var missing: [Int] = []
+        var cuts: [StreamEntryID?] = []
+        try consumer.redis.call(
+            .consumer, within: ConsumerRun.answerLimit, isQuestion: true
+        ) { session throws(RedisError) in
+            for (partition, reply) in try session.send(pipeline).enumerated() {
+                guard partition < delivered.count else {
+                    cuts = news.cuts(in: reply)
+                    break
+                }
+                // No stream, no group; there is no class for that error.
+                if let error = reply.error, error.code != .otherServer {
+                    throw error.naming(consumer.keys.names[partition])
+                }
+                let own = StreamGroupInfo.all(reply).first { $0.name == reader.group }
+                if let own {
+                    delivered[partition] = own.lastDelivered
+                } else {
+                    missing.append(partition)
+                }
+            }
+        }
+        news.found(delivered: delivered, missing: missing, cuts: cuts)
+        return missing
+    }
+
+    /// Takes over entries that another consumer of the group has left lying; they are then read as
+    /// this one's.
+    private func claim() throws(RedisError) {
+        for partition in mustRecover.indices {
+            var cursor = "0-0"
+            repeat {
+                let taken = try reader.takeOver(
+                    partition, from: cursor, count: trials.pageCount)
+                if !taken.gone.isEmpty {
+                    consumer.lost(taken.gone.count, "trimmed while another consumer had them")
+                }
+                if !taken.entries.isEmpty { mustRecover[partition] = true }
+                consumer.claimed.add(taken.entries.count)
+                cursor = taken.cursor
+            } while cursor != "0-0" && !consumer.isStopping
         }
     }
 
@@ -92,196 +175,67 @@ final class ConsumerRun {
     /// Acknowledges what was stored, and reads on if there is room for what comes.
     private func readMore() throws(RedisError) {
         let hasRoom = consumer.queue.waitForRoom(until: .after(ConsumerRun.blockTime))
+        guard hasRoom else { return try handover.acknowledge() }
         pipeline.removeAll()
-        addAcknowledgements()
-        if hasRoom {
-            addRead()
-            addQuestionForCuts()
-        }
-        guard !pipeline.isEmpty else { return }
+        handover.addAcknowledgements(to: &pipeline)
+        let (count, block) = (reader.size.count, blockTime)
+        reader.addRead(of: mustRecover.indices, count: count, block: block, to: &pipeline)
+        news.addQuestion(to: &pipeline)
         let batch = consumer.queue.take()
-        let (entryCount, cuts, time) = try send(hasRoom: hasRoom, into: batch)
-        succeeded()
-        if hasUnknownErasures {
-            // What was read is pending, and is read again once it is known what is to be erased.
-            consumer.queue.giveBack(batch)
-            unacknowledged.removeAll(keepingCapacity: true)
-            mustRecover = true
-            return
-        }
-        let taken = batch.entryCount
-        if taken < entryCount { mustRecover = true }
-        adaptReadCount(
-            entries: entryCount, bytes: batch.byteCount / max(taken, 1) * entryCount,
-            asked: readCount, limit: ConsumerRun.readCounts.upperBound, after: time)
-        unacknowledged.removeAll(keepingCapacity: true)
-        look(at: cuts)
-        for (partition, entries) in batch.entries.enumerated() {
-            delivered[partition] = max(delivered[partition], entries.last ?? .zero)
-        }
-        hand(over: batch)
-    }
-
-    /// Sends what `readMore` has put together.
-    /// - Parameters:
-    ///   - hasRoom: entries were asked for, and the cuts behind them.
-    ///   - batch: gets the entries.
-    /// - Returns: how many entries came, those included that were too much to decode, the cuts, and
-    ///   how long the answer took.
-    private func send(
-        hasRoom: Bool, into batch: StreamBatch
-    ) throws(RedisError) -> (entryCount: Int, cuts: [StreamEntryID?], time: Duration) {
-        let block = hasRoom ? blockTime : .zero
         var entryCount = 0
         var cuts: [StreamEntryID?] = []
-        var time = Duration.zero
-        let start = MonotonicTime.now()
-        do throws(RedisError) {
-            try consumer.redis.call(
-                .consumer, within: answerLimit.current, waitAllowance: block
-            ) { session throws(RedisError) in
-                let replies = try session.send(pipeline)
-                time = MonotonicTime.now().since(start)
-                for (index, reply) in replies.enumerated() {
-                    if hasRoom, index == replies.count - 1 {
-                        cuts = self.cuts(in: reply)
-                        continue
-                    }
-                    if let error = reply.error { throw error }
-                    guard hasRoom, index == replies.count - 2 else { continue }
-                    try reply.expectNewEntries()
-                    entryCount = take(reply, into: batch)
-                }
-                if entryCount > 0 { answerLimit.answered(after: time) }
+        // The read, and the question after it, come last.
+        var rest = pipeline.commandCount
+        let time = try reader.ask(
+            pipeline, for: count, block: block
+        ) { (reply) throws(RedisError) in
+            rest -= 1
+            if rest == 0 {
+                cuts = news.cuts(in: reply)
+                return
             }
-        } catch {
-            // Until then it may have been too much, and is asked for in smaller parts.
-            if error.code == .timeout, readCount == ConsumerRun.readCounts.lowerBound {
-                answerLimit.timedOut()
+            if let error = reply.error { throw error }
+            guard rest == 1 else { return }
+            try reader.entries(in: reply) { partition, entries in
+                entryCount += entries.count
+                take(entries, of: partition, into: batch)
             }
-            throw error
         }
-        return (entryCount, cuts, time)
+        succeeded()
+        handover.acknowledged()
+        // What was read is pending, and is read again once it is known what is to be erased.
+        if news.hasUnknownErasures { return consumer.queue.giveBack(batch) }
+        let taken = batch.entryCount
+        consumer.read.add(taken)
+        if taken < entryCount { recoverAll() }
+        reader.size.succeeded(
+            asked: count, entries: entryCount, of: mustRecover.count,
+            bytes: batch.byteCount / max(taken, 1) * entryCount, upTo: ConsumerRun.readLimit,
+            after: time)
+        news.read(batch.entries, cuts: cuts)
+        handover.put(batch)
     }
-
-    /// Asks for less next time if this was too much, and for more if it was little.
-    /// - Parameters:
-    ///   - asked: entries of a partition that were asked for.
-    ///   - limit: how far the count may grow.
-    ///   - time: that the answer took. It says something of its size if there was no waiting for more.
-    func adaptReadCount(
-        entries: Int, bytes: Int, asked: Int, limit: Int, after time: Duration = .zero
-    ) {
-        if bytes > ConsumerRun.readBytes {
-            readCount = max(
-                readCount * ConsumerRun.readBytes / bytes, ConsumerRun.readCounts.lowerBound)
-            return
-        }
-        guard entries >= asked else { return }
-        // Where the way is long, few entries take as long.
-        let first = ConsumerRun.firstReadCount
-        let isLong = time > ConsumerRun.longAnswer
-        if isLong, readCount > first {
-            readCount = max(readCount / 2, first)
-        } else if bytes < ConsumerRun.readBytes / 2 {
-            readCount = min(2 * readCount, max(readCount, isLong ? min(limit, first) : limit))
-        }
-    }
-
-    /// So many entries did not come, and after this failure it is to be fewer.
-    func askForLess(than entryCount: Int) { readCount = min(readCount, max(entryCount, 1)) }
 
     /// How long Redis may hold the next read.
     private var blockTime: Duration {
         eagerReads > 0 ? ConsumerRun.eagerBlockTime : ConsumerRun.blockTime
     }
 
-    private func addRead() {
-        let keys = consumer.keys
-        pipeline.begin("XREADGROUP", argumentCount: 8 + 2 * keys.count)
-        pipeline.add(literal: "GROUP")
-        pipeline.add(consumer.options.group)
-        pipeline.add(consumer.options.node)
-        pipeline.add(literal: "COUNT")
-        pipeline.add(decimal: readCount)
-        pipeline.add(literal: "BLOCK")
-        pipeline.add(decimal: Int(blockTime.wholeMilliseconds))
-        pipeline.add(literal: "STREAMS")
-        for partition in 0..<keys.count { pipeline.add(keys[partition]) }
-        for _ in 0..<keys.count { pipeline.add(literal: ">") }
-    }
-
-    /// Takes the entries of a reply: an array of keys and their entries, or null.
-    /// - Returns: how many there are, those included that were too much to decode.
-    private func take(_ reply: RedisReply, into batch: StreamBatch) -> Int {
-        var entryCount = 0
-        for stream in reply.elements {
-            var parts = stream.elements
-            guard let key = parts.next()?.bytes, let entries = parts.next(),
-                let partition = consumer.keys.partition(of: key)
+    /// Takes the entries of one partition, as far as there is room: ids and fields, or null where one
+    /// is gone.
+    private func take(_ entries: RedisReplies, of partition: Int, into batch: StreamBatch) {
+        for entry in entries {
+            if batch.byteCount > ConsumerRun.decodeLimitBytes { return }
+            var parts = entry.elements
+            guard let id = parts.next()?.bytes.flatMap({ StreamEntryID($0) }),
+                let fields = parts.next()
             else { continue }
-            entryCount += entries.elements.count
-            for entry in entries.elements {
-                if batch.byteCount > ConsumerRun.decodeLimitBytes { break }
-                take(entry, of: partition, into: batch)
-            }
-        }
-        consumer.read.add(batch.entryCount)
-        return entryCount
-    }
-
-    /// Takes one entry: its id and its fields, or null where it is gone.
-    private func take(_ entry: RedisReply, of partition: Int, into batch: StreamBatch) {
-        var parts = entry.elements
-        guard let id = parts.next()?.bytes.flatMap({ StreamEntryID($0) }),
-            let fields = parts.next()
-        else { return }
-        batch.add(id, of: partition)
-        if fields.isNull {
-            batch.goneCount += 1
-        } else {
-            decoder.decode(StreamEntryFields(fields.elements), of: id, partition, into: batch)
-        }
-    }
-
-    /// Gives a batch to the writer, if there is anything in it.
-    func hand(over batch: StreamBatch) {
-        if batch.goneCount > 0 { consumer.lost(batch.goneCount, "trimmed while pending") }
-        if batch.isEmpty { return consumer.queue.giveBack(batch) }
-        if batch.isStored { return consumer.queue.hold(batch) }
-        consumer.queue.put(batch)
-        // The writer waits there, for events of either kind.
-        consumer.journal.ring()
-    }
-
-    // MARK: Acknowledging
-
-    /// Acknowledges what is stored, by itself.
-    func acknowledge() throws(RedisError) {
-        pipeline.removeAll()
-        addAcknowledgements()
-        if !pipeline.isEmpty {
-            try consumer.redis.call(
-                .consumer, within: ConsumerRun.answerLimit
-            ) { session throws(RedisError) in
-                for reply in try session.send(pipeline) {
-                    if let error = reply.error { throw error }
-                }
-            }
-        }
-        unacknowledged.removeAll(keepingCapacity: true)
-    }
-
-    private func addAcknowledgements() {
-        let stored = consumer.queue.takeStored()
-        unacknowledged += stored.entries
-        if stored.hasForgotten { mustRecover = true }
-        for stored in unacknowledged {
-            for (partition, entries) in stored.entries.enumerated() where !entries.isEmpty {
-                pipeline.begin("XACK", argumentCount: 2 + entries.count)
-                pipeline.add(consumer.keys[partition])
-                pipeline.add(consumer.options.group)
-                for entry in entries { pipeline.add(entry) }
+            batch.add(id, of: partition)
+            if fields.isNull {
+                batch.goneCount += 1
+            } else {
+                decoder.decode(
+                    StreamEntryFields(fields.elements), of: id, partition, into: batch)
             }
         }
     }
@@ -289,26 +243,21 @@ final class ConsumerRun {
     // MARK: How it goes
 
     private func succeeded() {
-        if consumer.pulse.failing(at: .now()) != nil {
+        if consumer.health.failing(at: .now()) != nil {
             consumer.log.notice("redis streams are read")
         }
         pause = StreamPause()
         eagerReads = max(eagerReads - 1, 0)
-        consumer.pulse.succeeded()
+        consumer.health.succeeded()
     }
 
     private func failed(_ error: RedisError) {
-        mustRecover = true
-        // What did not come may have been too much, for the time or for the server: 200 events of
-        // 256 KiB are 50 MiB. It grows again with each read that is answered.
-        if error.code.endsConnection {
-            readCount = max(readCount / 4, ConsumerRun.readCounts.lowerBound)
-        }
-        if consumer.pulse.failed(error.description) {
+        recoverAll()
+        if consumer.health.failed(error.description) {
             consumer.log.warning("redis streams are not read") { $0.add("error", error) }
         }
         // Where nothing was asked, nothing is in doubt.
-        if error.code != .breakerOpen { consumer.continuity.suspect() }
+        if error.code != .breakerOpen { consumer.lossDetector.suspect() }
         eagerReads = ConsumerRun.eagerReads
         _ = consumer.state.wait(
             until: .after(pause.next(after: error.code)), for: { $0.isStopping }, then: { _ in })

@@ -12,12 +12,12 @@ struct StreamParts {
     let options: StreamOptions
     let keys: StreamKeys
     let queue: StreamQueue
-    let continuity: StreamContinuity
+    let lossDetector: RedisLossDetector
     let exchange: ErasureExchange
     let log: Logger
 }
 
-/// The way of events through Redis Streams: forwarder, consumer and watch, made, started and
+/// The way of events through Redis Streams: forwarder, consumer and trimmer, made, started and
 /// stopped together.
 package final class EventStreams: Sendable {
     /// How long one side may fail before Redis counts as away.
@@ -30,7 +30,7 @@ package final class EventStreams: Sendable {
     package let options: StreamOptions
     package let forwarder: StreamForwarder
     package let consumer: StreamConsumer
-    package let watch: StreamWatch
+    package let trimmer: StreamTrimmer
     let queue: StreamQueue
     let keys: StreamKeys
     let exchange: ErasureExchange
@@ -38,17 +38,17 @@ package final class EventStreams: Sendable {
     private let journalMaxBytes: Int
 
     /// - Parameters:
-    ///   - directory: the data directory, which holds the forwarder's note.
+    ///   - directory: the data directory, which holds the forwarder's checkpoint.
     ///   - journalMaxBytes: the journal's cap; the forwarder holds half of it at most.
-    /// - Throws: if the note cannot be read.
+    /// - Throws: if the checkpoint cannot be read.
     package init(
         _ options: StreamOptions, redis: GuardedRedis, journal: Journal, store: EventStore,
         directory path: String, journalMaxBytes: Int, log: Logger
     ) throws(JournalError) {
         let directory = try JournalDirectory(path: path)
-        var note = try ForwarderNote.read(in: directory) ?? ForwarderNote()
+        var checkpoint = try ForwarderCheckpoint.read(in: directory) ?? ForwarderCheckpoint()
         // A journal that was lost began again; what it forgot cannot be sent.
-        note.position = min(note.position, journal.committedSequence)
+        checkpoint.position = min(checkpoint.position, journal.committedSequence)
         let status = store.status
         // What was stored while this did not run has rows that nobody marked.
         let marks = RowMarks(
@@ -58,8 +58,8 @@ package final class EventStreams: Sendable {
             journal: journal, store: store, redis: redis, options: options,
             keys: StreamKeys(partitions: options.partitions),
             queue: StreamQueue(partitions: options.partitions, journal: journal, store: store),
-            continuity: StreamContinuity(
-                partitions: options.partitions, note: note,
+            lossDetector: RedisLossDetector(
+                partitions: options.partitions, checkpoint: checkpoint,
                 connectionsMade: { redis.connectionsMade }),
             exchange: ErasureExchange(node: options.node, book: store.erasures), log: log)
         self.redis = redis
@@ -70,22 +70,23 @@ package final class EventStreams: Sendable {
         keys = parts.keys
         exchange = parts.exchange
         forwarder = StreamForwarder(
-            parts, note: note, directory: directory, marks: marks,
+            parts,
+            from: ForwarderProgress(checkpoint, marks: marks, directory: directory, log: log),
             holdLimitBytes: journalMaxBytes / 2)
         consumer = StreamConsumer(parts)
-        watch = StreamWatch(parts)
+        trimmer = StreamTrimmer(parts)
     }
 
     package func start() {
         forwarder.start()
         consumer.start()
-        watch.start()
+        trimmer.start()
     }
 
     /// Sends what is waiting and acknowledges what is stored, as far as Redis lets it. After the
     /// writer has stopped.
     package func stop(until deadline: Deadline) {
-        watch.stop()
+        trimmer.stop()
         forwarder.stop(until: min(deadline, .after(.seconds(5))))
         consumer.stop()
         redis.close()
@@ -94,7 +95,7 @@ package final class EventStreams: Sendable {
     /// Redis is away, or takes less than comes in: other nodes and sinks get events later. Any thread.
     package var isDegraded: Bool {
         let now = MonotonicTime.now()
-        let failing = [forwarder.pulse, consumer.pulse].compactMap { $0.failing(at: now) }.max()
+        let failing = [forwarder.health, consumer.health].compactMap { $0.failing(at: now) }.max()
         return failing.map { $0 > EventStreams.patience } ?? false
             || isBehind(forwarder.position)
     }

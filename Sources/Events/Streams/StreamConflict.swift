@@ -1,5 +1,5 @@
 /// What this node and others cannot both be right about. Nothing fails by it, but copies of the
-/// events are not whole, and nobody would see why. The watch's thread.
+/// events are not whole, and nobody would see why. The trimmer's thread.
 struct StreamConflict {
     /// A stream is there that only a node with more partitions writes.
     var hasMorePartitions = false

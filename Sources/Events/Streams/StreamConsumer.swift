@@ -5,19 +5,13 @@ import Telemetry
 
 /// Reads the streams as one consumer of this node's group and hands what it reads to the writer.
 ///
-/// DESIGN. One thread. It asks all partitions at once, decodes what comes into a batch, and puts
-/// the batch in a short queue; once the writer has committed it, its entries are acknowledged with
-/// the next read. An entry is so pending in Redis until it is in the store.
+/// DESIGN. One thread with a `GroupReader` for all partitions. It asks all of them at once, decodes
+/// what comes into a batch, and puts the batch in a short queue; once the writer has committed it, its
+/// entries are acknowledged with the next read. An entry is so pending in Redis until it is in the
+/// store.
 ///
 /// Entries of this node's own journal are skipped, and acknowledged once the store has taken their
 /// records from the journal (`StoredEntries`).
-///
-/// A read whose answer was lost may still have been carried out: its entries are pending and were
-/// never seen. So after every failure, as after a start, it reads what is pending for it, from the
-/// beginning and once, before it asks for anything new. (Asking with an id in every round would
-/// reset the idle times by which other consumers know what they may claim.)
-///
-/// Entries that other consumers of the group have left are claimed after a while (`claimAfter`).
 package final class StreamConsumer: Sendable {
     struct State {
         var isStopping = false
@@ -28,12 +22,12 @@ package final class StreamConsumer: Sendable {
     let options: StreamOptions
     let keys: StreamKeys
     let queue: StreamQueue
-    let continuity: StreamContinuity
+    let lossDetector: RedisLossDetector
     let exchange: ErasureExchange
     let store: EventStore
     /// The store was not empty at the start: where the group is missing, Redis may have lost it.
     let hasStoredBefore: Bool
-    let pulse = StreamPulse()
+    let health = LinkHealth()
     let log: Logger
     let state = Monitor(State())
     private let thread = ThreadSlot()
@@ -51,7 +45,7 @@ package final class StreamConsumer: Sendable {
         options = parts.options
         keys = parts.keys
         queue = parts.queue
-        continuity = parts.continuity
+        lossDetector = parts.lossDetector
         exchange = parts.exchange
         store = parts.store
         hasStoredBefore = parts.store.status.lastSeq > 0
@@ -59,8 +53,8 @@ package final class StreamConsumer: Sendable {
     }
 
     /// Attempts that failed since the start, and why it fails now; nil while it does not.
-    package var failures: UInt64 { pulse.failures }
-    package var error: String? { pulse.error }
+    package var failures: UInt64 { health.failures }
+    package var error: String? { health.error }
 
     func start() {
         thread.start(name: "consume") { [self] in ConsumerRun(self).run() }

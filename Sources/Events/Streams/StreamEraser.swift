@@ -191,7 +191,7 @@ extension EventStreams {
         let eraser = StreamEraser(redis, keys, exchange)
         let patience = Deadline.after(EventStreams.patienceWithReaders)
         while true {
-            guard watch.trimExactly(until: .after(EventStreams.trimLimit)) else {
+            guard trimmer.trimExactly(until: .after(EventStreams.trimLimit)) else {
                 throw RedisError(.timeout, "the streams were not trimmed")
             }
             // Every group has acknowledged all of it.

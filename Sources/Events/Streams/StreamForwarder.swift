@@ -4,19 +4,35 @@ import Storage
 import Synchronization
 import Telemetry
 
-/// Sends what is in the journal to the streams, from a position of its own.
+// DESIGN
+//
+// One thread, one pipeline in flight. Batches grow by themselves under load, since a pipeline takes what
+// waits; what is sent twice after a failure has the same ids.
+//
+//                    a doubt, or a new connection
+//       ┌─────────────────────────────────────────────────────┐
+//       ▼                                                     │
+//    looking ──── Redis has all of it ──▶ sending records ────┤
+//       │                                   ▲        │        │
+//       │ it lost data: rewind to the       │        │ the journal is half full:
+//       │ oldest record in the journal      │        ▼ its oldest records go
+//       └──────────────────────────────▶ sending rows of the store that were let go
+//
+// INVARIANTS
+// - Redis acknowledged all events of the records up to the position, or the gaps name their rows, or
+//   there are none.
+// - Nothing is sent on a connection before Redis was looked at on it.
+// - The journal is released up to the position, and only once the file names all gaps: after a crash
+//   only the file knows of them.
+// - Of a partition, events are sent in the order of the journal. What a partition has is not sent to it
+//   again because another refused its part.
+// - Nothing beyond the record at which an erasure began is sent before that erasure is announced.
+
+/// Sends what is in the journal to the streams.
 ///
-/// DESIGN. One thread. It reads what is waiting, sends it as one pipeline, looks at every reply and
-/// goes on behind the last record that was acknowledged as a whole; so batches grow by themselves
-/// under load, and what is sent twice after a failure has the same ids. Its position is noted in a
-/// file about once a second (`ForwarderNote`); after a crash it sends a second's worth again.
-///
-/// Before it sends anything after a lost connection it asks whether Redis still has what it
-/// acknowledged (`StreamContinuity`). If not, it begins again with the oldest record that the
-/// journal still retains.
-///
-/// While Redis is away it holds the journal, but only up to half of its cap: beyond that it lets
-/// the oldest segments go and notes which rows of the store they became, to send those later.
+/// Its position is in a file that is written about once a second (`ForwarderCheckpoint`); after a crash
+/// it sends a second's worth again. While Redis is away it holds the journal, but only up to half of its
+/// cap: beyond that it lets the oldest segments go, and sends those events from the store later.
 package final class StreamForwarder: Sendable {
     /// The journal keeps what this consumer has not sent.
     package static let consumer = "forwarder"
@@ -35,15 +51,13 @@ package final class StreamForwarder: Sendable {
     let redis: GuardedRedis
     let options: StreamOptions
     let keys: StreamKeys
-    let continuity: StreamContinuity
+    let lossDetector: RedisLossDetector
     let exchange: ErasureExchange
-    let pulse = StreamPulse()
+    let health = LinkHealth()
     let log: Logger
-    let directory: JournalDirectory
-    let marks: RowMarks
     let holdLimitBytes: Int
     let state: Monitor<State>
-    private let startNote: ForwarderNote
+    private let beginning: ForwarderProgress
     // Not a function itself: Swift wraps one that lies behind a generic lock once more with every
     // access, and after some ten thousand accesses calling it overflows the stack (6.3).
     private let observers: Locked<[@Sendable (UInt64) -> Void]> = Locked([])
@@ -52,28 +66,24 @@ package final class StreamForwarder: Sendable {
     package let forwarded = Counter()
     package let losses = Counter()
 
-    init(
-        _ parts: StreamParts, note: ForwarderNote, directory: JournalDirectory, marks: RowMarks,
-        holdLimitBytes: Int
-    ) {
+    /// - Parameter start: where an earlier run ended.
+    init(_ parts: StreamParts, from start: ForwarderProgress, holdLimitBytes: Int) {
         journal = parts.journal
         store = parts.store
         redis = parts.redis
         options = parts.options
         keys = parts.keys
-        continuity = parts.continuity
+        lossDetector = parts.lossDetector
         exchange = parts.exchange
         log = parts.log
-        self.directory = directory
-        self.marks = marks
         self.holdLimitBytes = holdLimitBytes
-        startNote = note
+        beginning = start
         state = Monitor(
-            State(position: note.position, published: note.position, gaps: note.gaps.count))
+            State(position: start.position, published: start.position, gaps: start.gapCount))
     }
 
     func start() {
-        thread.start(name: "forward") { [self] in ForwarderRun(self, startNote).run() }
+        thread.start(name: "forward") { [self] in ForwarderRun(self, beginning).run() }
     }
 
     /// Sends what is waiting while Redis takes it, until `deadline`, and ends the thread.
@@ -93,8 +103,8 @@ package final class StreamForwarder: Sendable {
     package var gaps: Int { state.withLock { $0.gaps } }
 
     /// Attempts that failed since the start, and why it fails now; nil while it does not.
-    package var failures: UInt64 { pulse.failures }
-    package var error: String? { pulse.error }
+    package var failures: UInt64 { health.failures }
+    package var error: String? { health.error }
 
     /// Calls `observer` whenever `forwardedSequence` grows, on the forwarder's thread.
     package func onForwarded(_ observer: @escaping @Sendable (UInt64) -> Void) {

@@ -47,7 +47,7 @@ struct RedisMetrics: Sendable {
     }
 
     private func addStreams(_ streams: EventStreams, to text: inout MetricsText) {
-        let partitions = streams.watch.status.partitions
+        let partitions = streams.trimmer.status.partitions
         gauges(partitions, "millrace_stream_length_entries", "Entries in a stream.", &text) {
             $0.length
         }
@@ -75,7 +75,7 @@ struct RedisMetrics: Sendable {
     }
 
     private func addCounters(_ streams: EventStreams, to text: inout MetricsText) {
-        let (forwarder, consumer, watch) = (streams.forwarder, streams.consumer, streams.watch)
+        let (forwarder, consumer, trimmer) = (streams.forwarder, streams.consumer, streams.trimmer)
         let counters: [(name: String, help: String, value: UInt64)] = [
             ("forwarder_events", "Events that Redis acknowledged.", forwarder.forwarded.count),
             ("stream_losses", "Times that Redis had lost data.", forwarder.losses.count),
@@ -92,9 +92,9 @@ struct RedisMetrics: Sendable {
             ("stream_unreadable_entries", "Entries without an event.", consumer.unreadable.count),
             (
                 "stream_trimmed_entries", "Entries removed after all groups acknowledged them.",
-                watch.trimmed.count
+                trimmer.trimmed.count
             ),
-            ("stream_cut_entries", "Entries that a cap removed unread.", watch.cut.count),
+            ("stream_cut_entries", "Entries that a cap removed unread.", trimmer.cut.count),
         ]
         for counter in counters {
             text.counter("millrace_\(counter.name)_total", counter.help, counter.value)

@@ -64,7 +64,7 @@ struct RedisReport: Sendable {
     }
 
     private func add(_ streams: EventStreams, to body: inout JSONObjectWriter) {
-        let status = streams.watch.status
+        let status = streams.trimmer.status
         let (forwarder, consumer) = (streams.forwarder, streams.consumer)
         body.add("mode", streams.isDegraded ? "degraded" : "streaming")
         body.add("redis", streams.redis.url.description)
@@ -100,8 +100,8 @@ struct RedisReport: Sendable {
             body.add("failures", consumer.failures)
             if let error = consumer.error { body.add("error", error) }
         }
-        body.add("trimmed", streams.watch.trimmed.count)
-        body.add("cut_unread", streams.watch.cut.count)
+        body.add("trimmed", streams.trimmer.trimmed.count)
+        body.add("cut_unread", streams.trimmer.cut.count)
         addServer(status, to: &body)
     }
 

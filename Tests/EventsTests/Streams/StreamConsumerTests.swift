@@ -144,19 +144,19 @@ import Testing
     }
 
     @Test func `a new connection asks for another look`() throws {
-        let continuity = parts.continuity
-        continuity.trust(since: continuity.doubts)
-        #expect(continuity.isTrusted)
+        let lossDetector = parts.lossDetector
+        lossDetector.trust(since: lossDetector.doubts)
+        #expect(lossDetector.isTrusted)
         _ = try addEntry(1)
-        #expect(!continuity.isTrusted)
-        let doubts = continuity.doubts
-        continuity.suspect()
-        continuity.trust(since: doubts)
+        #expect(!lossDetector.isTrusted)
+        let doubts = lossDetector.doubts
+        lossDetector.suspect()
+        lossDetector.trust(since: doubts)
         // It came while the look was made.
-        #expect(!continuity.isTrusted)
-        continuity.trust(since: continuity.doubts)
+        #expect(!lossDetector.isTrusted)
+        lossDetector.trust(since: lossDetector.doubts)
         _ = try addEntry(2)
-        #expect(continuity.isTrusted)
+        #expect(lossDetector.isTrusted)
         parts.journal.close()
     }
 }

@@ -25,8 +25,10 @@ import Testing
             logger: .silent)
         let parts = try StreamParts.make(in: directory, redis)
         forwarder = StreamForwarder(
-            parts, note: ForwarderNote(), directory: try JournalDirectory(path: directory.path),
-            marks: RowMarks(start: CommitPoint(position: 0, lastSeq: 0)),
+            parts,
+            from: ForwarderProgress(
+                ForwarderCheckpoint(), marks: RowMarks(start: CommitPoint(position: 0, lastSeq: 0)),
+                directory: try JournalDirectory(path: directory.path), log: .silent),
             holdLimitBytes: 1 << 30)
         (self.directory, self.server, self.proxy, self.parts) = (directory, server, proxy, parts)
     }

@@ -20,8 +20,8 @@ extension StreamParts {
             journal: journal, store: store, redis: redis, options: options,
             keys: StreamKeys(partitions: partitions),
             queue: StreamQueue(partitions: partitions, journal: journal, store: store),
-            continuity: StreamContinuity(
-                partitions: partitions, note: ForwarderNote(),
+            lossDetector: RedisLossDetector(
+                partitions: partitions, checkpoint: ForwarderCheckpoint(),
                 connectionsMade: { redis.connectionsMade }),
             exchange: ErasureExchange(node: options.node, book: store.erasures), log: log)
     }

@@ -3,25 +3,25 @@ import Redis
 import Telemetry
 
 /// Trimming: what every group has acknowledged goes; what is above a cap goes too, and loudly.
-extension WatchRun {
+extension TrimmerRun {
     /// After a cut this share of the byte cap is used, so that not every second cuts again.
     private static let keptShare = 0.9
 
     func trim() throws(RedisError) {
         pipeline.removeAll()
         var places: [Int] = []
-        let (wanted, done) = watch.state.withLock { ($0.exactTrimsWanted, $0.exactTrimsDone) }
+        let (wanted, done) = trimmer.state.withLock { ($0.exactTrimsWanted, $0.exactTrimsDone) }
         for (index, partition) in partitions.enumerated() {
             guard let end = acknowledgedEnd(of: index), let first = partition.stream.firstID,
                 first < end
             else { continue }
             if wanted > done {
-                pipeline.command("XTRIM", watch.keys.names[index], "MINID", "=", "\(end)")
+                pipeline.command("XTRIM", trimmer.keys.names[index], "MINID", "=", "\(end)")
                 places.append(index)
                 continue
             }
             pipeline.begin("XTRIM", argumentCount: 6)
-            pipeline.add(watch.keys[index])
+            pipeline.add(trimmer.keys[index])
             pipeline.add(literal: "MINID")
             // Whole nodes only: taking entries out of a node costs more than it frees. The limit
             // that comes with it would let a busy stream grow.
@@ -31,8 +31,8 @@ extension WatchRun {
             pipeline.add(literal: "0")
             places.append(index)
         }
-        for (_, count) in try trimmed(places) { watch.trimmed.add(count) }
-        if wanted > done { watch.state.change { $0.exactTrimsDone = wanted } }
+        for (_, count) in try trimmed(places) { trimmer.trimmed.add(count) }
+        if wanted > done { trimmer.state.change { $0.exactTrimsDone = wanted } }
         try cutByAge()
         try cutByBytes()
     }
@@ -44,7 +44,7 @@ extension WatchRun {
         guard !isSettling else { return nil }
         let partition = partitions[index]
         let expected =
-            [watch.options.group] + watch.options.expectedGroups + groupsSeen[index].keys
+            [trimmer.options.group] + trimmer.options.expectedGroups + groupsSeen[index].keys
         let names = partition.groups.map(\.name)
         guard expected.allSatisfy(names.contains) else { return nil }
         var end: StreamEntryID?
@@ -58,8 +58,8 @@ extension WatchRun {
     private func trimmed(_ places: [Int]) throws(RedisError) -> [(partition: Int, count: Int)] {
         guard !places.isEmpty else { return [] }
         var counts: [(partition: Int, count: Int)] = []
-        try watch.redis.call(
-            .streams, within: WatchRun.callLimit
+        try trimmer.redis.call(
+            .streams, within: TrimmerRun.callLimit
         ) { session throws(RedisError) in
             for (place, reply) in zip(places, try session.send(pipeline)) {
                 if let error = reply.error { throw error }
@@ -72,7 +72,7 @@ extension WatchRun {
     // MARK: Caps
 
     private func cutByAge() throws(RedisError) {
-        guard let maxAge = watch.options.maxAge else { return }
+        guard let maxAge = trimmer.options.maxAge else { return }
         // Ids are of Redis's clock, and this node's may be wrong.
         guard let now = redisTime else { return tellThatCapsFail("Redis does not tell its time") }
         let oldest = now - maxAge.wholeMilliseconds
@@ -91,8 +91,8 @@ extension WatchRun {
     private func cutByBytes() throws(RedisError) {
         if let memoryRefusal { return tellThatCapsFail(memoryRefusal) }
         let bytes = partitions.reduce(0) { $0 + $1.bytes }
-        guard bytes > Int64(watch.options.maxBytes) else { return }
-        let share = Double(watch.options.maxBytes) * WatchRun.keptShare / Double(bytes)
+        guard bytes > Int64(trimmer.options.maxBytes) else { return }
+        let share = Double(trimmer.options.maxBytes) * TrimmerRun.keptShare / Double(bytes)
         var places: [Int] = []
         pipeline.removeAll()
         for (index, partition) in partitions.enumerated() where partition.stream.length > 0 {
@@ -105,14 +105,14 @@ extension WatchRun {
 
     private func addAcknowledgedTrim(_ partition: Int) {
         pipeline.command(
-            "XTRIM", watch.keys.names[partition], "MINID", "=",
+            "XTRIM", trimmer.keys.names[partition], "MINID", "=",
             "\(acknowledgedEnd(of: partition) ?? .zero)")
     }
 
     private func addCut(_ partition: Int, _ strategy: String, _ threshold: String) {
         pipeline.command(
-            "EVAL", WatchRun.cutScript, "2", watch.keys.names[partition],
-            watch.keys.cuts[partition], strategy, threshold)
+            "EVAL", TrimmerRun.cutScript, "2", trimmer.keys.names[partition],
+            trimmer.keys.cuts[partition], strategy, threshold)
     }
 
     /// Trims, and leaves word of where the stream begins now, for nodes that had not read so far:
@@ -152,15 +152,15 @@ extension WatchRun {
             return tellThatCapsFail(error.description)
         }
         for pair in stride(from: 0, to: counts.count - 1, by: 2) {
-            watch.trimmed.add(counts[pair].count)
+            trimmer.trimmed.add(counts[pair].count)
             let count = counts[pair + 1].count
             guard count != 0 else { continue }
-            watch.cut.add(max(count, 0))
+            trimmer.cut.add(max(count, 0))
             let partition = counts[pair].partition
-            watch.log.error("a cap of the streams cut entries that a group had not read") {
+            trimmer.log.error("a cap of the streams cut entries that a group had not read") {
                 $0.add("cap", reason)
                 $0.add("entries", count)
-                $0.add("stream", watch.keys.names[partition])
+                $0.add("stream", trimmer.keys.names[partition])
                 $0.add("groups", partitions[partition].groups.map(\.name).joined(separator: ","))
             }
             if count < 0 { tellThatCapsFail("other nodes cannot be told of what was cut") }
@@ -171,7 +171,7 @@ extension WatchRun {
     private func tellThatCapsFail(_ reason: String) {
         guard !hasToldThatCapsFail else { return }
         hasToldThatCapsFail = true
-        watch.log.error("the caps of the streams do not work as they should") {
+        trimmer.log.error("the caps of the streams do not work as they should") {
             $0.add("reason", reason)
         }
     }

@@ -6,9 +6,9 @@ import Testing
 @testable import Events
 
 /// How much a lane asks for, and for how long it waits.
-@Suite(.blocking) struct SinkReadSizeTests {
+@Suite(.blocking) struct ReadSizeTests {
     @Test func `reads shrink to one entry and wait longer, and grow back with what is answered`() {
-        var size = SinkReadSize()
+        var size = ReadSize(answerLimit: .seconds(1))
         for _ in 0..<6 { size.failed(.timeout, asked: 100) }
         #expect(size.count == 1 && size.answerLimit == .seconds(8))
         size.failed(.breakerOpen, asked: 1)
@@ -23,6 +23,28 @@ import Testing
         #expect(size.count == 100 && size.answerLimit == .seconds(1))
         size.succeeded(asked: 100, entries: 40, bytes: 16 << 20, upTo: 100, after: .zero)
         #expect(size.count == 10)
+    }
+
+    @Test func `a store waits longer only for a single entry, and asks all partitions for a share`()
+    {
+        var size = ReadSize(answerLimit: .milliseconds(300), isHasty: true)
+        size.failed(.timeout, asked: 200)
+        #expect(size.count == 50 && size.answerLimit == .milliseconds(300))
+        size.failed(.timeout, asked: 1)
+        #expect(size.count == 1 && size.answerLimit == .milliseconds(600))
+        // Of four partitions a hundred came, of 16 MiB: the next read should bring a quarter.
+        size.succeeded(
+            asked: 100, entries: 100, of: 4, bytes: 16 << 20, upTo: 2000, after: .zero)
+        #expect(size.count == 6)
+        // Where the way is long, few entries take as long as many.
+        size.succeeded(asked: 6, entries: 6, bytes: 9, upTo: 2000, after: .milliseconds(60))
+        #expect(size.count == 12)
+        for _ in 0..<9 {
+            size.succeeded(
+                asked: size.count, entries: size.count, bytes: 9, upTo: 2000,
+                after: .milliseconds(60))
+        }
+        #expect(size.count == 200)
     }
 
     @Test func `a batch that is too large to be answered arrives in smaller ones`() throws {

@@ -5,7 +5,7 @@ import Telemetry
 
 /// Looks at the streams about once a second: for `/status`, for lost data, and to trim what nobody
 /// needs any more.
-package final class StreamWatch: Sendable {
+package final class StreamTrimmer: Sendable {
     struct State {
         var isStopping = false
         var status = StreamStatus()
@@ -17,7 +17,7 @@ package final class StreamWatch: Sendable {
     let redis: GuardedRedis
     let options: StreamOptions
     let keys: StreamKeys
-    let continuity: StreamContinuity
+    let lossDetector: RedisLossDetector
     let log: Logger
     let state = Monitor(State())
     private let thread = ThreadSlot()
@@ -32,12 +32,12 @@ package final class StreamWatch: Sendable {
         redis = parts.redis
         options = parts.options
         keys = parts.keys
-        continuity = parts.continuity
+        lossDetector = parts.lossDetector
         log = parts.log
     }
 
     func start() {
-        thread.start(name: "watch") { [self] in WatchRun(self).run() }
+        thread.start(name: "trimmer") { [self] in TrimmerRun(self).run() }
     }
 
     func stop() {

@@ -2,8 +2,8 @@ import Primitives
 import Redis
 import Telemetry
 
-/// The watch's thread and what belongs to it alone.
-final class WatchRun {
+/// The trimmer's thread and what belongs to it alone.
+final class TrimmerRun {
     /// What one look found in one partition.
     struct Partition {
         var stream = StreamInfo()
@@ -13,12 +13,12 @@ final class WatchRun {
         var bytes: Int64 = 0
     }
 
-    let watch: StreamWatch
+    let trimmer: StreamTrimmer
     var partitions: [Partition] = []
     var pipeline = RedisPipeline()
     /// When each group was there last, by partition.
     private(set) var groupsSeen: [[String: MonotonicTime]]
-    /// This node's, as in `StreamContinuity.Look`.
+    /// This node's, as in `RedisLossDetector.Look`.
     private var mark: UInt64?
     /// Connections of the lane, when the server was last asked what it is.
     private var seenConnections: UInt64 = 0
@@ -34,14 +34,14 @@ final class WatchRun {
     private static let absenceLimit = Duration.seconds(120)
     /// Redis lost data a while ago, and not all groups may be there again.
     var isSettling: Bool {
-        watch.continuity.lostAt.map {
-            MonotonicTime.now().since($0) < WatchRun.absenceLimit
+        trimmer.lossDetector.lostAt.map {
+            MonotonicTime.now().since($0) < TrimmerRun.absenceLimit
         } ?? false
     }
 
-    init(_ watch: StreamWatch) {
-        self.watch = watch
-        groupsSeen = Array(repeating: [:], count: watch.keys.count)
+    init(_ trimmer: StreamTrimmer) {
+        self.trimmer = trimmer
+        groupsSeen = Array(repeating: [:], count: trimmer.keys.count)
     }
 
     func run() {
@@ -54,10 +54,10 @@ final class WatchRun {
                 try trim()
                 try takeCensus()
             } catch {
-                watch.log.debug("streams not seen") { $0.add("error", error) }
+                trimmer.log.debug("streams not seen") { $0.add("error", error) }
             }
-            let news = watch.state.wait(
-                until: .after(StreamWatch.interval),
+            let news = trimmer.state.wait(
+                until: .after(StreamTrimmer.interval),
                 for: { $0.isStopping || $0.exactTrimsWanted > exactTrimsSeen },
                 then: { ($0.isStopping, $0.exactTrimsWanted) })
             guard let (isStopping, wanted) = news else { continue }
@@ -70,11 +70,11 @@ final class WatchRun {
     // MARK: Looking
 
     private func look() throws(RedisError) {
-        let before = watch.continuity.current
+        let before = trimmer.lossDetector.current
         try readStreams()
         try readPending()
         rememberGroups()
-        var look = StreamContinuity.Look(partitions: watch.keys.count)
+        var look = RedisLossDetector.Look(partitions: trimmer.keys.count)
         look.runID = before.runID
         look.replicationID = before.replicationID
         look.mark = mark
@@ -83,32 +83,32 @@ final class WatchRun {
             look.added[index] = partition.stream.added
         }
         // The forwarder finds out what it means when it sends next.
-        let verdict = StreamContinuity.verdict(look, after: before)
-        if verdict != .same { watch.continuity.suspect() }
-        if verdict == .lost { watch.continuity.noteLoss() }
+        let verdict = RedisLossDetector.verdict(look, after: before)
+        if verdict != .same { trimmer.lossDetector.suspect() }
+        if verdict == .lost { trimmer.lossDetector.noteLoss() }
         try readFacts()
         publish()
     }
 
     private func readStreams() throws(RedisError) {
         pipeline.removeAll()
-        for key in watch.keys.names {
+        for key in trimmer.keys.names {
             pipeline.command("XINFO", "STREAM", key)
             pipeline.command("XINFO", "GROUPS", key)
             pipeline.command("MEMORY", "USAGE", key)
         }
-        pipeline.command("HGET", watch.keys.mark, watch.options.node)
-        pipeline.command("EXISTS", watch.keys.beyond)
+        pipeline.command("HGET", trimmer.keys.mark, trimmer.options.node)
+        pipeline.command("EXISTS", trimmer.keys.beyond)
         pipeline.command("TIME")
-        var found = Array(repeating: Partition(), count: watch.keys.count)
+        var found = Array(repeating: Partition(), count: trimmer.keys.count)
         (mark, redisTime, memoryRefusal) = (nil, nil, nil)
-        try watch.redis.call(
-            .streams, within: WatchRun.callLimit, isQuestion: true
+        try trimmer.redis.call(
+            .streams, within: TrimmerRun.callLimit, isQuestion: true
         ) { session throws(RedisError) in
             for (index, reply) in try session.send(pipeline).enumerated() {
                 guard index < 3 * found.count else {
                     switch index - 3 * found.count {
-                    case 0: mark = StreamContinuity.mark(in: reply)
+                    case 0: mark = RedisLossDetector.mark(in: reply)
                     case 1: conflict.hasMorePartitions = reply.integer == 1
                     default: redisTime = reply.time
                     }
@@ -141,7 +141,7 @@ final class WatchRun {
         for (index, partition) in partitions.enumerated() {
             for group in partition.groups { groupsSeen[index][group.name] = now }
             groupsSeen[index] = groupsSeen[index].filter {
-                now.since($0.value) < WatchRun.absenceLimit
+                now.since($0.value) < TrimmerRun.absenceLimit
             }
         }
     }
@@ -152,13 +152,13 @@ final class WatchRun {
         for (index, partition) in partitions.enumerated() {
             partitions[index].firstPending = Array(repeating: nil, count: partition.groups.count)
             for (group, info) in partition.groups.enumerated() where info.pending > 0 {
-                pipeline.command("XPENDING", watch.keys.names[index], info.name)
+                pipeline.command("XPENDING", trimmer.keys.names[index], info.name)
                 places.append((index, group))
             }
         }
         guard !places.isEmpty else { return }
-        try watch.redis.call(
-            .streams, within: WatchRun.callLimit, isQuestion: true
+        try trimmer.redis.call(
+            .streams, within: TrimmerRun.callLimit, isQuestion: true
         ) { session throws(RedisError) in
             for (place, reply) in zip(places, try session.send(pipeline)) {
                 if let error = reply.error { throw error }
@@ -171,11 +171,11 @@ final class WatchRun {
     /// At the first look, and after each new connection: another server may answer, or the same one
     /// set up in another way.
     private func readFacts() throws(RedisError) {
-        guard seenConnections != watch.redis.connectionsMade(.streams) else { return }
-        let facts = try watch.redis.readFacts(.streams, deadline: .after(WatchRun.callLimit))
-        seenConnections = watch.redis.connectionsMade(.streams)
-        guard facts != watch.status.facts else { return }
-        watch.log.info("redis streams server") {
+        guard seenConnections != trimmer.redis.connectionsMade(.streams) else { return }
+        let facts = try trimmer.redis.readFacts(.streams, deadline: .after(TrimmerRun.callLimit))
+        seenConnections = trimmer.redis.connectionsMade(.streams)
+        guard facts != trimmer.status.facts else { return }
+        trimmer.log.info("redis streams server") {
             $0.add("version", facts.version ?? "unknown")
             $0.add("role", facts.role ?? "unknown")
             $0.add("maxmemory_policy", facts.maxMemoryPolicy ?? "unknown")
@@ -183,25 +183,25 @@ final class WatchRun {
             $0.add("appendfsync", facts.appendFsync ?? "unknown")
         }
         for warning in facts.warnings {
-            watch.log.warning("redis may lose events") { $0.add("reason", warning) }
+            trimmer.log.warning("redis may lose events") { $0.add("reason", warning) }
         }
-        watch.state.withLock { $0.status.facts = facts }
+        trimmer.state.withLock { $0.status.facts = facts }
     }
 
     private func publish() {
         let shown = partitions.enumerated().map { index, partition in
-            let own = partition.groups.first { $0.name == watch.options.group }
+            let own = partition.groups.first { $0.name == trimmer.options.group }
             return StreamStatus.Partition(
-                key: watch.keys.names[index], length: partition.stream.length, lag: own?.lag,
+                key: trimmer.keys.names[index], length: partition.stream.length, lag: own?.lag,
                 pending: own?.pending ?? 0, groups: partition.groups.count,
                 bytes: partition.bytes)
         }
-        let conflicts = conflict.sentences(watch.options)
-        let told = watch.status.conflicts
+        let conflicts = conflict.sentences(trimmer.options)
+        let told = trimmer.status.conflicts
         for sentence in conflicts where !told.contains(sentence) {
-            watch.log.warning("nodes disagree") { $0.add("reason", sentence) }
+            trimmer.log.warning("nodes disagree") { $0.add("reason", sentence) }
         }
-        watch.state.withLock { state in
+        trimmer.state.withLock { state in
             state.status.partitions = shown
             state.status.conflicts = conflicts
             state.status.seenAt = .now()

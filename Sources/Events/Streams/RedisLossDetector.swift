@@ -19,7 +19,7 @@ import Synchronization
 /// server, and until it has acted on what it saw no reply of Redis is trusted: a Redis that came back
 /// with older data gives ids beyond those that it has forgotten, which would settle lost records.
 /// Any thread.
-final class StreamContinuity: Sendable {
+final class RedisLossDetector: Sendable {
     /// What a look at the server tells.
     struct Look: Equatable, Sendable {
         var runID = ""
@@ -49,27 +49,28 @@ final class StreamContinuity: Sendable {
     /// Raised since the start, and how many of those, with the connections made, a look has answered.
     private let suspicions = Atomic<UInt64>(1)
     private let answered = Atomic<UInt64>(0)
+    private let markLost = Atomic(false)
     private let connectionsMade: @Sendable () -> UInt64
 
     /// - Parameters:
-    ///   - note: what an earlier run of this node has seen.
+    ///   - checkpoint: what an earlier run of this node has seen.
     ///   - connectionsMade: grows with each connection, before anything is said on it.
     init(
-        partitions: Int, note: ForwarderNote,
+        partitions: Int, checkpoint: ForwarderCheckpoint,
         connectionsMade: @escaping @Sendable () -> UInt64 = { 0 }
     ) {
         self.connectionsMade = connectionsMade
         var look = Look(partitions: partitions)
-        look.runID = note.runID
-        if note.ends.count == partitions { look.lastIDs = note.ends }
-        look.mark = note.marked
+        look.runID = checkpoint.runID
+        if checkpoint.ends.count == partitions { look.lastIDs = checkpoint.ends }
+        look.mark = checkpoint.marked
         known = Locked(look)
     }
 
     /// When Redis was last seen to have lost data, by whichever thread. For a while nobody knows then
     /// which groups there were: a node that was started again has seen none.
     var lostAt: MonotonicTime? { loss.withLock { $0 } }
-    /// Said before anything is sent again: afterwards the watch may find nothing missing.
+    /// Said before anything is sent again: afterwards the trimmer may find nothing missing.
     func noteLoss() { loss.withLock { $0 = .now() } }
 
     /// A call failed or a reply was strange: look before more is sent or believed.
@@ -96,20 +97,30 @@ final class StreamContinuity: Sendable {
     }
 
     /// Redis has this node's mark.
-    /// - Parameter isNew: it had none before.
-    /// - Returns: false if there should have been one: what was sent before is lost.
-    func marked(_ sequence: UInt64, isNew: Bool) -> Bool {
-        known.withLock { known in
-            guard !isNew || (known.mark ?? 0) == 0 else { return false }
+    /// - Parameter isNew: it had none before. There should have been one if there ever was: what was
+    ///   sent before is lost then.
+    func marked(_ sequence: UInt64, isNew: Bool) {
+        let isLost = known.withLock { known in
+            if isNew, (known.mark ?? 0) > 0 { return true }
             known.mark = sequence
-            return true
+            return false
         }
+        guard isLost else { return }
+        markLost.store(true, ordering: .releasing)
+        suspect()
     }
 
-    /// Everything is sent again, so the mark is going to be lower than it was.
-    func forgetMark() { known.withLock { $0.mark = 0 } }
+    /// The mark was not there any more, and not everything has been sent again since.
+    var isMarkLost: Bool { markLost.load(ordering: .acquiring) }
 
-    var mark: UInt64 { known.withLock { $0.mark ?? 0 } }
+    /// Everything is sent again, so the mark is going to be lower than it was.
+    func forgetMark() {
+        known.withLock { $0.mark = 0 }
+        markLost.store(false, ordering: .releasing)
+    }
+
+    /// For the checkpoint: a run that ends before everything was sent again must tell the next one.
+    var markToKeep: UInt64 { isMarkLost ? .max : known.withLock { $0.mark ?? 0 } }
     var runID: String { known.withLock { $0.runID } }
     var lastIDs: [StreamEntryID] { known.withLock { $0.lastIDs } }
     var current: Look { known.withLock { $0 } }
@@ -146,18 +157,18 @@ final class StreamContinuity: Sendable {
     }
 }
 
-extension StreamContinuity.Look {
+extension RedisLossDetector.Look {
     /// Asks the server, in one round trip.
     /// - Parameter node: whose mark it is.
     static func take(
         _ keys: StreamKeys, node: String, _ session: borrowing RedisSession
-    ) throws(RedisError) -> StreamContinuity.Look {
+    ) throws(RedisError) -> RedisLossDetector.Look {
         var pipeline = RedisPipeline()
         pipeline.command("INFO", "server")
         pipeline.command("INFO", "replication")
         pipeline.command("HGET", keys.mark, node)
         for key in keys.names { pipeline.command("XINFO", "STREAM", key) }
-        var look = StreamContinuity.Look(partitions: keys.count)
+        var look = RedisLossDetector.Look(partitions: keys.count)
         for (index, reply) in try session.send(pipeline).enumerated() {
             if let error = reply.error {
                 // Without INFO or the mark, which an access list may forbid, ids and counts still
@@ -170,7 +181,7 @@ extension StreamContinuity.Look {
             }
             switch index {
             case 0, 1: look.takeInfo(reply.string ?? "")
-            case 2: look.mark = StreamContinuity.mark(in: reply)
+            case 2: look.mark = RedisLossDetector.mark(in: reply)
             default: look.takeStream(reply, partition: index - 3)
             }
         }

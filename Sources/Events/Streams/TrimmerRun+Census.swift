@@ -4,7 +4,7 @@ import Telemetry
 
 /// Consumers of nodes that are gone. Each start under another name leaves one in each group, and
 /// nobody else would ever remove it.
-extension WatchRun {
+extension TrimmerRun {
     /// Between two searches, at most.
     private static let longestCensusInterval = Duration.seconds(60)
 
@@ -32,23 +32,23 @@ extension WatchRun {
     /// others that read for the group.
     func takeCensus() throws(RedisError) {
         guard MonotonicTime.now() >= nextCensus else { return }
-        let maxIdle = watch.options.consumerMaxIdle
-        nextCensus = .now() + min(WatchRun.longestCensusInterval, maxIdle)
+        let maxIdle = trimmer.options.consumerMaxIdle
+        nextCensus = .now() + min(TrimmerRun.longestCensusInterval, maxIdle)
         pipeline.removeAll()
         var places: [(key: String, group: String)] = []
-        for group in [watch.options.group] + watch.options.expectedGroups {
-            for key in watch.keys.names {
+        for group in [trimmer.options.group] + trimmer.options.expectedGroups {
+            for key in trimmer.keys.names {
                 pipeline.command(
-                    "EVAL", WatchRun.script, "1", key, group, watch.options.node,
+                    "EVAL", TrimmerRun.script, "1", key, group, trimmer.options.node,
                     "\(maxIdle.wholeMilliseconds)")
                 places.append((key, group))
             }
         }
-        let reader = watch.keys.reader(watch.options.group)
+        let reader = trimmer.keys.reader(trimmer.options.group)
         pipeline.command("GETSET", reader, conflict.process)
         pipeline.command("PEXPIRE", reader, "\(10 * maxIdle.wholeMilliseconds)")
-        try watch.redis.call(
-            .streams, within: WatchRun.callLimit
+        try trimmer.redis.call(
+            .streams, within: TrimmerRun.callLimit
         ) { session throws(RedisError) in
             for (index, reply) in try session.send(pipeline).enumerated() {
                 guard index < places.count else {
@@ -59,7 +59,7 @@ extension WatchRun {
                 let place = places[index]
                 if let error = reply.error { note(error, place.group) }
                 for name in reply.elements.compactMap(\.string) {
-                    watch.log.info("idle consumer removed") {
+                    trimmer.log.info("idle consumer removed") {
                         $0.add("stream", place.key)
                         $0.add("group", place.group)
                         $0.add("consumer", name)
@@ -71,7 +71,7 @@ extension WatchRun {
 
     /// A group that is not there yet has no consumers; where scripts are not allowed, they stay.
     private func note(_ error: RedisError, _ group: String) {
-        watch.log.debug("consumers of a group not seen") {
+        trimmer.log.debug("consumers of a group not seen") {
             $0.add("group", group)
             $0.add("error", error)
         }

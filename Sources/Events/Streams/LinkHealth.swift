@@ -2,7 +2,7 @@ import Primitives
 
 /// Whether one side of the streams, the forwarder or the consumer, gets its work done.
 /// Any thread.
-final class StreamPulse: Sendable {
+final class LinkHealth: Sendable {
     private struct State {
         var failingSince: MonotonicTime?
         var lastError: String?
