@@ -88,11 +88,25 @@ let package = Package(
         library("CCurl", nil, apt: "libcurl4-openssl-dev"),
         room("HTTPClient", ["Resilience", "Primitives", "CCurl"]),
         room("Storage", ["SQLite", "Primitives", "Telemetry"]),
+        room("Journal", ["Primitives", "Telemetry"]),
+        // Rows are Storage's form of an event, and quarantine's entries are masked.
+        room("EventCoding", ["Journal", "Storage", "Masking", "Primitives"]),
         room(
-            "Events",
+            "Streams",
             [
-                "Storage", "Redis", "HTTPClient", "Resilience", "Masking", "Primitives",
+                "EventCoding", "Journal", "Redis", "Storage", "Resilience", "Primitives",
                 "Telemetry",
+            ]),
+        room(
+            "Sinks",
+            [
+                "Streams", "EventCoding", "Redis", "HTTPClient", "Storage", "Resilience",
+                "Primitives", "Telemetry",
+            ]),
+        room(
+            "Ingest",
+            [
+                "Streams", "EventCoding", "Journal", "Redis", "Storage", "Primitives", "Telemetry",
             ]),
         room("Cache", ["Redis", "Primitives", "Telemetry"]),
         room("Query", ["Cache", "Storage", "SQLite", "Primitives", "Telemetry", "CJSONFields"]),
@@ -105,7 +119,9 @@ let package = Package(
         room(
             "Service",
             [
-                "OTLPMessages", "Logs", "Query", "Cache", "Events", "Redis", "Resilience",
+                "OTLPMessages", "Logs", "Query", "Cache", "Journal", "EventCoding", "Streams",
+                "Sinks",
+                "Ingest", "Redis", "Resilience",
                 "HTTPClient", "Storage",
                 "SQLite",
                 "Masking", "HTTPServer", "Telemetry", "Container", "Primitives",
@@ -118,8 +134,9 @@ let package = Package(
         .executableTarget(
             name: "millrace-bench",
             dependencies: [
-                "Service", "Query", "Cache", "Events", "Logs", "Masking", "Storage", "Telemetry",
-                "Resilience", "Primitives", "ProcessSupport", "CAllocations",
+                "Service", "Query", "Cache", "Journal", "EventCoding", "Streams", "Sinks", "Ingest",
+                "Logs", "Masking", "Storage", "Telemetry", "Resilience", "Primitives",
+                "ProcessSupport", "CAllocations",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
@@ -150,8 +167,8 @@ let package = Package(
         tests(
             "EventsTests",
             [
-                "Events", "Storage", "SQLite", "Redis", "Resilience", "Masking", "Primitives",
-                "Telemetry", "TestSupport",
+                "Journal", "EventCoding", "Streams", "Sinks", "Ingest", "Storage", "SQLite",
+                "Redis", "Resilience", "Masking", "Primitives", "Telemetry", "TestSupport",
             ]),
         tests(
             "QueryTests",

@@ -1,9 +1,12 @@
 import Cache
-import Events
+import EventCoding
 import HTTPServer
+import Ingest
+import Journal
 import Logs
 import Primitives
 import Redis
+import Streams
 
 /// What the configuration means for each part.
 extension Configuration {

@@ -1,6 +1,6 @@
 import Cache
-import Events
 import Redis
+import Streams
 
 /// Every way from this service to a Redis; none without one.
 struct RedisClients: Sendable {

@@ -1,5 +1,4 @@
 import Container
-import Events
 import HTTPServer
 import Primitives
 import Telemetry

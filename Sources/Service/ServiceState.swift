@@ -1,4 +1,5 @@
-import Events
+import Ingest
+import Journal
 import Redis
 import Storage
 

@@ -1,6 +1,6 @@
 internal import Glibc
-import Events
 import HTTPServer
+import Journal
 import Query
 import Storage
 import Telemetry

@@ -1,5 +1,5 @@
 internal import Glibc
-import Events
+import Journal
 import Storage
 
 /// Whether journal and store are whole. Both are read from end to end; the service may run

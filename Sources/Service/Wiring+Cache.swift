@@ -1,10 +1,11 @@
 import Cache
 import Container
-import Events
 import HTTPServer
 import Query
 import Redis
+import Sinks
 import Storage
+import Streams
 import Telemetry
 
 /// Answers that are kept: in memory, and in Redis if there is one for it.

@@ -1,6 +1,6 @@
 import Cache
 import Container
-import Events
+import Ingest
 import Query
 import Storage
 import Telemetry

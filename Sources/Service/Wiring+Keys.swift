@@ -1,6 +1,6 @@
 import Container
-import Events
 import HTTPServer
+import Journal
 import Telemetry
 
 extension Wiring {

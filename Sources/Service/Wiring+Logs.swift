@@ -1,5 +1,5 @@
 import Container
-import Events
+import Journal
 import Logs
 import Masking
 import Primitives

@@ -1,5 +1,4 @@
 import Container
-import Events
 import Query
 import Storage
 import Telemetry

@@ -1,6 +1,7 @@
 import Container
-import Events
+import Ingest
 import Primitives
+import Sinks
 import Telemetry
 
 extension Wiring {

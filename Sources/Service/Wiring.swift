@@ -1,11 +1,13 @@
 import Cache
 import Container
-import Events
 import HTTPServer
+import Ingest
+import Journal
 import Primitives
 import Query
 import Redis
 import Storage
+import Streams
 import Telemetry
 
 /// The one place where the service is put together: what there is, and what each part is given.

@@ -1,4 +1,5 @@
-import Events
+import EventCoding
+import Journal
 import Primitives
 import Telemetry
 import TestSupport

@@ -32,14 +32,20 @@ struct ImportRule: CustomStringConvertible, Sendable {
         // The server knows no feature, so features meet it in Service.
         ImportRule(module: "HTTPServer", allowed: ["Service"]),
         // Events and queries meet in Storage, never each other. The benchmarks measure both.
-        ImportRule(module: "Events", allowed: ["Service", "millrace-bench"]),
+        ImportRule(module: "Ingest", allowed: ["Service", "millrace-bench"]),
+        ImportRule(module: "Sinks", allowed: ["Service", "millrace-bench"]),
+        ImportRule(module: "Streams", allowed: ["Sinks", "Ingest", "Service", "millrace-bench"]),
+        // The journal knows bytes, not events.
+        ImportRule(
+            module: "EventCoding",
+            allowed: ["Streams", "Sinks", "Ingest", "Service", "millrace-bench"]),
         ImportRule(module: "Query", allowed: ["Service", "millrace-bench"]),
         ImportRule(module: "Cache", allowed: ["Query", "Service", "millrace-bench"]),
         ImportRule(module: "Logs", allowed: ["Service", "millrace-bench"]),
         ImportRule(module: "OTLPMessages", allowed: ["Telemetry", "Logs", "Service"]),
         ImportRule(module: "Service", allowed: ["millrace", "millrace-bench"]),
-        ImportRule(module: "Redis", allowed: ["Events", "Cache", "Service"]),
-        ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Events", "Logs", "Service"]),
+        ImportRule(module: "Redis", allowed: ["Streams", "Sinks", "Ingest", "Cache", "Service"]),
+        ImportRule(module: "HTTPClient", allowed: ["Telemetry", "Sinks", "Logs", "Service"]),
         // It starts and kills processes, which no service may.
         ImportRule(module: "ProcessSupport", allowed: ["millrace-bench"]),
         // Environment and command line are read in one room.

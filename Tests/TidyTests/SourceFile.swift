@@ -16,7 +16,7 @@ struct SourceFile {
             .map(String.init)
     }
 
-    /// The target: `Sources/Events/Journal.swift` is in `Events`.
+    /// The target: `Sources/Journal/Journal.swift` is in `Journal`.
     var room: String { path.split(separator: "/").dropFirst().first.map(String.init) ?? "" }
 
     var isGenerated: Bool { path.hasSuffix(".pb.swift") }

@@ -1,9 +1,10 @@
-import Events
 import HTTPServer
 import Logs
 import Query
 import Redis
+import Sinks
 import Storage
+import Streams
 import Telemetry
 
 /// What the service runs with: every setting, checked and typed. Fields are as in `Settings`.

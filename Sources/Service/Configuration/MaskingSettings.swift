@@ -1,4 +1,4 @@
-import Events
+import EventCoding
 import Masking
 
 /// Masking as the configuration wants it: one masker for all that the service says and shows.

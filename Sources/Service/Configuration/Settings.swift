@@ -1,6 +1,6 @@
-import Events
 import HTTPServer
 import Primitives
+import Streams
 import Telemetry
 
 /// The one table of settings. Flags, variables, YAML keys, help, checks and `--print-config` are

@@ -1,4 +1,4 @@
-import Events
+import Sinks
 
 /// Sinks as the configuration file declares them: a name, and the settings that are there.
 ///

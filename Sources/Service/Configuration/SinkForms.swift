@@ -1,5 +1,3 @@
-import Events
-
 /// What the values of a sink's settings must look like.
 enum SinkForms {
     static let url = ValueForm<String>(

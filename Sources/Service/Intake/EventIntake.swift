@@ -1,5 +1,7 @@
-import Events
+import EventCoding
 import HTTPServer
+import Ingest
+import Journal
 import Primitives
 import Storage
 import Telemetry

@@ -1,5 +1,5 @@
-import Events
 import HTTPServer
+import Journal
 import Primitives
 
 /// Requests whose events go to the journal together.

@@ -1,4 +1,4 @@
-import Events
+import EventCoding
 import HTTPServer
 import Primitives
 import Storage

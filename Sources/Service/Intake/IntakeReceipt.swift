@@ -1,4 +1,3 @@
-import Events
 import HTTPServer
 import Primitives
 import Storage

@@ -1,5 +1,6 @@
-import Events
+import EventCoding
 import HTTPServer
+import Journal
 import Primitives
 import Storage
 

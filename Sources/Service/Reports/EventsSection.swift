@@ -1,4 +1,4 @@
-import Events
+import Ingest
 import Primitives
 import Telemetry
 

@@ -1,6 +1,7 @@
-import Events
+import Journal
 import Primitives
 import Storage
+import Streams
 import Telemetry
 
 /// What a 202 promises, and the journal that keeps the promise.

@@ -1,7 +1,8 @@
-import Events
+import Journal
 import Primitives
 import Redis
 import Resilience
+import Streams
 import Telemetry
 
 /// What `GET /metrics` tells of Redis and the streams.

@@ -1,8 +1,8 @@
 import Cache
-import Events
 import Primitives
 import Redis
 import Resilience
+import Streams
 
 /// What `GET /status` tells of Redis, the streams and the cache.
 struct RedisReport: Sendable {

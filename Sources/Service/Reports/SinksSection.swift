@@ -1,6 +1,6 @@
-import Events
 import Primitives
 import Resilience
+import Sinks
 import Telemetry
 
 /// One object, and one series of each family, a sink.

@@ -1,4 +1,5 @@
-import Events
+import Ingest
+import Journal
 import Primitives
 import Storage
 import Telemetry

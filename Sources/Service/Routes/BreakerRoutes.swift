@@ -1,8 +1,8 @@
-import Events
 import HTTPServer
 import Primitives
 import Redis
 import Resilience
+import Sinks
 import Telemetry
 
 /// `PUT /admin/breakers/{name}`: an operator forces a breaker open, switches it off, or lets it

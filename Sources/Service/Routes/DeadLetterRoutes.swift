@@ -1,6 +1,6 @@
-import Events
 import HTTPServer
 import Primitives
+import Sinks
 import Storage
 
 /// `GET /events/dead-letters`, what receivers of sinks refused for good, and

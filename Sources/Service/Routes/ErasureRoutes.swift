@@ -1,5 +1,5 @@
-import Events
 import HTTPServer
+import Ingest
 import Primitives
 import Storage
 import Telemetry

@@ -1,4 +1,5 @@
-import Events
+import EventCoding
+import Journal
 import Primitives
 
 /// Bodies of events into the journal's form: JSON, ids, checksum. No disk.

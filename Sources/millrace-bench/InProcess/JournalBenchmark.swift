@@ -1,4 +1,4 @@
-import Events
+import Journal
 import Primitives
 import Telemetry
 

@@ -1,4 +1,6 @@
-import Events
+import EventCoding
+import Ingest
+import Journal
 import Primitives
 
 /// Keeps a number of single-event batches waiting at a journal: each is submitted again as soon as

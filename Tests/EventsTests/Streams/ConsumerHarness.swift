@@ -4,7 +4,8 @@ import Storage
 import Telemetry
 import TestSupport
 
-@testable import Events
+@testable import EventCoding
+@testable import Streams
 
 /// A consumer that speaks to Redis through a proxy. The test does what forwarder and writer do.
 final class ConsumerHarness {

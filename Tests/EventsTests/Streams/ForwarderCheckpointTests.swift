@@ -3,7 +3,9 @@ import Storage
 import TestSupport
 import Testing
 
-@testable import Events
+@testable import EventCoding
+@testable import Journal
+@testable import Streams
 
 @Suite(.blocking) struct ForwarderCheckpointTests {
     @Test func `a checkpoint is read back as it was written`() throws {

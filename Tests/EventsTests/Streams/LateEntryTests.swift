@@ -3,7 +3,8 @@ import Redis
 import TestSupport
 import Testing
 
-@testable import Events
+@testable import EventCoding
+@testable import Streams
 
 /// Entries that do not come in time, and all the others.
 @Suite(.blocking) struct LateEntryTests {

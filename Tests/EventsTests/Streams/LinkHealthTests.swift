@@ -1,7 +1,7 @@
 import Primitives
 import Testing
 
-@testable import Events
+@testable import Streams
 
 @Suite struct LinkHealthTests {
     private let start = MonotonicTime.now()

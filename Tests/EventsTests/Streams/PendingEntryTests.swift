@@ -2,7 +2,8 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import Events
+@testable import EventCoding
+@testable import Streams
 
 /// How entries that were delivered before are tried.
 @Suite(.blocking) struct PendingEntryTests {

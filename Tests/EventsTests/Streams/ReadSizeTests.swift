@@ -3,7 +3,8 @@ import Redis
 import TestSupport
 import Testing
 
-@testable import Events
+@testable import Sinks
+@testable import Streams
 
 /// How much a lane asks for, and for how long it waits.
 @Suite(.blocking) struct ReadSizeTests {

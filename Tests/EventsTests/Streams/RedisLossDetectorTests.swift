@@ -1,6 +1,7 @@
 import Testing
 
-@testable import Events
+@testable import EventCoding
+@testable import Streams
 
 @Suite struct RedisLossDetectorTests {
     private func look(_ run: String, _ last: UInt64, _ added: Int64?) -> RedisLossDetector.Look {

@@ -4,7 +4,9 @@ import Storage
 import Telemetry
 import Testing
 
-@testable import Events
+@testable import EventCoding
+@testable import Journal
+@testable import Streams
 
 /// What the forwarder writes, and what the consumer makes of it.
 @Suite struct StreamCodecTests {

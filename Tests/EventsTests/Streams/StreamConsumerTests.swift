@@ -5,7 +5,8 @@ import Telemetry
 import TestSupport
 import Testing
 
-@testable import Events
+@testable import EventCoding
+@testable import Streams
 
 /// The consumer of a node, against a real Redis. The test does what forwarder and writer do.
 @Suite(.blocking) struct StreamConsumerTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Events
+@testable import EventCoding
 
 @Suite struct StreamEntryIDTests {
     @Test(arguments: ["0-0", "1700000000000-5", "18446744073709551615-18446744073709551615"])

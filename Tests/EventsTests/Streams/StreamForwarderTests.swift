@@ -5,7 +5,9 @@ import Telemetry
 import TestSupport
 import Testing
 
-@testable import Events
+@testable import Ingest
+@testable import Journal
+@testable import Streams
 
 /// The forwarder of a node, against a real Redis or one that says what it is told. The test does
 /// what the writer does.

@@ -4,7 +4,9 @@ import Storage
 import Telemetry
 import Testing
 
-@testable import Events
+@testable import EventCoding
+@testable import Journal
+@testable import Streams
 
 /// Anybody who can reach Redis can write frames.
 @Suite struct StreamFrameTests {

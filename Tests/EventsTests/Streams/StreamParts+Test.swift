@@ -3,7 +3,8 @@ import Storage
 import Telemetry
 import TestSupport
 
-@testable import Events
+@testable import Journal
+@testable import Streams
 
 extension StreamParts {
     /// Those of a node `n` with the group `g`, with a journal and a store in `directory`.

@@ -2,7 +2,7 @@ import Primitives
 import Redis
 import Testing
 
-@testable import Events
+@testable import Streams
 
 @Suite struct StreamPauseTests {
     private func longest(_ tries: Int, after code: RedisError.Code?) -> Duration {

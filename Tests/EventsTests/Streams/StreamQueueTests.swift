@@ -4,7 +4,9 @@ import Telemetry
 import TestSupport
 import Testing
 
-@testable import Events
+@testable import EventCoding
+@testable import Journal
+@testable import Streams
 
 /// What is read and waits: for the writer, or to be acknowledged.
 @Suite(.blocking) struct StreamQueueTests {

@@ -3,7 +3,8 @@ import Redis
 import TestSupport
 import Testing
 
-@testable import Events
+@testable import EventCoding
+@testable import Streams
 
 /// What is no answer to the question is not believed, and of one that is, a part at a time.
 @Suite(.blocking) struct StreamReplyTests {
