@@ -10,8 +10,8 @@ import Storage
 ///       └───────── hold: there is nothing to store ─────────┘
 ///
 /// Two batches wait at most, while one is stored and one is read: at 8,000 entries of 300 bytes each,
-/// some 10 MB together. Of entries that wait to be acknowledged there are 65,536 and those of a batch
-/// at most, 16 bytes each. Any thread.
+/// some 10 MB together. Of entries that wait to be acknowledged there are 32,768 and those of a batch
+/// at most, 16 bytes each, so that acknowledging all of them at once is answered in time. Any thread.
 package final class StreamQueue: Sendable {
     fileprivate struct State {
         var waiting: [StreamBatch] = []
@@ -29,7 +29,7 @@ package final class StreamQueue: Sendable {
     }
 
     fileprivate static let limit = 2
-    fileprivate static let storedLimit = 1 << 16
+    fileprivate static let storedLimit = 1 << 15
     /// How long an entry may take from the consumer to the store.
     fileprivate static let patience = Duration.seconds(1)
     /// Long enough to work off what has gathered in Redis meanwhile.
@@ -134,14 +134,16 @@ package final class StreamQueue: Sendable {
         }
     }
 
-    /// Whether what Redis brought has lately waited too long: on a machine that others keep busy, a
-    /// thread that yields may hardly get a core.
+    /// Whether what Redis brought has lately waited too long for the store: on a machine that others
+    /// keep busy, a thread that yields may hardly get a core.
     var isLate: Bool {
         let now = MonotonicTime.now()
         return state.withLock { state in
             let oldest = state.stored.first { !$0.isComplete(at: state.position) }?.readAt
+            if let oldest, now.since(oldest) > StreamQueue.patience {
+                state.lateUntil = now + StreamQueue.lateTime
+            }
             return now < state.lateUntil
-                || (oldest.map { now.since($0) > StreamQueue.patience } ?? false)
         }
     }
 

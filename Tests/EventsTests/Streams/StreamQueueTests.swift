@@ -41,17 +41,17 @@ import Testing
 
     @Test func `skipped entries wait for the store, and not too many of them`() throws {
         defer { journal.close() }
-        for sequence in 1...32 as ClosedRange<UInt64> {
+        for sequence in 1...16 as ClosedRange<UInt64> {
             queue.hold(batch(2000, upTo: sequence))
             #expect(hasRoom)
         }
-        queue.hold(batch(2000, upTo: 33))
+        queue.hold(batch(2000, upTo: 17))
         #expect(!hasRoom && takeStored() == 0)
         #expect(!queue.waitUntilStored(until: .after(.zero)))
-        try store.write(position: 20) { _ in }
-        #expect(takeStored() == 40_000 && hasRoom)
-        try store.write(position: 33) { _ in }
-        #expect(takeStored() == 26_000)
+        try store.write(position: 10) { _ in }
+        #expect(takeStored() == 20_000 && hasRoom)
+        try store.write(position: 17) { _ in }
+        #expect(takeStored() == 14_000)
         #expect(queue.waitUntilStored(until: .after(.zero)))
     }
 
