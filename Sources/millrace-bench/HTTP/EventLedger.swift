@@ -14,7 +14,7 @@ struct EventLedger {
         unanswered += connections * eventsEach
     }
 
-    /// Waits until the store has caught up.
+    /// Waits until the store has caught up, and with Redis until the streams have everything too.
     /// - Returns: how long that took, and how many rows there are.
     /// - Throws: unless every acknowledged event is stored once.
     func settle(_ server: ServerProcess) throws(BenchFailure) -> (time: Duration, rows: Int) {
@@ -23,7 +23,7 @@ struct EventLedger {
         var stored = 0
         repeat {
             stored = try storedCount(server)
-            if stored >= acknowledged { break }
+            if stored >= acknowledged, try unforwardedCount(server) == 0 { break }
             sleep(until: .after(.milliseconds(100)))
         } while !deadline.hasPassed
         let time = MonotonicTime.now().since(start)
@@ -32,6 +32,16 @@ struct EventLedger {
             throw BenchFailure("\(acknowledged) events were acknowledged and \(stored) stored")
         }
         return (time, stored)
+    }
+
+    /// Records that Redis was not sent; 0 without Redis.
+    private func unforwardedCount(_ server: ServerProcess) throws(BenchFailure) -> Int {
+        let reply = try server.get("/status")
+        let status = try attempt("the status") { () throws(JSONError) in
+            try JSONValue.parse(reply.body.span)
+        }
+        guard case .integer(let count)? = status["journal"]?["unforwarded"] else { return 0 }
+        return Int(count)
     }
 
     private func storedCount(_ server: ServerProcess) throws(BenchFailure) -> Int {

@@ -1,11 +1,11 @@
 import Primitives
 import ProcessSupport
 
-/// From the request by way of Redis Streams into the store, until `/query` counts it.
+/// From the request into the store and into Redis Streams, until `/query` counts it and Redis has it.
 final class StreamsBenchmark: Benchmark {
     static let name = "streams"
     static let summary =
-        "POST /events, through Redis into the store, up to 160,000 events/s offered"
+        "POST /events, into the store and the streams, up to 160,000 events/s offered"
 
     /// A request of 500 events each 25 ms on each connection, of which the reply takes about one.
     private static let pause = Duration.milliseconds(24)
