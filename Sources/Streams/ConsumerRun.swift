@@ -52,8 +52,9 @@ final class ConsumerRun {
             }
         }
         decoder = StreamEntryDecoder(
-            consumer.keys, node: options.node, consumer.exchange, masking: options.masking,
-            unreadable: consumer.unreadable)
+            consumer.keys, node: options.node,
+            committedSequence: { [journal = consumer.journal] in journal.committedSequence },
+            consumer.exchange, masking: options.masking, unreadable: consumer.unreadable)
         handover = StreamHandover(consumer, reader)
         trials = PendingTrials(consumer, reader, handover, decoder)
         news = StreamNews(consumer)

@@ -14,6 +14,9 @@ package final class StreamEntryDecoder {
     private var frame = StreamFrame()
     private let keys: StreamKeys
     private let node: String
+    private let committedSequence: () -> UInt64
+    /// As it was when it was last asked for: it only grows.
+    private var committed: UInt64 = 0
     /// Of this node's own entries: the journal that `ownPrefix` is of.
     private var journal: JournalIdentity?
     private var ownPrefix = Bytes("")
@@ -24,12 +27,14 @@ package final class StreamEntryDecoder {
     /// Data that has been masked.
     private var masked = ByteBuffer(capacity: 16)
 
+    /// - Parameter committedSequence: the last record of this node's journal.
     init(
-        _ keys: StreamKeys, node: String, _ exchange: ErasureExchange, masking: EventMasking,
-        unreadable: Counter
+        _ keys: StreamKeys, node: String, committedSequence: @escaping () -> UInt64,
+        _ exchange: ErasureExchange, masking: EventMasking, unreadable: Counter
     ) {
         self.keys = keys
         self.node = node
+        self.committedSequence = committedSequence
         self.exchange = exchange
         self.masking = masking
         self.unreadable = unreadable
@@ -100,6 +105,9 @@ package final class StreamEntryDecoder {
         guard let sequence = StreamOrigin.sequence(found.origin, after: ownPrefix.span) else {
             return false
         }
+        if sequence > committed { committed = committedSequence() }
+        // Somebody else wrote it: the store would be waited for in vain.
+        guard sequence <= committed else { return false }
         batch.skip(sequence)
         return true
     }

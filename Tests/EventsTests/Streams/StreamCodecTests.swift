@@ -133,7 +133,8 @@ import Testing
         #expect(commands == 2)
         #expect(places == [1, 2].map { EventPlace(sequence: $0, count: 1) })
         let decoder = StreamEntryDecoder(
-            StreamKeys(partitions: 1), node: "n", ErasureExchange(node: "n", book: ErasureBook([])),
+            StreamKeys(partitions: 1), node: "n", committedSequence: { 0 },
+            ErasureExchange(node: "n", book: ErasureBook([])),
             masking: EventMasking(), unreadable: Counter())
         let batch = StreamBatch(partitions: 1, journal: .random())
         for frame in RESPText.frames(encoder.pipeline) {

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import EventCoding
+@testable import Journal
 @testable import Streams
 
 /// The consumer of a node, against a real Redis. The test does what forwarder and writer do.
@@ -54,6 +55,9 @@ import Testing
         }
     }
 
+    /// The journal gets five records.
+    private func commitFive() { _ = parts.journal.commit((1...5).map { "\($0)" }) }
+
     private var pending: Int64? {
         try? ask { $0.command("XPENDING", parts.keys.names[0], "g") }
     }
@@ -77,6 +81,7 @@ import Testing
     @Test func `an own entry is skipped, and acknowledged once the store has its record`() throws {
         let consumer = startConsumer()
         defer { stop(consumer) }
+        commitFive()
         let origin = "n:\(parts.journal.identity)"
         try addEntry(1, origin: "\(origin)-4")
         try addEntry(2, origin: "\(origin)-5:g")
@@ -90,10 +95,15 @@ import Testing
         #expect(eventually { pending == 0 })
     }
 
-    @Test(arguments: ["n:000000000000-5", "n:5", "m:JOURNAL-5", "n:JOURNAL-5x", "n:JOURNAL-"])
-    func `an entry of another journal is stored`(origin: String) throws {
+    @Test(
+        arguments: [
+            "n:000000000000-5", "n:5", "m:JOURNAL-5", "n:JOURNAL-5x", "n:JOURNAL-", "n:JOURNAL-6",
+            "n:JOURNAL-99999999999999999999",
+        ])
+    func `an entry that this journal did not write is stored`(origin: String) throws {
         let consumer = startConsumer()
         defer { stop(consumer) }
+        commitFive()
         try parts.store.write(position: 9) { _ in }
         try addEntry(1, origin: origin.replacing("JOURNAL", with: "\(parts.journal.identity)"))
         #expect(store(1) == 1)
@@ -104,6 +114,7 @@ import Testing
     {
         let consumer = startConsumer()
         defer { stop(consumer) }
+        commitFive()
         try addEntry(1, origin: "n:\(parts.journal.identity)-5")
         #expect(eventually { consumer.read.count == 1 })
         // As the writer does when it comes to a record that is damaged.

@@ -41,7 +41,8 @@ import Testing
         defer { withExtendedLifetime(compressed) {} }
         let batch = StreamBatch(partitions: 1, journal: .random())
         StreamEntryDecoder(
-            StreamKeys(partitions: 1), node: "n", ErasureExchange(node: "n", book: ErasureBook([])),
+            StreamKeys(partitions: 1), node: "n", committedSequence: { 0 },
+            ErasureExchange(node: "n", book: ErasureBook([])),
             masking: masking, unreadable: unreadable
         ).decode(
             StreamEntryFields(event: nil, frame: frame, origin: nil), of: .zero, 0, into: batch)
