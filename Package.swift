@@ -179,7 +179,10 @@ let package = Package(
         tests("CacheTests", ["Cache", "Redis", "Primitives", "Telemetry", "TestSupport"]),
         tests(
             "ServiceTests",
-            ["Service", "Events", "Storage", "Masking", "Primitives", "Telemetry", "TestSupport"]),
+            [
+                "Service", "EventCoding", "Journal", "Storage", "Masking", "Primitives",
+                "Telemetry", "TestSupport",
+            ]),
         tests("ProcessTests", ["OTLPMessages", "Primitives", "TestSupport"]),
         tests("TidyTests", ["ProcessSupport"]),
     ],

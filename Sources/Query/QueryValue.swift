@@ -68,7 +68,8 @@ extension QueryValue {
     static func compare(_ a: Int64, _ b: Double) -> Int {
         // Beyond 64 bits the double alone decides; inside, its whole part is an integer.
         if b >= 9_223_372_036_854_775_808 { return -1 }
-        if b < -9_223_372_036_854_775_808 { return 1 }
+        // Not a number, which only a damaged file holds, comes first.
+        guard b >= -9_223_372_036_854_775_808 else { return 1 }
         let whole = Int64(b.rounded(.down))
         if a != whole { return a < whole ? -1 : 1 }
         return b == b.rounded(.down) ? 0 : -1

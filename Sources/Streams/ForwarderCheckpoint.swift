@@ -49,7 +49,8 @@ struct ForwarderCheckpoint: Equatable, Sendable {
     mutating func addGap(after: Int64, upTo: Int64) {
         guard upTo > after else { return }
         if let last = gaps.last, after <= last.upTo || gaps.count >= ForwarderCheckpoint.gapLimit {
-            gaps[gaps.count - 1].upTo = max(last.upTo, upTo)
+            // After a loss of Redis's data a gap may begin before one that is still open.
+            gaps[gaps.count - 1] = Gap(after: min(last.after, after), upTo: max(last.upTo, upTo))
         } else {
             gaps.append(Gap(after: after, upTo: upTo))
         }

@@ -1,3 +1,4 @@
+import EventCoding
 import Primitives
 import Redis
 import Storage
@@ -175,12 +176,15 @@ import Testing
         commitEvent(8)
         try store(9..<12, subject: "ann")
         // The journal let go of the first record, and of nothing later.
-        var note = ForwarderNote()
-        note.position = 1
-        note.addGap(after: 0, upTo: 8)
+        var checkpoint = ForwarderCheckpoint()
+        checkpoint.position = 1
+        checkpoint.addGap(after: 0, upTo: 8)
         let forwarder = StreamForwarder(
-            parts, note: note, directory: try JournalDirectory(path: directory.path),
-            marks: RowMarks(start: CommitPoint(position: 0, lastSeq: 0)), holdLimitBytes: 1 << 30)
+            parts,
+            from: ForwarderProgress(
+                checkpoint, marks: RowMarks(start: CommitPoint(position: 0, lastSeq: 0)),
+                directory: try JournalDirectory(path: directory.path), log: .silent),
+            holdLimitBytes: 1 << 30)
         forwarder.start()
         defer { forwarder.stop(until: .after(.seconds(1))) }
         #expect(eventually { forwarder.gaps == 0 && forwarder.position == 3 })
