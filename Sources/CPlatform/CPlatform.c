@@ -153,6 +153,10 @@ int millrace_thread_set_slice(int nice, uint64_t nanoseconds) {
     return syscall(SYS_sched_setattr, 0, &wanted, 0u) == 0 ? 0 : errno;
 }
 
+int millrace_thread_set_own_slice(uint64_t nanoseconds) {
+    return millrace_thread_set_slice(getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid)), nanoseconds);
+}
+
 void millrace_thread_set_name(const char *name) {
     char copy[16] = {0};
     strncpy(copy, name, 15);

@@ -70,7 +70,9 @@ package final class HTTPServer: Sendable {
 
     package func start() {
         threads.withLock { threads in
-            threads = loops.map { loop in Thread(name: "http-\(loop.index)") { loop.run() } }
+            threads = loops.map { loop in
+                Thread(name: "http-\(loop.index)", priority: .prompt) { loop.run() }
+            }
         }
         acceptor.start()
     }

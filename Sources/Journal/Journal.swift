@@ -51,7 +51,7 @@ package final class Journal: Sendable {
             recovered, catalog: catalog, keeper: keeper, directory: directory, options: options,
             log: log)
         threads = Locked([
-            Thread(name: "journal") { [committer] in committer.run() },
+            Thread(name: "journal", priority: .prompt) { [committer] in committer.run() },
             Thread(name: "journal-files", priority: .nice(5)) { [keeper] in keeper.run() },
         ])
     }

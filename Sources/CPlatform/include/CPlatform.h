@@ -22,6 +22,8 @@ int millrace_thread_set_nice(int nice);
 /// 6.12 and later, 100 us to 100 ms; earlier ones take it and have no such setting. Returns 0 or
 /// errno.
 int millrace_thread_set_slice(int nice, uint64_t nanoseconds);
+/// The same; the nice value stays.
+int millrace_thread_set_own_slice(uint64_t nanoseconds);
 void millrace_thread_set_name(const char *name);
 
 /// A number of the calling thread, given out in turn from 0 when it first asks. A read of the thread's
