@@ -17,7 +17,7 @@ import Testing
             router.on(
                 .get, path, access: .public, bodyLimit: .none,
                 route.handler { (_) throws(Problem) in
-                    { (call) throws(Problem) in
+                    return { (call) throws(Problem) in
                         if path == "/late" { sleep(until: call.deadline) }
                         return .text(200, text)
                     }
