@@ -65,7 +65,7 @@ final class ConsumerRun {
     func run() {
         while !consumer.isStopping {
             do throws(RedisError) {
-                if handover.hasForgotten || news.hasUnknownErasures || trials.isDue {
+                if handover.hasForgotten || news.hasUnknownErasures || news.hasCut || trials.isDue {
                     recoverAll()
                 }
                 if mustRecover.contains(true) { try recover() }

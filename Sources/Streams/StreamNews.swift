@@ -15,6 +15,9 @@ struct StreamNews {
     private var hasToldOfBlindness = false
     /// Redis has another count of erasures than when they were learnt.
     private(set) var hasUnknownErasures = true
+    /// A cap took entries that this group had not been given as far as this knew. It may have been given
+    /// others that nobody here has seen, so what is pending has to be read.
+    private(set) var hasCut = false
 
     private static let beginLimit = Duration.seconds(5)
 
@@ -67,6 +70,7 @@ struct StreamNews {
         // by what this knew before.
         look(at: cuts)
         delivered = found
+        hasCut = false
     }
 
     /// The group was given `entries`, by partition, and the streams were cut so far before that.
@@ -83,10 +87,9 @@ struct StreamNews {
         for (partition, cut) in zip(delivered.indices, cuts) {
             guard let cut, cut != cutsSeen?[partition] else { continue }
             cutsSeen?[partition] = cut
-            if cut > delivered[partition] {
-                consumer.cut(
-                    of: consumer.keys.names[partition], from: delivered[partition], to: cut)
-            }
+            guard cut > delivered[partition] else { continue }
+            hasCut = true
+            consumer.cut(of: consumer.keys.names[partition], from: delivered[partition], to: cut)
         }
     }
 
