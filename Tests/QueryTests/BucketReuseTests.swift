@@ -124,10 +124,12 @@ import Testing
             }
         }
         func write(_ hours: Range<Int>, value: Int) throws {
-            let (type, source) = (Bytes("t"), Bytes("/s"))
+            let (type, source, data) = (Bytes("t"), Bytes("/s"), Bytes("{\"v\":\(value)}"))
+            // The inserter borrows them until it flushes.
+            let ids = hours.map { Bytes("id\($0)") }
+            defer { withExtendedLifetime((type, source, data, ids)) {} }
             try store.write(position: nil) { (inserter) throws(StorageError) in
-                for hour in hours {
-                    let (id, data) = (Bytes("id\(hour)"), Bytes("{\"v\":\(value)}"))
+                for (hour, id) in zip(hours, ids) {
                     try inserter.add(
                         EventRow(
                             identity: .client(id.span),
