@@ -121,11 +121,13 @@ struct MaskRun {
             guard !policy.allowed.isEmpty else { return false }
             return policy.allowed.contains(text.string(finding.start, finding.end))
         }
-        return MaskRun.joined(found)
+        return joined(found)
     }
 
-    /// Sorted, and those that overlap as one: it has the class of its longest.
-    private static func joined(_ found: [Finding]) -> [Finding] {
+    /// Sorted, and those that overlap as one: it has the class of its longest. Where that is not the
+    /// class of all, a second pass may find another one: what is left of the value of a secret name is
+    /// still its value.
+    private mutating func joined(_ found: [Finding]) -> [Finding] {
         guard found.count > 1 else { return found }
         var kept: [Finding] = []
         for finding in found.sorted(by: { ($0.start, $1.end) < ($1.start, $0.end) }) {
@@ -133,6 +135,7 @@ struct MaskRun {
                 kept.append(finding)
                 continue
             }
+            if finding.kind != last.kind { wantsAnotherPass = true }
             var joined = finding.end - finding.start > last.end - last.start ? finding : last
             joined.start = last.start
             joined.end = max(last.end, finding.end)

@@ -35,6 +35,15 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        #"b"password":"ab\"c"@example.com10.0.0.abc"#, #"b"password":"ab\"c"@example.com"#,
+        #"token=ann@example.com-x"#, #"password: 4111 1111 1111 1111 and on"#,
+    ])
+    func `a value that is a match too is masked once`(text: String) {
+        let once = Masker.standard.masked(text)
+        #expect(once != text && Masker.standard.masked(once) == once)
+    }
+
     /// The label of a private key ends within 60 bytes, at the first hyphen: with a match in it, it begins
     /// a key once the match is replaced.
     @Test(arguments: [
