@@ -80,8 +80,12 @@ enum Wiring {
         }
         container.register(Journal.self, stop: { $0.close() }) { parts in
             let store: EventStore = try parts.resolve()
+            // New events are beyond what the store has, and beyond the barriers of erasures, also when
+            // the journal was lost.
+            let barrier = store.erasures.erasures.map(\.barrier).max() ?? 0
             return try Journal(
-                options: configuration.journalOptions, minimumNextSequence: store.position + 1,
+                options: configuration.journalOptions,
+                minimumNextSequence: max(store.position, barrier) + 1,
                 consumers: configuration.journalConsumers, log: try parts.resolve())
         }
     }

@@ -129,8 +129,11 @@ final class ForwarderRun {
     /// - Returns: whether there was anything.
     private func sendRecords() throws(ForwarderError) -> Bool {
         // What was taken before an erasure began goes first, and nothing else until that is announced.
-        let barrier = forwarder.exchange.barrier
-        guard barrier.map({ $0 > progress.position }) ?? true else { return false }
+        // In this order: an erasure that begins after it has a barrier that is not below `committed`.
+        let committed = forwarder.journal.committedSequence
+        guard !forwarder.store.erasures.isBeginning else { return false }
+        let barrier = min(forwarder.exchange.barrier ?? .max, committed)
+        guard barrier > progress.position else { return false }
         let position: UInt64
         do throws(JournalError) {
             position = try pipeline.fill(after: progress.position, upTo: barrier, pace)
@@ -206,6 +209,8 @@ final class ForwarderRun {
             try forwarder.redis.call(
                 .streams, within: pace.answerLimit
             ) { session throws(RedisError) in
+                // Another Redis may answer on it, with less.
+                guard forwarder.redis.connectionsMade(.streams) == lookedAt else { return }
                 let look = try RedisLossDetector.Look.take(
                     forwarder.keys, node: forwarder.options.node, session)
                 try exchange.announce(sent: position, ends: look.lastIDs, session)
@@ -241,6 +246,8 @@ final class ForwarderRun {
             $0.add("to_sequence", limit)
         }
         progress.letGo(upTo: limit, lastRow: store.lastSeq, oldest: oldest)
+        // The gap may begin before rows that Redis took since it lost its data.
+        pipeline.forgetAccepted()
         publish()
         pipeline.restart(after: progress.position)
     }

@@ -32,7 +32,8 @@ import Testing
         for _ in 0..<50 {
             let reply = try wire.ask("GET", question, fields)
             #expect(isHit(reply) && reply.header("Age") == "0", "\(reply.headers)")
-            #expect(reply.header("Server-Timing")?.hasPrefix("memory;dur=0.") == true)
+            let timing = slowness > 1 ? "memory;dur=" : "memory;dur=0."
+            #expect(reply.header("Server-Timing")?.hasPrefix(timing) == true)
             ids.append(try #require(reply.header("X-Request-Id")))
         }
         #expect(Set(ids).count == 50)

@@ -23,6 +23,7 @@ package final class ErasureBook: Sendable {
         var erasures: [Erasure] = []
         var inForce: [InForce] = []
         var epoch: UInt64 = 0
+        var isBeginning = false
         var greatestBarrier: UInt64 = 0
         var greatestThrough: Int64 = 0
         /// Ids of those whose copies are gone, so that the writer may finish them.
@@ -49,6 +50,11 @@ package final class ErasureBook: Sendable {
 
     /// Grows with each erasure that begins.
     package var epoch: UInt64 { state.withLock { $0.epoch } }
+
+    /// An erasure has its barrier, perhaps, and is not known here yet. A forwarder that reads the end of
+    /// the journal first and this then sends nothing beyond the barrier of an erasure that it does not know.
+    package var isBeginning: Bool { state.withLock { $0.isBeginning } }
+    func setBeginning(_ value: Bool) { state.withLock { $0.isBeginning = value } }
 
     /// What is to be erased of the journal's record `sequence`; nil for nothing.
     package func filter(record sequence: UInt64) -> ErasureFilter? {

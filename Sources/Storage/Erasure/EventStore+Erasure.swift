@@ -79,6 +79,14 @@ extension EventStore {
 
     private func beginErasures(_ writer: StoreWriter) throws(StorageError) {
         guard !erasureInbox.isEmpty else { return }
+        try beginOrdered(writer)
+        // The client gets its answer once the order is on the disk.
+        try checkpoint(writer, .passive, now: nil)
+    }
+
+    private func beginOrdered(_ writer: StoreWriter) throws(StorageError) {
+        erasures.setBeginning(true)
+        defer { erasures.setBeginning(false) }
         var begun: [Erasure] = []
         try erasureInbox.drain(writer) { (orders, counters) throws(StorageError) in
             begun = []
@@ -96,8 +104,6 @@ extension EventStore {
             // Before anybody is told that it has begun, and before anything else is stored.
             for erasure in begun { erasures.add(erasure) }
         }
-        // The client gets its answer once the order is on the disk.
-        try checkpoint(writer, .passive, now: nil)
     }
 
     /// - Returns: whether there is more to do at once.

@@ -102,7 +102,8 @@ import Testing
         let suffix = JournalInventory.temporarySuffix
         // Of the files that are made, those that take the name of another.
         let faults = JournalFaults(create: { path in
-            guard path.hasSuffix(suffix), access(String(path.dropLast(suffix.count)), F_OK) == 0
+            guard path.hasSuffix(suffix), !path.hasSuffix("position" + suffix),
+                access(String(path.dropLast(suffix.count)), F_OK) == 0
             else { return 0 }
             attempts.withLock { $0.append(path) }
             return allowed.withLock { allowed in
