@@ -185,7 +185,7 @@ import Testing
                 + "\(worst.wholeMilliseconds) ms\nothers alone: \(alone.times)\n"
                 + "others beside it: \(others.times)")
         #expect(others.times.p99 < .seconds(1) * slowness)
-        #expect(service.residentBytes < 500 << 20)
+        if MillraceBinary.isSanitized != true { #expect(service.residentBytes < 500 << 20) }
         #expect(try service.terminate() == .exited(0))
     }
 
