@@ -21,7 +21,7 @@ import Testing
     private func settle(_ store: EventStore) throws {
         let index = try store.writer().identities.index
         // Each file is synced, beside those of all other tests.
-        let deadline = Deadline.after(.seconds(90) * slowness)
+        let deadline = Deadline.after(.seconds(300) * slowness)
         repeat {
             try store.maintain(now: .now(), isIdle: true)
             usleep(1000)
