@@ -13,7 +13,7 @@ import Primitives
 package final class LogBatch: @unchecked Sendable {  // Written before it is shared, then only read.
     private var bytes: ByteBuffer
     package private(set) var count = 0
-    /// What the records would take if none shared anything.
+    /// Bytes of the records if each had its own resource and scope.
     package private(set) var expandedBytes = 0
     /// Where the last resource and the last scope were written.
     private var resourceStart = 0

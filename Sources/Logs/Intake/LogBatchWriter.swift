@@ -21,7 +21,7 @@ package final class LogBatchWriter {
     private var scopeName = MaskedField()
     private var scopeVersion = MaskedField()
     private var service = MaskedField()
-    /// What records of this batch can share.
+    /// The resource and the scope that the next record can share.
     private var shared = Shared()
 
     private struct Shared {
@@ -41,7 +41,7 @@ package final class LogBatchWriter {
 
     /// Records since the last `finish`.
     package var count: Int { batch.count }
-    /// What they would take if none shared its resource or scope with others.
+    /// Bytes of the records if each had its own resource and scope.
     package var expandedBytes: Int { batch.expandedBytes }
 
     /// Masks a record and appends it. Its bytes are copied.

@@ -23,7 +23,7 @@ struct LogNames {
         var id: Int64 = 0
 
         /// At the speed of memory: a resource may have 250 KiB, and is asked for at each record.
-        func isOf(_ other: UnsafeRawBufferPointer) -> Bool {
+        func equals(_ other: UnsafeRawBufferPointer) -> Bool {
             guard text.count == other.count, let start = other.baseAddress else { return false }
             return text.withUnsafeBytes { text in
                 text.baseAddress.map { memcmp($0, start, other.count) == 0 } ?? false
@@ -42,7 +42,7 @@ struct LogNames {
         _ text: UnsafeRawBufferPointer, _ kind: Kind
     ) throws(SQLiteError) -> Int64? {
         guard !text.isEmpty else { return nil }
-        if last[kind.rawValue].isOf(text) { return last[kind.rawValue].id }
+        if last[kind.rawValue].equals(text) { return last[kind.rawValue].id }
         let key = Array(text)
         let id: Int64
         if let found = known[key] { id = found } else { id = try lookUp(text) }

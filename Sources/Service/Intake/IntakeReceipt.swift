@@ -18,7 +18,7 @@ struct IntakeReceipt: Sendable {
     /// How many of the refused events are in quarantine for certain.
     var quarantined = 0
     let parameters: IntakeParameters
-    /// In which the events are counted.
+    /// The quota that the events were taken from; nil: the sender has none.
     let quota: Quota?
     let received: MonotonicTime
 

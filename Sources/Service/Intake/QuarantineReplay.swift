@@ -14,7 +14,7 @@ final class QuarantineReplay: Sendable {
     private static let callLimit = 10_000
     private static let pageLimit = 1000
 
-    /// What one call came to.
+    /// The counts of one call.
     struct Tally {
         var replayed = 0
         var rejected = 0

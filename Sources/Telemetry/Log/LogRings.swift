@@ -39,16 +39,16 @@ final class LogRings: Sendable {
 
     /// The back end has ended, and no call is on its way.
     deinit {
-        eachRing { for ring in $0 { millrace_log_ring_release(ring) } }
+        withRings { for ring in $0 { millrace_log_ring_release(ring) } }
         sleeping.deallocate()
     }
 
     var isClosed: Bool { closed.load(ordering: .acquiring) }
     /// Bytes of records that the back end has not read.
-    var usedBytes: Int { eachRing { $0.reduce(0) { $0 + LogRings.used($1) } } }
+    var usedBytes: Int { withRings { $0.reduce(0) { $0 + LogRings.used($1) } } }
 
     /// Under the lock, since `freeOrphans` frees rings.
-    private func eachRing<Result>(_ body: ([Ring]) -> Result) -> Result {
+    private func withRings<Result>(_ body: ([Ring]) -> Result) -> Result {
         state.withLock { body($0.rings + ($0.shared.map { [$0] } ?? [])) }
     }
 
@@ -122,13 +122,13 @@ final class LogRings: Sendable {
     /// moment: a thread may have been stopped in the middle of one.
     func close() {
         closed.store(true, ordering: .releasing)
-        eachRing { for ring in $0 { millrace_log_ring_close(ring) } }
+        withRings { for ring in $0 { millrace_log_ring_close(ring) } }
         // A thread that has read `closed` just before shows that it writes within the time that a
         // store takes to be seen by other cores.
         sleep(until: .after(.milliseconds(1)))
         let deadline = Deadline.after(.milliseconds(50))
         while !deadline.hasPassed,
-            eachRing({ $0.contains { millrace_log_is_writing($0) } })
+            withRings({ $0.contains { millrace_log_is_writing($0) } })
         {
             sleep(until: .after(.milliseconds(1)))
         }
