@@ -6,7 +6,7 @@ package let slowness = getenv("MILLRACE_SLOWNESS").flatMap { Int(String(cString:
 
 /// Waits until `condition` holds; looks every few milliseconds.
 /// - Returns: false if it did not hold within `limit`, which is generous: it only ends a failure.
-package func eventually(within limit: Duration = .seconds(10), _ condition: () -> Bool) -> Bool {
+package func eventually(within limit: Duration = .seconds(30), _ condition: () -> Bool) -> Bool {
     let deadline = Deadline.after(limit * slowness)
     while !condition() {
         if deadline.hasPassed { return false }
