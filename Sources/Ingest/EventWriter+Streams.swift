@@ -5,19 +5,33 @@ import Streams
 
 /// Storing what came by way of the streams.
 extension EventWriter {
-    /// Attempts after which the events of a batch are stored one by one.
-    private static let attemptLimit = 5
+    /// Stores what the streams bring while nothing can be read of the journal.
+    /// - Parameter time: for so long, unless the service stops.
+    func storeStreamed(for time: Duration) throws(EventWriterError) {
+        let deadline = Deadline.after(time)
+        guard let streams else { return pause(time) }
+        while !deadline.hasPassed, !isStopping {
+            let isIdle = try writeStreamed(streams)
+            try maintain(isIdle: isIdle)
+            guard isIdle else { continue }
+            if journal.isClosed { return pause(time) }
+            _ = journal.waitForCommitted(
+                after: .max, until: min(deadline, .after(EventWriter.idleWait)),
+                or: { streams.queue.hasWaiting })
+        }
+    }
 
     /// Stores the next batch of the streams.
     /// - Returns: true when none waits.
     func writeStreamed(_ streams: EventStreams) throws(EventWriterError) -> Bool {
         guard let batch = streams.queue.next() else { return true }
         do throws(StorageError) {
-            if batch.isSuspect { try storeOneByOne(batch) }
+            if batch.isSuspect {
+                try storeOneByOne([batch.payload.span]) { _ in erasures(since: batch) }
+            }
             try store(batch)
         } catch {
             batch.attempts += 1
-            // Only a mistake of ours is bound to one of its events; a disk's is not.
             if error.code == .misuse, batch.attempts >= EventWriter.attemptLimit {
                 batch.isSuspect = true
             }
@@ -50,27 +64,5 @@ extension EventWriter {
     ) throws(StorageError) {
         var payload = EventPayload(events)
         while let row = try? payload.next() { try inserter.addErased(row) }
-    }
-
-    /// Stores each event in a transaction of its own, and sets aside those that cannot be stored.
-    private func storeOneByOne(_ batch: StreamBatch) throws(StorageError) {
-        var events = EventPayload(batch.payload.span)
-        while true {
-            let start = events.offset
-            guard (try? events.skip()) == true else { return }
-            let event = UnsafeRawBufferPointer(
-                rebasing: batch.payload.span[start..<events.offset])
-            do throws(StorageError) {
-                try store.write(position: nil) { (inserter) throws(StorageError) in
-                    try add(event, to: inserter, erasing: erasures(since: batch))
-                    try flush(inserter)
-                }
-            } catch {
-                guard error.code == .misuse else { throw error }
-                try store.write(position: nil) { (inserter) throws(StorageError) in
-                    setAside(.record(event, "given_up", error.message), inserter)
-                }
-            }
-        }
     }
 }

@@ -24,7 +24,7 @@ package final class EventWriter: Sendable {
     private static let transactionBytes = 2 << 20
     /// While cores are short the turn must not be held for long: somebody may come to wait for it.
     private static let starvedBytes = 256 << 10
-    private static let idleWait = Duration.milliseconds(200)
+    static let idleWait = Duration.milliseconds(200)
 
     /// When cores are short the yielding thread works one part of its time and rests nineteen.
     private static let restShare = 19
@@ -62,6 +62,7 @@ package final class EventWriter: Sendable {
     private let pressure: Locked<StorePressure>
     private let lastBatch = Locked(StoreBatch())
     private let window = Locked(GatherWindow())
+    private let suspicion = Locked(Suspicion())
     /// Events stored, and events that were there already, since start.
     package var stored: Counter { store.inserted }
     package var duplicates: Counter { store.duplicates }
@@ -139,7 +140,7 @@ package final class EventWriter: Sendable {
                 }
             } catch {
                 failed(error)
-                pause(delay.next())
+                wait(delay.next(), after: error)
                 // What was read and not stored is read again.
                 reader = nil
             }
@@ -200,10 +201,13 @@ package final class EventWriter: Sendable {
             return true
         }
         // Before the position passes what is gone: the streams may have it.
-        if reader.lostRecords > lostBefore { journal.renewIdentity() }
+        if reader.lostRecords > lostBefore {
+            journal.renewIdentity(above: reader.nextSequence - 1)
+        }
+        let position = reader.nextSequence - 1
         do {
             var batch = StoreBatch()
-            let result = try store.write(position: reader.nextSequence - 1) {
+            let result = try store.write(position: position) {
                 (inserter) throws(StorageError) in
                 for record in records {
                     try add(
@@ -217,7 +221,10 @@ package final class EventWriter: Sendable {
                 records: reader.nextSequence - before)
             lastBatch.withLock { [batch] in $0 = batch }
         } catch {
-            throw .store(error)
+            guard error.code == .misuse,
+                suspicion.withLock({ $0.failed(at: store.position) })
+            else { throw .store(error) }
+            do { try storeOneByOne(records, upTo: position) } catch { throw .store(error) }
         }
         return false
     }
@@ -268,7 +275,7 @@ package final class EventWriter: Sendable {
         inserter.quarantine(entry)
     }
 
-    private func maintain(isIdle: Bool) throws(EventWriterError) {
+    func maintain(isIdle: Bool) throws(EventWriterError) {
         do throws(StorageError) { try store.maintain(now: .now(), isIdle: isIdle) } catch {
             throw .store(error)
         }
@@ -344,8 +351,17 @@ package final class EventWriter: Sendable {
             or: { store.hasUrgentChore || streams?.queue.hasWaiting ?? false })
     }
 
+    /// Waits before the next try. What others sent needs nothing of a journal that cannot be read.
+    private func wait(_ delay: Duration, after error: EventWriterError) {
+        guard case .journal = error else { return pause(delay) }
+        do throws(EventWriterError) { try storeStreamed(for: delay) } catch {
+            failed(error)
+            pause(delay)
+        }
+    }
+
     /// Waits before the next try, though not for long when the service stops.
-    private func pause(_ delay: Duration) {
+    func pause(_ delay: Duration) {
         if isStopping { return rest(before: min(delay, .milliseconds(50))) }
         _ = state.wait(until: .after(delay), for: { $0.isStopping }, then: { _ in })
     }

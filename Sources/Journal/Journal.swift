@@ -117,9 +117,12 @@ package final class Journal: Sendable {
     /// Under this name its records go to others. Any thread.
     package var identity: JournalIdentity { catalog.withLock { $0.identity } }
 
-    /// A record that was acknowledged cannot be read any more: what others have of this journal may be
-    /// all there is. The store's reader calls it before the store's position passes that record.
-    package func renewIdentity() { catalog.withLock { $0.identity = .random() } }
+    /// A record that was acknowledged could not be read: what others have of this journal may be all
+    /// there is. From here on the journal has another name, so that it is stored from there.
+    /// - Parameter floor: the store does not take records up to this one under the new name.
+    package func renewIdentity(above floor: UInt64) {
+        catalog.withLock { $0.identity = .random(above: floor) }
+    }
 
     /// The last acknowledged sequence.
     package var committedSequence: UInt64 { catalog.withLock { $0.committed } }

@@ -36,8 +36,8 @@ final class ErasureExchange: Sendable {
         var count: String?
         /// Erasures that are not in the hash, or without this node's end.
         var unannounced: Set<String> = []
-        /// Of these, those whose end is another one now, for what was sent is sent again.
-        var outdated: Set<String> = []
+        /// The hash was read since the start, and since Redis was last known to have lost data.
+        var hasRead = false
         /// Too old to be kept in Redis.
         var expired: [String] = []
     }
@@ -150,23 +150,45 @@ final class ErasureExchange: Sendable {
         }
     }
 
-    /// Something that may be announced is not in Redis.
+    /// It is known which ends of this node Redis has. Before that nothing may be sent.
+    var isCurrent: Bool {
+        let epoch = book.epoch
+        guard epoch > 0 else { return true }
+        return state.withLock { state in
+            refresh(&state, epoch)
+            return state.hasRead || state.inForce.isEmpty
+        }
+    }
+
+    /// What is left out of the record `sequence`; nil for nothing. An end never moves, for entries
+    /// beyond it were accepted after the erasure, and others would take those for older ones. So what
+    /// was sent before an end and is sent again comes to lie beyond it, and nobody would erase it there.
+    func filter(again sequence: UInt64) -> ErasureFilter? {
+        let epoch = book.epoch
+        guard epoch > 0 else { return nil }
+        return state.withLock { state in
+            refresh(&state, epoch)
+            let matchers = state.inForce.compactMap { erasure in
+                erasure.barrier >= sequence && state.ends[erasure.id]?[node] != nil
+                    ? erasure.matcher : nil
+            }
+            return matchers.isEmpty ? nil : ErasureFilter(matchers)
+        }
+    }
+
+    /// Something that may be announced is not in Redis, or it is not known.
     /// - Parameter position: the last record that was sent.
     func mustAnnounce(sent position: UInt64) -> Bool {
+        if !isCurrent { return true }
         if let barrier, barrier <= position { return true }
         return state.withLock { !$0.expired.isEmpty }
     }
 
-    /// Redis has lost data, and what it had is sent again: also what is to be erased, until the journal
-    /// no longer has it.
+    /// Redis has lost data, maybe erasures and ends too.
     func announceAgain() {
         state.change { state in
-            for erasure in state.inForce {
-                state.unannounced.insert(erasure.id)
-                if book.erasure(erasure.id)?.stage != .finished {
-                    state.outdated.insert(erasure.id)
-                }
-            }
+            state.hasRead = false
+            for erasure in state.inForce { state.unannounced.insert(erasure.id) }
         }
     }
 
@@ -177,36 +199,31 @@ final class ErasureExchange: Sendable {
     func announce(
         sent position: UInt64, ends: [StreamEntryID], _ session: borrowing RedisSession
     ) throws(RedisError) {
-        let (erasures, outdated, expired) = state.withLock { state in
+        if !isCurrent { _ = try read(session) }
+        let (erasures, expired) = state.withLock { state in
             (
                 state.inForce.filter {
                     state.unannounced.contains($0.id) && $0.barrier <= position
-                }, state.outdated, state.expired
+                }, state.expired
             )
         }
+        if erasures.isEmpty, expired.isEmpty { return }
         var pipeline = RedisPipeline()
         let text = ends.map(\.description).joined(separator: ",")
         for erasure in erasures {
             pipeline.command(
                 "HSETNX", ErasureExchange.hash, erasure.id, ErasureExchange.text(erasure))
-            let field = "\(erasure.id) \(node)"
-            if outdated.contains(erasure.id) {
-                pipeline.command("HSET", ErasureExchange.hash, field, text)
-            } else {
-                // An end from before a restart stays.
-                pipeline.command("HSETNX", ErasureExchange.hash, field, text)
-            }
+            pipeline.command("HSETNX", ErasureExchange.hash, "\(erasure.id) \(node)", text)
         }
         for field in expired { pipeline.command("HDEL", ErasureExchange.hash, field) }
-        pipeline.command("INCR", ErasureExchange.countKey)
+        // Not by one: a Redis that lost its data would come to the same counts again.
+        pipeline.command(
+            "INCRBY", ErasureExchange.countKey, "\(Int64.random(in: 1...Int64(UInt32.max)))")
         for reply in try session.send(pipeline) {
             if let error = reply.error { throw error }
         }
         state.change { state in
-            for erasure in erasures {
-                state.unannounced.remove(erasure.id)
-                state.outdated.remove(erasure.id)
-            }
+            for erasure in erasures { state.unannounced.remove(erasure.id) }
             state.expired = []
         }
         // The count is left as it is: what is new is for the consumer to learn.
@@ -245,6 +262,7 @@ final class ErasureExchange: Sendable {
         return state.change { state -> Reading in
             refresh(&state, epoch)
             (state.ends, state.horizons, state.expired) = ([:], [:], [])
+            state.hasRead = true
             var reading = Reading(unknown: [], count: count)
             var found: Set<String> = []
             for (name, value) in fields {

@@ -51,6 +51,8 @@ package final class EventStreams: Sendable {
         // A journal that was lost began again; what it forgot cannot be sent.
         checkpoint.position = min(checkpoint.position, journal.committedSequence)
         let status = store.status
+        // What an earlier run of the store passed, it may have passed because it was lost.
+        journal.renewIdentity(above: status.position)
         // What was stored while this did not run has rows that nobody marked.
         let marks = RowMarks(
             start: CommitPoint(position: status.position, lastSeq: status.lastSeq))

@@ -29,6 +29,9 @@ final class ForwarderPipeline {
     private var entries: [JournalEntry] = []
     private var encodedEntries = 0
     private var part = StreamEncoder.RecordPart()
+    /// The reader stepped over records up to here at most that it did not find, after those that it
+    /// gave before. The store may have them: it comes by earlier.
+    private(set) var lostThrough: UInt64?
     /// Of the records that end in the pipeline: sequence, and commands up to its end.
     private var records: [(sequence: UInt64, commands: Int)] = []
     private var counts: [Int]
@@ -62,6 +65,7 @@ final class ForwarderPipeline {
         reader = JournalReader(forwarder.journal, from: position + 1)
         entries.removeAll()
         encodedEntries = 0
+        lostThrough = nil
     }
 
     /// Whatever Redis took may be gone.
@@ -77,8 +81,8 @@ final class ForwarderPipeline {
     /// - Parameters:
     ///   - position: the last record that Redis has.
     ///   - barrier: nothing beyond it is to be sent yet; nil for no such record.
-    /// - Returns: up to which record there is nothing to send, if that is beyond `position`, for what
-    ///   is missing was stepped over. The pipeline is then empty.
+    /// - Returns: up to which record there is nothing to send, if that is beyond `position`. The
+    ///   pipeline is then empty, as it is if `lostThrough` is known.
     func fill(
         after position: UInt64, upTo barrier: UInt64?, _ pace: SendPace
     ) throws(JournalError) -> UInt64 {
@@ -86,6 +90,7 @@ final class ForwarderPipeline {
         isOfRows = false
         if encodedEntries == entries.count {
             try read(after: position, pace)
+            if lostThrough != nil { return position }
             if entries.isEmpty { return max(reader.nextSequence - 1, position) }
         }
         while encodedEntries < entries.count {
@@ -95,7 +100,10 @@ final class ForwarderPipeline {
                 break
             }
             // What is no event goes to quarantine when the store comes to the record.
-            if encoder.add(entry.payload, sequence: entry.sequence, from: &part) == .full { break }
+            let stop = encoder.add(
+                entry.payload, sequence: entry.sequence, from: &part,
+                leavingOut: forwarder.exchange.filter(again: entry.sequence))
+            if stop == .full { break }
             records.append((entry.sequence, encoder.pipeline.commandCount))
             encodedEntries += 1
             part = StreamEncoder.RecordPart()
@@ -113,7 +121,9 @@ final class ForwarderPipeline {
     private func read(after position: UInt64, _ pace: SendPace) throws(JournalError) {
         // What the old reader has in memory may be gone from the disk.
         if forwarder.journal.identity != journal { restart(after: position) }
+        let lostBefore = reader.lostRecords
         entries = try reader.next(maxBytes: pace.readBytes)
+        if reader.lostRecords > lostBefore { lostThrough = reader.nextSequence - 1 }
         encodedEntries = 0
         part = StreamEncoder.RecordPart()
     }

@@ -121,6 +121,7 @@ final class ForwarderRun {
     /// was asked is about all rows of the gap, for they are there already.
     /// - Returns: whether there was anything to send.
     private func sendMore() throws(ForwarderError) -> Bool {
+        guard forwarder.exchange.isCurrent else { return false }
         if forwarder.exchange.barrier == nil, let gap = progress.gap { return try send(gap) }
         return try sendRecords()
     }
@@ -139,6 +140,10 @@ final class ForwarderRun {
             position = try pipeline.fill(after: progress.position, upTo: barrier, pace)
         } catch {
             throw .journal(error)
+        }
+        if let lost = pipeline.lostThrough {
+            letGo(ofLost: lost)
+            return false
         }
         if position > progress.position {
             progress.advance(to: position)
@@ -245,7 +250,26 @@ final class ForwarderRun {
             $0.add("from_sequence", progress.position + 1)
             $0.add("to_sequence", limit)
         }
-        progress.letGo(upTo: limit, lastRow: store.lastSeq, oldest: oldest)
+        letGo(upTo: limit, lastRow: store.lastSeq)
+    }
+
+    /// Records are not in the journal any more, or cannot be read. The store may have taken them before
+    /// they were damaged, so what it took up to there is sent from it.
+    private func letGo(ofLost sequence: UInt64) {
+        // The position first: the last row is then none before it.
+        guard forwarder.store.position >= sequence else {
+            pipeline.restart(after: progress.position)
+            return pause(ForwarderRun.idleWait)
+        }
+        forwarder.log.warning("events that the journal has lost go to redis from the store") {
+            $0.add("from_sequence", progress.position + 1)
+            $0.add("to_sequence", sequence)
+        }
+        letGo(upTo: sequence, lastRow: forwarder.store.status.lastSeq)
+    }
+
+    private func letGo(upTo sequence: UInt64, lastRow: Int64) {
+        progress.letGo(upTo: sequence, lastRow: lastRow, oldest: oldest)
         // The gap may begin before rows that Redis took since it lost its data.
         pipeline.forgetAccepted()
         publish()
@@ -271,8 +295,12 @@ final class ForwarderRun {
         }
         if error.asksForLook { forwarder.lossDetector.suspect() }
         pipeline.restart(after: progress.position)
-        _ = forwarder.state.wait(
-            until: .after(pace.failed(error.code)), for: { $0.isStopping }, then: { _ in })
+        pause(pace.failed(error.code))
+    }
+
+    /// Waits, unless it is to stop.
+    private func pause(_ time: Duration) {
+        _ = forwarder.state.wait(until: .after(time), for: { $0.isStopping }, then: { _ in })
     }
 
     private func waitForMore() {

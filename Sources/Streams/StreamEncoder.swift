@@ -11,6 +11,9 @@ struct StreamEncoder: ~Copyable {
     private let encoding: StreamOptions.Encoding
     private let node: String
     private var command: StreamCommand
+    private var journal: JournalIdentity
+    /// What is encoded is said to be of `journal`.
+    private var isVouched = true
     private(set) var pipeline = RedisPipeline(capacity: 1 << 20)
     /// The partition of each command.
     private(set) var partitions: [UInt8] = []
@@ -64,11 +67,25 @@ struct StreamEncoder: ~Copyable {
         encoding = options.encoding
         node = options.node
         command = StreamCommand(keys, node: options.node, journal: journal)
+        self.journal = journal
         frames = (0..<keys.count).map { _ in Frame() }
     }
 
     /// What is encoded from here on is of another journal.
-    mutating func setJournal(_ journal: JournalIdentity) { command.setJournal(journal) }
+    mutating func setJournal(_ journal: JournalIdentity) {
+        self.journal = journal
+        isVouched = true
+        command.setJournal(journal)
+    }
+
+    /// Up to the journal's floor its name vouches for nothing.
+    private mutating func nameJournal(of sequence: UInt64) {
+        guard isVouched != (sequence > journal.floor) else { return }
+        // A frame names one journal.
+        finish()
+        isVouched.toggle()
+        command.setJournal(isVouched ? journal : .nobody)
+    }
 
     /// Forgets what was encoded.
     /// - Parameters:
@@ -96,9 +113,12 @@ struct StreamEncoder: ~Copyable {
     }
 
     /// Encodes the events of one record from `part` on, as far as the pipeline has room.
+    /// - Parameter filter: events that are left out.
     mutating func add(
-        _ payload: UnsafeRawBufferPointer, sequence: UInt64, from part: inout RecordPart
+        _ payload: UnsafeRawBufferPointer, sequence: UInt64, from part: inout RecordPart,
+        leavingOut filter: ErasureFilter? = nil
     ) -> Stop {
+        nameJournal(of: sequence)
         command.setOrigin(sequence: sequence)
         let start = part
         var events = EventPayload(UnsafeRawBufferPointer(rebasing: payload[start.offset...]))
@@ -108,6 +128,10 @@ struct StreamEncoder: ~Copyable {
             guard let event else { return .end }
             let index = start.count + events.passedCount - 1
             part = RecordPart(offset: start.offset + events.offset, count: index + 1)
+            if let filter, filter.matches(event) {
+                end = EventPlace(sequence: sequence, count: index + 1)
+                continue
+            }
             let partition = partitioner.partition(event, sequence: sequence, index: index)
             add(event, partition, at: EventPlace(sequence: sequence, count: index))
         }
@@ -116,6 +140,7 @@ struct StreamEncoder: ~Copyable {
 
     /// Encodes an event that comes from the store: the journal no longer has it.
     mutating func add(_ event: EventRow, row: Int64) {
+        nameJournal(of: .max)
         command.setOrigin(sequence: 0)
         let place = EventPlace(sequence: UInt64(clamping: row), count: 0)
         add(

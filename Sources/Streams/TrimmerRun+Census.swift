@@ -47,6 +47,10 @@ extension TrimmerRun {
         let reader = trimmer.keys.reader(trimmer.options.group)
         pipeline.command("GETSET", reader, conflict.process)
         pipeline.command("PEXPIRE", reader, "\(10 * maxIdle.wholeMilliseconds)")
+        for group in [trimmer.options.group] + trimmer.options.expectedGroups {
+            GroupRoll.addEntry(of: group, trimmer.keys, to: &pipeline)
+        }
+        for group in roll.outdated { pipeline.command("HDEL", trimmer.keys.roll, group) }
         try trimmer.redis.call(
             .streams, within: TrimmerRun.callLimit
         ) { session throws(RedisError) in

@@ -19,6 +19,7 @@ final class TrimmerRun {
     var pipeline = RedisPipeline()
     /// When each group was there last, by partition.
     private(set) var groupsSeen: [[String: MonotonicTime]]
+    private(set) var roll = GroupRoll()
     /// This node's, as in `RedisLossDetector.Look`.
     private var mark: UInt64?
     /// Connections of the lane, when the server was last asked what it is.
@@ -101,6 +102,7 @@ final class TrimmerRun {
         pipeline.command("HGET", trimmer.keys.mark, trimmer.options.node)
         pipeline.command("EXISTS", trimmer.keys.beyond)
         pipeline.command("TIME")
+        GroupRoll.addQuestion(trimmer.keys, to: &pipeline)
         var found = Array(repeating: Partition(), count: trimmer.keys.count)
         (mark, redisTime, memoryRefusal) = (nil, nil, nil)
         try trimmer.redis.call(
@@ -111,7 +113,8 @@ final class TrimmerRun {
                     switch index - 3 * found.count {
                     case 0: mark = RedisLossDetector.mark(in: reply)
                     case 1: conflict.hasMorePartitions = reply.integer == 1
-                    default: redisTime = reply.time
+                    case 2: redisTime = reply.time
+                    default: roll.found(reply, limit: TrimmerRun.absenceLimit)
                     }
                     continue
                 }

@@ -15,6 +15,18 @@ extension TemporaryDirectory {
         try #require(withUnsafeBytes(of: byte) { pwrite(file, $0.baseAddress, 1, offset) } == 1)
     }
 
+    /// Changes a byte of `text` in the file of `folder` that has it, where it lies.
+    func damage(_ text: String, in folder: String) throws {
+        for name in FileSystem.names(in: path + "/" + folder) {
+            let file = folder + "/" + name
+            guard let bytes = FileSystem.read(path + "/" + file),
+                let found = bytes.firstRange(of: Array(text.utf8))
+            else { continue }
+            return try poke(file, at: found.lowerBound, bytes[found.lowerBound] ^ 1)
+        }
+        throw TestError("no file has \(text)")
+    }
+
     func size(_ name: String) -> Int {
         var status = stat()
         return stat(path + "/" + name, &status) == 0 ? Int(status.st_size) : -1

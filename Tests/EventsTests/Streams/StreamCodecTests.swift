@@ -89,6 +89,54 @@ import Testing
         }
     }
 
+    @Test(arguments: StreamOptions.Encoding.allCases)
+    func `records up to the floor of a journal's name are not said to be of it`(
+        encoding: StreamOptions.Encoding
+    ) throws {
+        let journal = JournalIdentity.random(above: 2)
+        let bytes = try record([#"{"id":"7","type":"paid","source":"/shop"}"#])
+        var options = options(encoding)
+        options.partitions = 1
+        var encoder = StreamEncoder(options, keys: StreamKeys(partitions: 1), journal: journal)
+        bytes.withUnsafeBytes { bytes in
+            for sequence: UInt64 in 1...4 {
+                var part = StreamEncoder.RecordPart()
+                let stop = encoder.add(bytes, sequence: sequence, from: &part)
+                #expect(stop == .end)
+            }
+        }
+        encoder.finish()
+        let commands = String(decoding: encoder.pipeline.encodedText, as: UTF8.self)
+        let origins = commands.split(separator: "\r\n").filter { $0.hasPrefix("n1:") }
+        let own = "n1:\(journal)-"
+        if encoding == .entry {
+            #expect(origins.map { $0.hasPrefix(own) } == [false, false, true, true])
+            #expect(origins.suffix(2) == ["\(own)3", "\(own)4"])
+        } else {
+            #expect(origins.map { $0.hasPrefix(own) } == [false, true])
+            let places = encoder.places
+            #expect(places.map(\.sequence) == [2, 4])
+        }
+    }
+
+    @Test func `what is left out counts as sent`() throws {
+        let bytes = try record(
+            ["ann", "bob", "ann"].enumerated().map {
+                #"{"id":"\#($0)","type":"t","source":"/s","subject":"\#($1)"}"#
+            })
+        var options = options(.entry)
+        options.partitions = 1
+        var encoder = StreamEncoder(options, keys: StreamKeys(partitions: 1), journal: journal)
+        let filter = ErasureFilter([ErasureMatcher(EventFilter(subjects: ["ann"]))])
+        var part = StreamEncoder.RecordPart()
+        let stop = bytes.withUnsafeBytes {
+            encoder.add($0, sequence: 1, from: &part, leavingOut: filter)
+        }
+        #expect(stop == .end && part.count == 3)
+        let (count, end) = (encoder.eventCount, encoder.end)
+        #expect(count == 1 && end == EventPlace(sequence: 1, count: 3))
+    }
+
     @Test func `a frame holds the events of its partition, in order`() throws {
         let bytes = try payload()
         bytes.withUnsafeBytes { bytes in

@@ -118,7 +118,7 @@ import Testing
         try addEntry(1, origin: "n:\(parts.journal.identity)-5")
         #expect(eventually { consumer.read.count == 1 })
         // As the writer does when it comes to a record that is damaged.
-        parts.journal.renewIdentity()
+        parts.journal.renewIdentity(above: parts.store.position)
         try parts.store.write(position: 5) { _ in }
         #expect(store(1) == 1)
         #expect(eventually { pending == 0 })

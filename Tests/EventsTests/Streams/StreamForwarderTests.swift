@@ -44,15 +44,17 @@ import Testing
     }
 
     /// A record of one event.
-    private func commitEvent(_ number: Int) {
-        let fields = ["\(number)", "t", "/s"].map { Bytes($0) }
+    private func commitEvent(_ number: Int, subject: String? = nil) {
+        let fields = ["\(number)", "t", "/s", subject ?? ""].map { Bytes($0) }
+        defer { withExtendedLifetime(fields) {} }
         let batch = JournalBatch()
         batch.beginRecord()
         batch.bytes.append(
             event: EventRow(
                 identity: .client(fields[0].span), time: WallClock.nowMilliseconds(),
                 type: fields[1].span,
-                source: fields[2].span, subject: nil, data: nil, extensions: nil))
+                source: fields[2].span, subject: subject == nil ? nil : fields[3].span, data: nil,
+                extensions: nil))
         batch.endEvent()
         batch.endRecord()
         let outcomes = Outcomes()
@@ -95,6 +97,67 @@ import Testing
         #expect(eventually { parts.store.position == 3 })
         let kept = try parts.store.quarantined(limit: 99, deadline: .after(.seconds(10)))
         #expect(kept.filter { $0.code == "unreadable_record" }.count == 1)
+    }
+
+    @Test(arguments: [false, true])
+    func `what the journal lost before it was sent comes from the store`(isStoredBefore: Bool)
+        throws
+    {
+        defer { stop() }
+        for number in [11_111, 22_222, 33_333] { commitEvent(number) }
+        let writer = EventWriter(
+            journal: parts.journal, store: parts.store, retention: nil, journalMaxBytes: 1 << 30,
+            log: .silent)
+        defer { writer.stop(until: .after(.seconds(10))) }
+        if isStoredBefore {
+            writer.start()
+            #expect(eventually { parts.store.position == 3 })
+        }
+        try directory.damage("22222", in: "journal")
+        forwarder.start()
+        if !isStoredBefore {
+            // It waits for the store, which may have what the journal lost.
+            #expect(!eventually(within: .milliseconds(300)) { forwarder.position > 0 })
+            writer.start()
+        }
+        #expect(eventually { forwarder.position == 3 && forwarder.gaps == 0 })
+        let sent = isStoredBefore ? ["11111", "22222", "33333"] : ["11111", "33333"]
+        #expect(try entries(from: "-", to: "+") == sent)
+    }
+
+    @Test func `an end stays where it is when everything is sent again`() throws {
+        defer { stop() }
+        commitEvent(1, subject: "ann")
+        commitEvent(2, subject: "bob")
+        let erasure = Erasure(
+            id: "e1", requested: WallClock.nowMilliseconds(), node: "n", conditions: "subject",
+            matcher: ErasureMatcher(EventFilter(subjects: ["ann"])))
+        _ = parts.store.erase(erasure) { 2 }
+        try parts.store.maintain(now: .now(), isIdle: false)
+        forwarder.start()
+        let end = try #require(
+            parts.exchange.waitUntilAnnounced("e1", deadline: .after(.seconds(10)))?.first)
+        // Accepted after the erasure began: others must not take it for an older one.
+        commitEvent(3, subject: "ann")
+        #expect(eventually { forwarder.position == 3 })
+        let later = "(\(end)"
+        #expect(try entries(from: later, to: "+") == ["3"])
+        // Redis lost the last that it was told, and this node cannot know how much.
+        try ask { $0.command("HDEL", parts.keys.mark, "n") }
+        parts.lossDetector.suspect()
+        #expect(eventually { forwarder.losses.count == 1 && forwarder.position == 3 })
+        #expect(parts.exchange.waitUntilAnnounced("e1", deadline: .after(.seconds(10))) == [end])
+        #expect(try entries(from: "-", to: "\(end)") == ["1", "2"])
+        #expect(try entries(from: later, to: "+") == ["3", "2", "3"])
+        // One that lost the end as well gets all of it, before a new end.
+        try ask { $0.command("FLUSHALL") }
+        parts.lossDetector.suspect()
+        #expect(eventually { forwarder.losses.count == 2 && forwarder.position == 3 })
+        let moved = parts.exchange.waitUntilAnnounced("e1", deadline: .after(.seconds(10)))?.first
+        let last = try #require(moved)
+        #expect(last > end)
+        #expect(try entries(from: "-", to: "\(last)") == ["1", "2"])
+        #expect(try entries(from: "(\(last)", to: "+") == ["3"])
     }
 
     @Test(arguments: ["$5\r\nhello\r\n", "$3\r\n0-0\r\n", "$2\r\n-1\r\n", "+OK\r\n", ":7\r\n"])

@@ -72,7 +72,7 @@ import Testing
         let other = queue.take()
         other.add(StreamEntryID(milliseconds: 9, number: 0), of: 0)
         queue.stored(other)
-        journal.renewIdentity()
+        journal.renewIdentity(above: 0)
         try store.write(position: 7) { _ in }
         let stored = queue.takeStored()
         #expect(stored.hasForgotten)

@@ -39,14 +39,6 @@ import Testing
                 on: node, clients: 2, prefix: "l\(index)", seed: UInt64(index),
                 pause: .milliseconds(10), subjects: 20, batchLimit: 50, marksEvery: 3)
         }
-        // A group that no trimmer has seen before it went keeps no entries.
-        for node in nodes {
-            try node.wait(until: "both groups are seen") {
-                let partitions = try node.status("stream", "partitions")?.array ?? []
-                return !partitions.isEmpty
-                    && partitions.allSatisfy { $0["groups"]?.integer ?? 0 >= 2 }
-            }
-        }
         for _ in 0..<2 {
             for (node, load) in zip(nodes, loads) { try node.waitForMore(500, of: load) }
             try lose(what, redis, nodes)

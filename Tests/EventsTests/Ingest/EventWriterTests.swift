@@ -1,0 +1,93 @@
+import EventCoding
+import Primitives
+import SQLite
+import Storage
+import TestSupport
+import Testing
+
+@testable import Ingest
+@testable import Journal
+
+/// The writer with a store that refuses some events, as a mistake in it would.
+@Suite(.blocking) struct EventWriterTests {
+    private let directory: TemporaryDirectory
+    private let store: EventStore
+    private let journal: Journal
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        store = try EventStore(path: directory.file("store.db"), now: 1, log: .silent)
+        journal = try Journal(
+            options: JournalOptions(directory: directory.file("journal")), log: .silent)
+    }
+
+    /// Makes the store fail at events of one type, or of all.
+    private func breakStore(at type: String?) throws {
+        let condition = type.map {
+            "WHEN (SELECT name FROM event_types WHERE id = NEW.type_id) = '\($0)'"
+        }
+        try Connection(path: directory.file("store.db"), role: .writer).execute(
+            """
+            CREATE TRIGGER broken BEFORE INSERT ON event_rows \(condition ?? "")
+            BEGIN SELECT abs(NEW.time * 0 - 9223372036854775807 - 1); END
+            """)
+    }
+
+    private func commit(_ types: [[String]]) {
+        for (record, types) in types.enumerated() {
+            let batch = JournalBatch()
+            batch.beginRecord()
+            for (index, type) in types.enumerated() {
+                let fields = ["\(record)-\(index)", type, "/s"].map { Bytes($0) }
+                batch.bytes.append(
+                    event: EventRow(
+                        identity: .client(fields[0].span), time: WallClock.nowMilliseconds(),
+                        type: fields[1].span, source: fields[2].span, subject: nil, data: nil,
+                        extensions: nil))
+                withExtendedLifetime(fields) {}
+                batch.endEvent()
+            }
+            batch.endRecord()
+            let outcomes = Outcomes()
+            journal.submit(batch, completion: outcomes.completion)
+            #expect(outcomes.wait(1).count == 1)
+        }
+    }
+
+    private func write(_ check: (EventWriter) throws -> Void) throws {
+        let writer = EventWriter(
+            journal: journal, store: store, retention: nil, journalMaxBytes: 1 << 30, log: .silent)
+        writer.start()
+        defer {
+            writer.stop(until: .after(.seconds(1)))
+            journal.close()
+        }
+        try check(writer)
+    }
+
+    @Test func `an event at which the store fails each time is set aside, and the rest is stored`()
+        throws
+    {
+        try breakStore(at: "bad")
+        commit([["good", "good"], ["good", "bad", "good"], ["good"]])
+        try write { writer in
+            #expect(eventually(within: .seconds(30)) { store.position == 3 })
+            #expect(store.status.rows == 5, "\(writer.failure ?? "")")
+            let kept = try store.quarantined(limit: 9, deadline: .after(.seconds(10)))
+            #expect(kept.map(\.code) == ["given_up"])
+        }
+    }
+
+    @Test func `a store that fails at every event takes none, and none is set aside`() throws {
+        try breakStore(at: nil)
+        commit([["good", "good"], ["good"]])
+        try write { writer in
+            #expect(eventually { writer.failure != nil })
+            // Past the tries after which events are tried one by one.
+            sleep(until: .after(.seconds(6)))
+            #expect(store.position == 0)
+            let kept = try store.quarantined(limit: 9, deadline: .after(.seconds(10)))
+            #expect(kept.isEmpty)
+        }
+    }
+}
