@@ -37,12 +37,11 @@ extension EventWriter {
     /// - Parameters:
     ///   - payloads: events in the journal's form.
     ///   - filter: those of a payload of which only the identity is to be kept.
-    /// - Throws: if none of several can be stored. Then it is not one of them that does it, and they
-    ///   are not what is to be set aside.
+    /// - Throws: if the store takes no event at all. Then it is not one of these that does it, and none
+    ///   is set aside.
     func storeOneByOne(
         _ payloads: [UnsafeRawBufferPointer], erasing filter: (Int) -> ErasureFilter?
     ) throws(StorageError) {
-        var storedCount = 0
         var failures: [(event: UnsafeRawBufferPointer, error: StorageError)] = []
         for (index, payload) in payloads.enumerated() {
             for event in EventWriter.events(in: payload) {
@@ -51,18 +50,38 @@ extension EventWriter {
                         try add(event, to: inserter, erasing: filter(index))
                         try flush(inserter)
                     }
-                    storedCount += 1
                 } catch {
                     guard error.code == .misuse else { throw error }
                     failures.append((event, error))
                 }
             }
         }
-        if storedCount == 0, failures.count > 1 { throw failures[0].error }
+        if let first = failures.first, !canStore { throw first.error }
         for failure in failures {
             try store.write(position: nil) { (inserter) throws(StorageError) in
                 setAside(.record(failure.event, "given_up", failure.error.message), inserter)
             }
+        }
+    }
+
+    /// Whether the store takes an event that nothing is wrong with. It is not kept.
+    private var canStore: Bool {
+        let (type, source) = (Bytes("millrace.probe"), Bytes("/"))
+        let key = Key128(high: .random(in: .min ... .max), low: .random(in: .min ... .max))
+        let probe = EventRow(
+            identity: .generated(key), time: WallClock.nowMilliseconds(), type: type.span,
+            source: source.span, subject: nil, data: nil, extensions: nil)
+        let isTaken = StorageError(.misuse, "the probe is taken back")
+        do throws(StorageError) {
+            try store.write(position: nil) { (inserter) throws(StorageError) in
+                try inserter.add(probe)
+                guard try inserter.flush().isEmpty else { return }
+                throw isTaken
+            }
+            return false
+        } catch {
+            withExtendedLifetime((type, source)) {}
+            return error.message == isTaken.message
         }
     }
 

@@ -9,7 +9,7 @@ extension EventWriter {
     /// - Parameter time: for so long, unless the service stops.
     func storeStreamed(for time: Duration) throws(EventWriterError) {
         let deadline = Deadline.after(time)
-        guard let streams else { return pause(time) }
+        guard let streams, !isStopping else { return pause(time) }
         while !deadline.hasPassed, !isStopping {
             let isIdle = try writeStreamed(streams)
             try maintain(isIdle: isIdle)

@@ -3,6 +3,7 @@ import Journal
 import Primitives
 import Storage
 import Streams
+import Synchronization
 import Telemetry
 
 /// Carries events into the store: this node's from its journal, with Redis other nodes' from the
@@ -63,6 +64,8 @@ package final class EventWriter: Sendable {
     private let lastBatch = Locked(StoreBatch())
     private let window = Locked(GatherWindow())
     private let suspicion = Locked(Suspicion())
+    /// Nothing is expected of the journal until it can be read again.
+    private let isJournalUnreadable = Atomic(false)
     /// Events stored, and events that were there already, since start.
     package var stored: Counter { store.inserted }
     package var duplicates: Counter { store.duplicates }
@@ -194,6 +197,9 @@ package final class EventWriter: Sendable {
                 maxBytes: isStarved ? EventWriter.starvedBytes : EventWriter.transactionBytes)
         } catch {
             throw .journal(error)
+        }
+        if isJournalUnreadable.exchange(false, ordering: .relaxed) {
+            journal.renewIdentity(above: store.position)
         }
         // Damage that was stepped over moves the position too.
         guard reader.nextSequence > before else {
@@ -354,6 +360,10 @@ package final class EventWriter: Sendable {
     /// Waits before the next try. What others sent needs nothing of a journal that cannot be read.
     private func wait(_ delay: Duration, after error: EventWriterError) {
         guard case .journal = error else { return pause(delay) }
+        if streams != nil, !isJournalUnreadable.exchange(true, ordering: .relaxed) {
+            // What others have of this journal is stored from there, own entries too.
+            journal.renewIdentity(above: .max)
+        }
         do throws(EventWriterError) { try storeStreamed(for: delay) } catch {
             failed(error)
             pause(delay)

@@ -7,9 +7,9 @@ import Storage
 ///
 /// DESIGN. A hash in Redis, `millrace:{0}:erasures`, is a set that only grows. It holds each erasure,
 /// without the words it was asked with, and under `ID NODE` the *end* of each node that knows of it: the
-/// last ids that the streams had given when that node had sent all that it took before it knew. A node
-/// that finds something missing adds it: so a Redis that lost its data gets all of it back, and a node that
-/// was away for hours finds all of it there. After each change a count grows, which consumers read with
+/// last ids that the streams had given when that node had sent all that it took before it knew. It never
+/// moves. A node that finds something missing adds it: so a Redis that lost its data gets all of it back,
+/// and a node that was away for hours finds all of it there. After each change a count grows, which consumers read with
 /// every batch.
 ///
 /// What decides over an event is when *its* node took it. A node has accepted it before it knew of the
@@ -181,7 +181,12 @@ final class ErasureExchange: Sendable {
     func mustAnnounce(sent position: UInt64) -> Bool {
         if !isCurrent { return true }
         if let barrier, barrier <= position { return true }
-        return state.withLock { !$0.expired.isEmpty }
+        return state.withLock { state in
+            !state.expired.isEmpty
+                || state.inForce.contains {
+                    state.unannounced.contains($0.id) && state.ends[$0.id]?[node] != nil
+                }
+        }
     }
 
     /// Redis has lost data, maybe erasures and ends too.
@@ -199,26 +204,27 @@ final class ErasureExchange: Sendable {
     func announce(
         sent position: UInt64, ends: [StreamEntryID], _ session: borrowing RedisSession
     ) throws(RedisError) {
-        if !isCurrent { _ = try read(session) }
-        let (erasures, expired) = state.withLock { state in
-            (
-                state.inForce.filter {
-                    state.unannounced.contains($0.id) && $0.barrier <= position
-                }, state.expired
-            )
+        if !isCurrent {
+            _ = try read(session)
+            state.change { $0.hasRead = true }
+        }
+        let (erasures, known, expired) = state.withLock { state in
+            let erasures = state.inForce.filter { erasure in
+                state.unannounced.contains(erasure.id)
+                    && (erasure.barrier <= position || state.ends[erasure.id]?[node] != nil)
+            }
+            return (erasures, erasures.map { state.ends[$0.id]?[node] }, state.expired)
         }
         if erasures.isEmpty, expired.isEmpty { return }
         var pipeline = RedisPipeline()
-        let text = ends.map(\.description).joined(separator: ",")
-        for erasure in erasures {
+        for (erasure, known) in zip(erasures, known) {
+            let text = (known ?? ends).map(\.description).joined(separator: ",")
             pipeline.command(
                 "HSETNX", ErasureExchange.hash, erasure.id, ErasureExchange.text(erasure))
             pipeline.command("HSETNX", ErasureExchange.hash, "\(erasure.id) \(node)", text)
         }
         for field in expired { pipeline.command("HDEL", ErasureExchange.hash, field) }
-        // Not by one: a Redis that lost its data would come to the same counts again.
-        pipeline.command(
-            "INCRBY", ErasureExchange.countKey, "\(Int64.random(in: 1...Int64(UInt32.max)))")
+        pipeline.command("INCR", ErasureExchange.countKey)
         for reply in try session.send(pipeline) {
             if let error = reply.error { throw error }
         }
@@ -250,7 +256,7 @@ final class ErasureExchange: Sendable {
     /// What was read has been acted upon.
     func learned(_ reading: Reading) { state.withLock { $0.count = reading.count } }
 
-    /// Reads all that Redis has.
+    /// Reads all that Redis has. An end that it no longer has still holds: it is announced again.
     func read(_ session: borrowing RedisSession) throws(RedisError) -> Reading {
         var pipeline = RedisPipeline()
         // The count first: what is added between the two is then read once more, and not missed.
@@ -261,8 +267,8 @@ final class ErasureExchange: Sendable {
         let oldest = ErasureExchange.oldest
         return state.change { state -> Reading in
             refresh(&state, epoch)
+            let known = state.ends
             (state.ends, state.horizons, state.expired) = ([:], [:], [])
-            state.hasRead = true
             var reading = Reading(unknown: [], count: count)
             var found: Set<String> = []
             for (name, value) in fields {
@@ -285,6 +291,11 @@ final class ErasureExchange: Sendable {
                 || state.ends[erasure.id]?[node] == nil
             {
                 state.unannounced.insert(erasure.id)
+            }
+            for erasure in state.inForce {
+                state.ends[erasure.id, default: [:]].merge(known[erasure.id] ?? [:]) {
+                    (found, _) in found
+                }
             }
             return reading
         }

@@ -256,8 +256,9 @@ final class ForwarderRun {
     /// Records are not in the journal any more, or cannot be read. The store may have taken them before
     /// they were damaged, so what it took up to there is sent from it.
     private func letGo(ofLost sequence: UInt64) {
-        // The position first: the last row is then none before it.
-        guard forwarder.store.position >= sequence else {
+        // Durably: until then a power failure could give their rows to other events. The position
+        // first: the last row is then none before it.
+        guard forwarder.store.durablePosition >= sequence else {
             pipeline.restart(after: progress.position)
             return pause(ForwarderRun.idleWait)
         }

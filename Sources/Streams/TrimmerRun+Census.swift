@@ -6,7 +6,7 @@ import Telemetry
 /// nobody else would ever remove it.
 extension TrimmerRun {
     /// Between two searches, at most.
-    private static let longestCensusInterval = Duration.seconds(60)
+    static let longestCensusInterval = Duration.seconds(60)
 
     /// Removes the idle consumers of one group that have nothing pending, and answers with their
     /// names. One with entries pending stays: they would go with it.
@@ -47,7 +47,10 @@ extension TrimmerRun {
         let reader = trimmer.keys.reader(trimmer.options.group)
         pipeline.command("GETSET", reader, conflict.process)
         pipeline.command("PEXPIRE", reader, "\(10 * maxIdle.wholeMilliseconds)")
-        for group in [trimmer.options.group] + trimmer.options.expectedGroups {
+        // One that could not be made yet must not stop others from trimming.
+        let made = Set(partitions.flatMap { $0.groups.map(\.name) })
+        for group in [trimmer.options.group] + trimmer.options.expectedGroups
+        where made.contains(group) {
             GroupRoll.addEntry(of: group, trimmer.keys, to: &pipeline)
         }
         for group in roll.outdated { pipeline.command("HDEL", trimmer.keys.roll, group) }

@@ -34,6 +34,8 @@ final class TrimmerRun {
     static let callLimit = Duration.milliseconds(250)
     /// A node whose breaker is open for as long as it ever is, 38 s, makes its group again within.
     private static let absenceLimit = Duration.seconds(120)
+    /// A group on the roll is renewed with each census, of which one may fail.
+    private static let rollLimit = absenceLimit + longestCensusInterval
     /// Redis lost data a while ago, and not all groups may be there again.
     var isSettling: Bool {
         trimmer.lossDetector.lostAt.map {
@@ -114,7 +116,7 @@ final class TrimmerRun {
                     case 0: mark = RedisLossDetector.mark(in: reply)
                     case 1: conflict.hasMorePartitions = reply.integer == 1
                     case 2: redisTime = reply.time
-                    default: roll.found(reply, limit: TrimmerRun.absenceLimit)
+                    default: roll.found(reply, limit: TrimmerRun.rollLimit)
                     }
                     continue
                 }

@@ -80,7 +80,7 @@ import Testing
 
     @Test func `a store that fails at every event takes none, and none is set aside`() throws {
         try breakStore(at: nil)
-        commit([["good", "good"], ["good"]])
+        commit([["one"]])
         try write { writer in
             #expect(eventually { writer.failure != nil })
             // Past the tries after which events are tried one by one.
