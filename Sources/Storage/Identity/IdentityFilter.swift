@@ -41,14 +41,17 @@ final class IdentityFilter: @unchecked Sendable {  // Filled by one thread befor
         }
     }
 
+    /// Looks at all bits before it decides: a branch at each would wait for the line to come from
+    /// memory, while so the processor asks for the lines of other filters meanwhile.
     func mayContain(_ fingerprint: UInt64) -> Bool {
         let block = block(of: fingerprint)
         var hash = fingerprint &* 0x9E37_79B9_7F4A_7C15
+        var found: UInt64 = 1
         for _ in 0..<IdentityFilter.probes {
-            if block[Int(hash >> 6 & 7)] >> (hash & 63) & 1 == 0 { return false }
+            found &= block[Int(hash >> 6 & 7)] >> (hash & 63)
             hash = hash >> 9 | hash << 55
         }
-        return true
+        return found != 0
     }
 
     private func block(of fingerprint: UInt64) -> UnsafeMutablePointer<UInt64> {
