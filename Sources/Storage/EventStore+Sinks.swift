@@ -116,10 +116,12 @@ extension EventStore {
         }
     }
 
-    /// Whether an erasure is going to delete a dead letter. Any thread.
+    /// Whether an erasure is going to delete a dead letter, or has since it was read. Any thread.
     package func isToBeErased(_ letter: DeadLetter) -> Bool {
-        guard let filter = erasures.filterOfDeadLetters else { return false }
-        return SetAsideJudge(filter).matches(letter.event.span, received: letter.time)
+        [erasures.filterOfDeadLetters, erasures.filter(receivedAt: letter.time)].contains {
+            guard let filter = $0 else { return false }
+            return SetAsideJudge(filter).matches(letter.event.span, received: letter.time)
+        }
     }
 
     /// Writes down what sinks have handed over, when that is due. What fails stays in the inbox for

@@ -53,8 +53,12 @@ import Testing
                 break
             }
             guard number == 1 else { continue }
-            let erased = try again.request("DELETE", "/logs?service=gone").json()
-            #expect(erased["erased"]?.integer == 1)
+            // On a busy machine it goes on behind its answer.
+            let reply = try again.request("DELETE", "/logs?service=gone")
+            #expect(try reply.status == 202 || reply.json()["erased"]?.integer == 1)
+            try again.wait(until: "it is erased", within: .seconds(60)) {
+                try again.get("/logs?service=gone").json()["records"]?.array?.isEmpty == true
+            }
         }
         #expect(try again.terminate() == .exited(0))
     }
