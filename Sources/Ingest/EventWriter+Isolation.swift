@@ -71,18 +71,8 @@ extension EventWriter {
         let probe = EventRow(
             identity: .generated(key), time: WallClock.nowMilliseconds(), type: type.span,
             source: source.span, subject: nil, data: nil, extensions: nil)
-        let isTaken = StorageError(.misuse, "the probe is taken back")
-        do throws(StorageError) {
-            try store.write(position: nil) { (inserter) throws(StorageError) in
-                try inserter.add(probe)
-                guard try inserter.flush().isEmpty else { return }
-                throw isTaken
-            }
-            return false
-        } catch {
-            withExtendedLifetime((type, source)) {}
-            return error.message == isTaken.message
-        }
+        defer { withExtendedLifetime((type, source)) {} }
+        return store.wouldStore(probe)
     }
 
     /// The bytes of each event. The last holds what is left where that is none.

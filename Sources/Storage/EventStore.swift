@@ -99,6 +99,29 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     package func write(
         position: UInt64?, _ body: (EventInserter) throws(StorageError) -> Void
     ) throws(StorageError) -> WriteResult {
+        try write(position: position, isTrial: false, body)
+    }
+
+    /// Whether the store would store an event. It is taken back with all that follows from it. The
+    /// writer's thread only.
+    package func wouldStore(_ row: EventRow) -> Bool {
+        let isRefused = StorageError(.rejected, "the trial is refused")
+        do throws(StorageError) {
+            _ = try write(position: nil, isTrial: true) { (inserter) throws(StorageError) in
+                try inserter.add(row)
+                guard try inserter.flush().isEmpty else { throw isRefused }
+            }
+            return false
+        } catch {
+            return error.message == EventStore.trialEnd.message
+        }
+    }
+
+    private static let trialEnd = StorageError(.misuse, "the trial is taken back")
+
+    private func write(
+        position: UInt64?, isTrial: Bool, _ body: (EventInserter) throws(StorageError) -> Void
+    ) throws(StorageError) -> WriteResult {
         let writer = try writer()
         let inserter = writer.inserter
         try awaitIdentities(writer)
@@ -109,6 +132,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
                 try attempt(path) { () throws(SQLiteError) in try inserter.finish(&counters) }
                 try keep(inserter.refused, writer, &counters)
                 if let position { counters.position = Int64(position) }
+                if isTrial { throw EventStore.trialEnd }
             }
         } catch {
             inserter.rollback(to: writer.counters.lastSeq)

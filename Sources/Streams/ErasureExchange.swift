@@ -36,6 +36,8 @@ final class ErasureExchange: Sendable {
         var count: String?
         /// Erasures that are not in the hash, or without this node's end.
         var unannounced: Set<String> = []
+        /// Up to this record some erasure in force is about events that were sent.
+        var greatestBarrier: UInt64 = 0
         /// The hash was read since the start, and since Redis was last known to have lost data.
         var hasRead = false
         /// Too old to be kept in Redis.
@@ -59,6 +61,10 @@ final class ErasureExchange: Sendable {
     /// For how long an erasure is kept in Redis, and so how long a node may be away and still hear of
     /// it.
     static let keptTime = Duration.seconds(90 * 86_400)
+
+    /// For how long it stays in Redis beyond that, in milliseconds: nodes that still have it in force
+    /// would put it there again.
+    private static let grace: Int64 = 86_400_000
 
     /// What was ordered before is forgotten, milliseconds since 1970.
     private static var oldest: Int64 { WallClock.nowMilliseconds() - keptTime.wholeMilliseconds }
@@ -106,6 +112,7 @@ final class ErasureExchange: Sendable {
         let oldest = ErasureExchange.oldest
         state.inForce = book.erasures.filter { $0.matcher != nil && $0.requested >= oldest }
         state.horizons = [:]
+        state.greatestBarrier = state.inForce.map(\.barrier).max() ?? 0
         for erasure in state.inForce where state.ends[erasure.id]?[node] == nil {
             state.unannounced.insert(erasure.id)
         }
@@ -168,6 +175,7 @@ final class ErasureExchange: Sendable {
         guard epoch > 0 else { return nil }
         return state.withLock { state in
             refresh(&state, epoch)
+            guard sequence <= state.greatestBarrier else { return nil }
             let matchers = state.inForce.compactMap { erasure in
                 erasure.barrier >= sequence && state.ends[erasure.id]?[node] != nil
                     ? erasure.matcher : nil
@@ -218,7 +226,9 @@ final class ErasureExchange: Sendable {
         if erasures.isEmpty, expired.isEmpty { return }
         var pipeline = RedisPipeline()
         for (erasure, known) in zip(erasures, known) {
-            let text = (known ?? ends).map(\.description).joined(separator: ",")
+            // Where an emptied Redis gives lower ids than it did, what comes now lies above those.
+            let end = known.map { zip($0, ends).map { min($0, $1) } } ?? ends
+            let text = end.map(\.description).joined(separator: ",")
             pipeline.command(
                 "HSETNX", ErasureExchange.hash, erasure.id, ErasureExchange.text(erasure))
             pipeline.command("HSETNX", ErasureExchange.hash, "\(erasure.id) \(node)", text)
@@ -267,6 +277,7 @@ final class ErasureExchange: Sendable {
         let oldest = ErasureExchange.oldest
         return state.change { state -> Reading in
             refresh(&state, epoch)
+            state.inForce.removeAll { $0.requested < oldest }
             let known = state.ends
             (state.ends, state.horizons, state.expired) = ([:], [:], [])
             var reading = Reading(unknown: [], count: count)
@@ -281,6 +292,8 @@ final class ErasureExchange: Sendable {
                 guard let erasure = ErasureExchange.erasure(name, value) else { continue }
                 found.insert(name)
                 if erasure.requested < oldest {
+                    // Not before every node has let go of it, whatever its clock says.
+                    guard erasure.requested < oldest - ErasureExchange.grace else { continue }
                     state.expired += fields.map { $0.0 }.filter { $0.hasPrefix(name) }
                 } else if book.erasure(name) == nil {
                     reading.unknown.append(erasure)

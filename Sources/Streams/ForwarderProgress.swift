@@ -91,7 +91,8 @@ struct ForwarderProgress {
         hasUnwrittenGap = true
         // A file that was lost does not know of what the journal has long let go.
         let rows = max(checkpoint.rows, marks.rows(behind: oldest) ?? 0)
-        checkpoint.addGap(after: rows, upTo: lastRow)
+        checkpoint.addGap(
+            after: rows, upTo: min(marks.rows(through: position) ?? lastRow, lastRow))
         checkpoint.position = position
         raiseRows()
     }

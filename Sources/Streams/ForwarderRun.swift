@@ -260,7 +260,10 @@ final class ForwarderRun {
         // first: the last row is then none before it.
         guard forwarder.store.durablePosition >= sequence else {
             pipeline.restart(after: progress.position)
-            return pause(ForwarderRun.idleWait)
+            // Also while it stops: the store may be ended with it.
+            _ = forwarder.state.wait(
+                until: .after(ForwarderRun.idleWait), for: { _ in false }, then: { _ in })
+            return
         }
         forwarder.log.warning("events that the journal has lost go to redis from the store") {
             $0.add("from_sequence", progress.position + 1)

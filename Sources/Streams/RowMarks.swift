@@ -34,6 +34,12 @@ final class RowMarks: Sendable {
         }
     }
 
+    /// No record up to `sequence` has rows above this; nil if nothing is known of it.
+    func rows(through sequence: UInt64) -> Int64? {
+        // The first may be an earlier run's, of which only a lower bound is known.
+        marks.withLock { marks in marks.dropFirst().first { $0.position >= sequence }?.lastSeq }
+    }
+
     /// Every record behind `sequence` has its rows above this; nil if nothing is known of it.
     func rows(behind sequence: UInt64) -> Int64? {
         marks.withLock { marks in marks.last { $0.position <= sequence }?.lastSeq }

@@ -298,6 +298,20 @@ import Testing
         #expect(store.status.erasedIdentities == 1)
     }
 
+    @Test func `after a restart, what came to quarantine after an erasure stays`() {
+        var erasure = Erasure(
+            id: "e", requested: start, node: "n1", conditions: "subject",
+            matcher: ErasureMatcher(EventFilter(subjects: ["ann"])))
+        // It came a second ago, after the erasure of an earlier run had been through quarantine.
+        let received = WallClock.nowMilliseconds() - 1000
+        erasure.stage = .deadLetters
+        #expect(ErasureBook([erasure]).filter(receivedAt: received) != nil)
+        for stage in [Erasure.Stage.names, .copies, .finished] {
+            erasure.stage = stage
+            #expect(ErasureBook([erasure]).filter(receivedAt: received) == nil)
+        }
+    }
+
     @Test func `a matcher says nothing and comes back from its bytes`() throws {
         let filter = EventFilter(
             types: ["a", "b"], sources: ["/s"], subjects: ["ann"], from: 5, to: 9)

@@ -176,7 +176,9 @@ package final class ErasureBook: Sendable {
             state.inForce.append(
                 InForce(
                     matcher: matcher, barrier: erasure.barrier, through: erasure.through,
-                    epoch: state.epoch, began: WallClock.nowMilliseconds()))
+                    epoch: state.epoch,
+                    // One of an earlier run that is past them: what is there now came later.
+                    began: erasure.stage > .deadLetters ? .min : WallClock.nowMilliseconds()))
             if state.inForce.count > ErasureBook.inForceLimit { state.inForce.removeFirst() }
             state.greatestBarrier = max(state.greatestBarrier, erasure.barrier)
             state.greatestThrough = max(state.greatestThrough, erasure.through)

@@ -73,6 +73,20 @@ import Testing
         }
     }
 
+    @Test func `rows up to a record are never below its own`() {
+        let marks = RowMarks(start: CommitPoint(position: 10, lastSeq: 100))
+        marks.begin(with: CommitPoint(position: 4, lastSeq: 40))
+        #expect(marks.rows(through: 3) == 100)
+        for number in 11...5000 as ClosedRange<UInt64> {
+            marks.add(CommitPoint(position: number, lastSeq: Int64(number) * 10))
+        }
+        for sequence in stride(from: UInt64(11), to: 4900, by: 7) {
+            let rows = marks.rows(through: sequence) ?? -1
+            #expect(rows >= Int64(sequence) * 10)
+        }
+        #expect(marks.rows(through: 5001) == nil)
+    }
+
     @Test func `what an earlier run knew of rows counts, unless the store began again`() {
         let marks = RowMarks(start: CommitPoint(position: 10, lastSeq: 100))
         marks.begin(with: CommitPoint(position: 4, lastSeq: 101))
