@@ -1,4 +1,3 @@
-import EventCoding
 import Primitives
 import SQLite
 import Storage
@@ -35,22 +34,7 @@ import Testing
 
     private func commit(_ types: [[String]]) {
         for (record, types) in types.enumerated() {
-            let batch = JournalBatch()
-            batch.beginRecord()
-            for (index, type) in types.enumerated() {
-                let fields = ["\(record)-\(index)", type, "/s"].map { Bytes($0) }
-                batch.bytes.append(
-                    event: EventRow(
-                        identity: .client(fields[0].span), time: WallClock.nowMilliseconds(),
-                        type: fields[1].span, source: fields[2].span, subject: nil, data: nil,
-                        extensions: nil))
-                withExtendedLifetime(fields) {}
-                batch.endEvent()
-            }
-            batch.endRecord()
-            let outcomes = Outcomes()
-            journal.submit(batch, completion: outcomes.completion)
-            #expect(outcomes.wait(1).count == 1)
+            journal.commit(events: types.enumerated().map { ("\(record)-\($0)", $1) })
         }
     }
 

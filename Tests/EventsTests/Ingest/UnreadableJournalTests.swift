@@ -1,4 +1,3 @@
-import EventCoding
 import Glibc
 import Primitives
 import Redis
@@ -42,22 +41,7 @@ import Testing
             streams: streams, log: .silent)
     }
 
-    private func commit(_ id: String) {
-        let fields = [id, "t", "/s"].map { Bytes($0) }
-        let batch = JournalBatch()
-        batch.beginRecord()
-        batch.bytes.append(
-            event: EventRow(
-                identity: .client(fields[0].span), time: WallClock.nowMilliseconds(),
-                type: fields[1].span, source: fields[2].span, subject: nil, data: nil,
-                extensions: nil))
-        withExtendedLifetime(fields) {}
-        batch.endEvent()
-        batch.endRecord()
-        let outcomes = Outcomes()
-        journal.submit(batch, completion: outcomes.completion)
-        #expect(outcomes.wait(1).count == 1)
-    }
+    private func commit(_ id: String) { journal.commit(events: [(id, "t")]) }
 
     /// As another node does.
     private func send(_ id: String) throws {
