@@ -361,7 +361,7 @@ package final class EventWriter: Sendable {
     private func wait(_ delay: Duration, after error: EventWriterError) {
         guard case .journal = error else { return pause(delay) }
         if streams != nil, !isJournalUnreadable.exchange(true, ordering: .relaxed) {
-            // What others have of this journal is stored from there, own entries too.
+            // The store takes own entries from the streams meanwhile.
             journal.renewIdentity(above: .max)
         }
         do throws(EventWriterError) { try storeStreamed(for: delay) } catch {

@@ -26,7 +26,7 @@ package struct JournalIdentity: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// A name that no journal has.
-    package static var nobody: JournalIdentity { .random(above: .max) }
+    package static var unused: JournalIdentity { .random(above: .max) }
 
     package var description: String {
         var text = ByteBuffer(capacity: JournalIdentity.digits)

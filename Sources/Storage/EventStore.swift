@@ -99,28 +99,31 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
     package func write(
         position: UInt64?, _ body: (EventInserter) throws(StorageError) -> Void
     ) throws(StorageError) -> WriteResult {
-        try write(position: position, isTrial: false, body)
+        try write(position: position, body, beforeCommit: { () throws(StorageError) in })
     }
 
     /// Whether the store would store an event. It is taken back with all that follows from it. The
     /// writer's thread only.
     package func wouldStore(_ row: EventRow) -> Bool {
-        let isRefused = StorageError(.rejected, "the trial is refused")
+        var (isStored, isComplete) = (false, false)
         do throws(StorageError) {
-            _ = try write(position: nil, isTrial: true) { (inserter) throws(StorageError) in
+            _ = try write(position: nil) { (inserter) throws(StorageError) in
                 try inserter.add(row)
-                guard try inserter.flush().isEmpty else { throw isRefused }
+                isStored = try inserter.flush().isEmpty
+            } beforeCommit: { () throws(StorageError) in
+                isComplete = true
+                throw StorageError(.misuse, "a trial is never committed")
             }
-            return false
         } catch {
-            return error.message == EventStore.trialEnd.message
+            // Thrown at its end, or by a failure before that.
+            return isStored && isComplete
         }
+        return false
     }
 
-    private static let trialEnd = StorageError(.misuse, "the trial is taken back")
-
     private func write(
-        position: UInt64?, isTrial: Bool, _ body: (EventInserter) throws(StorageError) -> Void
+        position: UInt64?, _ body: (EventInserter) throws(StorageError) -> Void,
+        beforeCommit: () throws(StorageError) -> Void
     ) throws(StorageError) -> WriteResult {
         let writer = try writer()
         let inserter = writer.inserter
@@ -132,7 +135,7 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
                 try attempt(path) { () throws(SQLiteError) in try inserter.finish(&counters) }
                 try keep(inserter.refused, writer, &counters)
                 if let position { counters.position = Int64(position) }
-                if isTrial { throw EventStore.trialEnd }
+                try beforeCommit()
             }
         } catch {
             inserter.rollback(to: writer.counters.lastSeq)

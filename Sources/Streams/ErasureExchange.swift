@@ -9,8 +9,8 @@ import Storage
 /// without the words it was asked with, and under `ID NODE` the *end* of each node that knows of it: the
 /// last ids that the streams had given when that node had sent all that it took before it knew. It never
 /// moves. A node that finds something missing adds it: so a Redis that lost its data gets all of it back,
-/// and a node that was away for hours finds all of it there. After each change a count grows, which consumers read with
-/// every batch.
+/// and a node that was away for hours finds all of it there. After each change a count grows, which
+/// consumers read with every batch.
 ///
 /// What decides over an event is when *its* node took it. A node has accepted it before it knew of the
 /// erasure exactly if the entry is not beyond that node's end:
@@ -170,7 +170,7 @@ final class ErasureExchange: Sendable {
     /// What is left out of the record `sequence`; nil for nothing. An end never moves, for entries
     /// beyond it were accepted after the erasure, and others would take those for older ones. So what
     /// was sent before an end and is sent again comes to lie beyond it, and nobody would erase it there.
-    func filter(again sequence: UInt64) -> ErasureFilter? {
+    func filter(resending sequence: UInt64) -> ErasureFilter? {
         let epoch = book.epoch
         guard epoch > 0 else { return nil }
         return state.withLock { state in

@@ -102,7 +102,7 @@ final class ForwarderPipeline {
             // What is no event goes to quarantine when the store comes to the record.
             let stop = encoder.add(
                 entry.payload, sequence: entry.sequence, from: &part,
-                leavingOut: forwarder.exchange.filter(again: entry.sequence))
+                leavingOut: forwarder.exchange.filter(resending: entry.sequence))
             if stop == .full { break }
             records.append((entry.sequence, encoder.pipeline.commandCount))
             encodedEntries += 1

@@ -67,15 +67,15 @@ package final class GroupReader {
     /// was trimmed for nobody.
     package func makeGroup(in partitions: [Int]) throws(RedisError) {
         var pipeline = RedisPipeline()
-        // First: whoever trims must not miss it from the first entry on.
-        GroupRoll.addEntry(of: group, keys, to: &pipeline)
+        // First: trimmers must know the group before it is given an entry.
+        GroupRegistry.addEntry(of: group, keys, to: &pipeline)
         for partition in partitions {
             pipeline.command("XGROUP", "CREATE", keys.names[partition], group, "0", "MKSTREAM")
         }
         try redis.call(lane, within: answerLimit) { session throws(RedisError) in
             for (index, reply) in try session.send(pipeline).enumerated() {
                 guard let error = reply.error, error.code != .busyGroup else { continue }
-                // The roll is a help; an access list may forbid it.
+                // An access list may forbid the registry, which is no reason to read nothing.
                 if index == 0, error.code == .noPermission { continue }
                 throw error
             }

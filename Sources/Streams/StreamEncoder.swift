@@ -12,7 +12,7 @@ struct StreamEncoder: ~Copyable {
     private let node: String
     private var command: StreamCommand
     private var journal: JournalIdentity
-    /// What is encoded is said to be of `journal`.
+    /// The origin of an entry names `journal`, and not an unused name.
     private var isVouched = true
     private(set) var pipeline = RedisPipeline(capacity: 1 << 20)
     /// The partition of each command.
@@ -84,7 +84,7 @@ struct StreamEncoder: ~Copyable {
         // A frame names one journal.
         finish()
         isVouched.toggle()
-        command.setJournal(isVouched ? journal : .nobody)
+        command.setJournal(isVouched ? journal : .unused)
     }
 
     /// Forgets what was encoded.

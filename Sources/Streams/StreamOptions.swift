@@ -47,8 +47,8 @@ package struct StreamKeys: Sendable {
     package let names: [String]
     /// A hash: of each node, the last journal record that it has sent (`StreamMark`).
     let mark = "millrace:{0}:sent"
-    /// A hash: the groups that Millrace reads with (`GroupRoll`).
-    let roll = "millrace:{0}:groups"
+    /// A hash: the groups that Millrace reads with (`GroupRegistry`).
+    let registry = "millrace:{0}:groups"
     /// Of each stream, the id below which a cap has left nothing; not there before it ever did.
     let cuts: [String]
     /// The stream that a node with more partitions also writes.

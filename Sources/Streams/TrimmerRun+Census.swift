@@ -51,9 +51,9 @@ extension TrimmerRun {
         let made = Set(partitions.flatMap { $0.groups.map(\.name) })
         for group in [trimmer.options.group] + trimmer.options.expectedGroups
         where made.contains(group) {
-            GroupRoll.addEntry(of: group, trimmer.keys, to: &pipeline)
+            GroupRegistry.addEntry(of: group, trimmer.keys, to: &pipeline)
         }
-        for group in roll.outdated { pipeline.command("HDEL", trimmer.keys.roll, group) }
+        for group in registry.outdated { pipeline.command("HDEL", trimmer.keys.registry, group) }
         try trimmer.redis.call(
             .streams, within: TrimmerRun.callLimit
         ) { session throws(RedisError) in

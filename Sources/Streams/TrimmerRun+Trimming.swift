@@ -39,14 +39,14 @@ extension TrimmerRun {
     }
 
     /// Below it every group has acknowledged everything. Nil while this node's own group, that of
-    /// one of its sinks, or one that was there a while ago or is on the roll is not there: it would
+    /// one of its sinks, or one that was there a while ago or is in the registry is not there: it would
     /// then miss what goes.
     private func acknowledgedEnd(of index: Int) -> StreamEntryID? {
         guard !isSettling else { return nil }
         let partition = partitions[index]
         let expected =
             [trimmer.options.group] + trimmer.options.expectedGroups + groupsSeen[index].keys
-            + roll.groups(of: index)
+            + registry.groups(of: index)
         let names = partition.groups.map(\.name)
         guard expected.allSatisfy(names.contains) else { return nil }
         var end: StreamEntryID?

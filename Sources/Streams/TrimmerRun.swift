@@ -19,7 +19,7 @@ final class TrimmerRun {
     var pipeline = RedisPipeline()
     /// When each group was there last, by partition.
     private(set) var groupsSeen: [[String: MonotonicTime]]
-    private(set) var roll = GroupRoll()
+    private(set) var registry = GroupRegistry()
     /// This node's, as in `RedisLossDetector.Look`.
     private var mark: UInt64?
     /// Connections of the lane, when the server was last asked what it is.
@@ -34,8 +34,8 @@ final class TrimmerRun {
     static let callLimit = Duration.milliseconds(250)
     /// A node whose breaker is open for as long as it ever is, 38 s, makes its group again within.
     private static let absenceLimit = Duration.seconds(120)
-    /// A group on the roll is renewed with each census, of which one may fail.
-    private static let rollLimit = absenceLimit + longestCensusInterval
+    /// A group in the registry is renewed with each census, of which one may fail.
+    private static let registryLimit = absenceLimit + longestCensusInterval
     /// Redis lost data a while ago, and not all groups may be there again.
     var isSettling: Bool {
         trimmer.lossDetector.lostAt.map {
@@ -104,7 +104,7 @@ final class TrimmerRun {
         pipeline.command("HGET", trimmer.keys.mark, trimmer.options.node)
         pipeline.command("EXISTS", trimmer.keys.beyond)
         pipeline.command("TIME")
-        GroupRoll.addQuestion(trimmer.keys, to: &pipeline)
+        GroupRegistry.addQuestion(trimmer.keys, to: &pipeline)
         var found = Array(repeating: Partition(), count: trimmer.keys.count)
         (mark, redisTime, memoryRefusal) = (nil, nil, nil)
         try trimmer.redis.call(
@@ -116,7 +116,7 @@ final class TrimmerRun {
                     case 0: mark = RedisLossDetector.mark(in: reply)
                     case 1: conflict.hasMorePartitions = reply.integer == 1
                     case 2: redisTime = reply.time
-                    default: roll.found(reply, limit: TrimmerRun.rollLimit)
+                    default: registry.found(reply, limit: TrimmerRun.registryLimit)
                     }
                     continue
                 }

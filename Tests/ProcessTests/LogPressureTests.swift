@@ -53,7 +53,7 @@ import Testing
                 break
             }
             guard number == 1 else { continue }
-            // On a busy machine it goes on behind its answer.
+            // On a busy machine it goes on after its answer.
             let reply = try again.request("DELETE", "/logs?service=gone")
             #expect(try reply.status == 202 || reply.json()["erased"]?.integer == 1)
             try again.wait(until: "it is erased", within: .seconds(60)) {

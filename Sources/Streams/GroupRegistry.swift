@@ -2,34 +2,34 @@ import EventCoding
 import Primitives
 import Redis
 
-/// The groups that nodes and sinks read with, as they say it themselves in a hash of Redis:
-/// `millrace:{0}:groups`, each with the number of its partitions and a word that is another one each
-/// time.
+/// The groups that nodes and sinks read with. Each registers itself in a hash of Redis,
+/// `millrace:{0}:groups`, with the number of its partitions and a random word that changes with each
+/// renewal.
 ///
 /// A group that disappears takes its place in the streams with it, and what was trimmed before it is
-/// made again is missed. So nothing is trimmed while one is absent. Whoever trims would not know of one
-/// that was made and went between two looks; here it stands from before it was made. The trimmer's
+/// made again is missed. So nothing is trimmed while one is absent. A trimmer does not see a group that is
+/// made and goes between two of its looks; the registry has it from before it is made. The trimmer's
 /// thread.
-struct GroupRoll {
+struct GroupRegistry {
     private struct Entry {
         var text: String
         var partitions: Int
-        /// When it was seen to be another one.
+        /// When the word was seen to change.
         var seen: MonotonicTime
     }
 
     private var entries: [String: Entry] = [:]
-    /// Nobody has renewed them for a long time, though they are still there.
+    /// Groups that were not renewed for a long time.
     private(set) var outdated: [String] = []
 
-    /// Writes the group down, or says that it is still read.
+    /// Registers the group, or renews it.
     static func addEntry(of group: String, _ keys: StreamKeys, to pipeline: inout RedisPipeline) {
         let word = String(UInt64.random(in: .min ... .max), radix: 16)
-        pipeline.command("HSET", keys.roll, group, "\(keys.count) \(word)")
+        pipeline.command("HSET", keys.registry, group, "\(keys.count) \(word)")
     }
 
     static func addQuestion(_ keys: StreamKeys, to pipeline: inout RedisPipeline) {
-        pipeline.command("HGETALL", keys.roll)
+        pipeline.command("HGETALL", keys.registry)
     }
 
     /// Takes the answer to `addQuestion`; one that is refused tells of no group.
