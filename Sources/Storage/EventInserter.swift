@@ -17,8 +17,10 @@ package final class EventInserter {
     private var identity = ByteBuffer(capacity: 512)
     /// Where the bound keys lie while a statement runs.
     private let keys: UnsafeMutableRawBufferPointer
-    /// What `add` took and no statement has inserted yet.
-    private var pending: [PendingRow] = []
+    /// What `add` took and nobody has looked for in the store yet, in order.
+    private var unexamined: [AddedRow] = []
+    /// What is new, and no statement has inserted yet.
+    private var pending: [AddedRow] = []
     /// Of `pending`.
     private var pendingFingerprints: [UInt64] = []
     private var rejected: [RejectedRow] = []
@@ -38,16 +40,26 @@ package final class EventInserter {
     /// does: 32 rows at once take little more than half the time of 32 statements, and more rows gain
     /// no more.
     private static let rowsAtOnce = 32
+    /// Rows that are looked for one after another, once the processor was asked for the memory of each.
+    private static let examinedAtOnce = 16
     private static let columnCount = 9
     private static let keyBytes = 16
 
-    /// A row and what is known of it before it is inserted.
-    private struct PendingRow {
+    /// A row and what it is looked for by.
+    private struct AddedRow {
         var row: EventRow
         var key: Key128
+        var isGenerated: Bool
         var fingerprint: UInt64
+        /// The client's id is a UUID of version 7, so the event may be one that got it here.
+        var returned: ReturnedID?
         var type: Int64
         var source: Int64
+    }
+
+    private struct ReturnedID {
+        var uuid: Key128
+        var fingerprint: UInt64
     }
 
     /// A row that can never be stored, and why.
@@ -73,6 +85,7 @@ package final class EventInserter {
         sources = try NameDictionary(table: "event_sources", secret: secret, connection: connection)
         keys = .allocate(
             byteCount: EventInserter.rowsAtOnce * EventInserter.keyBytes, alignment: 8)
+        unexamined.reserveCapacity(EventInserter.examinedAtOnce)
         pending.reserveCapacity(EventInserter.rowsAtOnce)
         pendingFingerprints.reserveCapacity(EventInserter.rowsAtOnce)
     }
@@ -95,24 +108,46 @@ package final class EventInserter {
     ///   touched by it, so the caller may set it aside (`quarantine`) and go on. What only SQLite can
     ///   find out is told by `flush`. Any other error must leave `write`, which rolls everything back.
     package func add(_ row: EventRow) throws(StorageError) {
-        guard let next = try examine(row) else {
-            duplicates += 1
-            return
+        guard EventInserter.typeBytes.contains(row.type.count) else {
+            throw StorageError(.rejected, "type has \(row.type.count) bytes; 1 to 255 are allowed")
         }
-        pending.append(next)
-        pendingFingerprints.append(next.fingerprint)
-        if pending.count == EventInserter.rowsAtOnce { try insertPending() }
+        guard Timestamp.range.contains(row.time) else {
+            throw StorageError(.rejected, "time is outside the years 0000 to 9999")
+        }
+        let (type, source) = try attempt("event") { () throws(SQLiteError) in
+            (try types.id(of: row.type), try sources.id(of: row.source))
+        }
+        let (key, isGenerated, returned) = identity(of: row)
+        let fingerprint = identities.fingerprint(key, isGenerated: isGenerated)
+        identities.index.prefetch(fingerprint)
+        if let returned { identities.index.prefetch(returned.fingerprint) }
+        unexamined.append(
+            AddedRow(
+                row: row, key: key, isGenerated: isGenerated, fingerprint: fingerprint,
+                returned: returned, type: type, source: source))
+        if unexamined.count == EventInserter.examinedAtOnce { try examineAll() }
+    }
+
+    private func identity(
+        of row: EventRow
+    ) -> (key: Key128, isGenerated: Bool, returned: ReturnedID?) {
+        switch row.identity {
+        case .generated(let uuid): return (uuid, true, nil)
+        case .client(let id):
+            let returned = Key128(uuidV7: id).map {
+                ReturnedID(
+                    uuid: $0, fingerprint: identities.fingerprint($0, isGenerated: true))
+            }
+            return (hash(source: row.source, id: id), false, returned)
+        }
     }
 
     /// Takes one event that is to be erased: of it only the identity is kept, so that it does not
     /// come again. One that is there already is left to the erasure that has begun.
     package func addErased(_ row: EventRow) throws(StorageError) {
-        let (key, isGenerated) =
-            switch row.identity {
-            case .generated(let uuid): (uuid, true)
-            case .client(let id): (hash(source: row.source, id: id), false)
-            }
+        let (key, isGenerated, _) = identity(of: row)
         let fingerprint = identities.fingerprint(key, isGenerated: isGenerated)
+        try examineAll()
         try insertPending()
         if try identities.has(key, isGenerated: isGenerated, fingerprint) { return }
         lastSeq += 1
@@ -145,34 +180,42 @@ package final class EventInserter {
     /// Stores what `add` took.
     /// - Returns: the rows that cannot be stored, of all that were added in this transaction.
     package func flush() throws(StorageError) -> [RejectedRow] {
+        try examineAll()
         try insertPending()
         defer { rejected.removeAll() }
         return rejected
     }
 
-    /// - Returns: nil if it is there already.
-    private func examine(_ row: EventRow) throws(StorageError) -> PendingRow? {
-        guard EventInserter.typeBytes.contains(row.type.count) else {
-            throw StorageError(.rejected, "type has \(row.type.count) bytes; 1 to 255 are allowed")
+    /// Sorts what `add` took into what is new and what is there already.
+    private func examineAll() throws(StorageError) {
+        for index in unexamined.indices {
+            let next = unexamined[index]
+            guard try isNew(next) else {
+                duplicates += 1
+                continue
+            }
+            pending.append(next)
+            pendingFingerprints.append(next.fingerprint)
+            if pending.count == EventInserter.rowsAtOnce { try insertPending() }
         }
-        guard Timestamp.range.contains(row.time) else {
-            throw StorageError(.rejected, "time is outside the years 0000 to 9999")
-        }
-        let (type, source) = try attempt("event") { () throws(SQLiteError) in
-            (try types.id(of: row.type), try sources.id(of: row.source))
-        }
-        let (key, isGenerated): (Key128, Bool)
-        switch row.identity {
-        case .generated(let uuid): (key, isGenerated) = (uuid, true)
-        case .client(let id):
-            if try isReturned(id, row.source, source: source) { return nil }
-            (key, isGenerated) = (hash(source: row.source, id: id), false)
-        }
-        let fingerprint = identities.fingerprint(key, isGenerated: isGenerated)
-        try insertPending(ifAnyHas: fingerprint)
-        if try identities.has(key, isGenerated: isGenerated, fingerprint) { return nil }
-        return PendingRow(
-            row: row, key: key, fingerprint: fingerprint, type: type, source: source)
+        unexamined.removeAll(keepingCapacity: true)
+    }
+
+    private func isNew(_ next: AddedRow) throws(StorageError) -> Bool {
+        if let returned = next.returned, try isReturned(returned, next) { return false }
+        try insertPending(ifAnyHas: next.fingerprint)
+        return try !identities.has(next.key, isGenerated: next.isGenerated, next.fingerprint)
+    }
+
+    /// Whether a client gives an event back under the id that it was given here. A UUID of version 7
+    /// may also be a client's own, so only one that is there with the same source is the same.
+    private func isReturned(
+        _ returned: ReturnedID, _ next: AddedRow
+    ) throws(StorageError) -> Bool {
+        try insertPending(ifAnyHas: returned.fingerprint)
+        return try identities.hasGenerated(
+            returned.uuid, source: next.source, returned.fingerprint,
+            identity: identityHash(source: next.row.source, generated: returned.uuid))
     }
 
     /// What may be the same event as the next must be in the store, or be refused, before that one is
@@ -195,12 +238,17 @@ package final class EventInserter {
         }
     }
 
+    private func forgetAdded() {
+        unexamined.removeAll(keepingCapacity: true)
+        removePending()
+    }
+
     private func removePending() {
         pending.removeAll(keepingCapacity: true)
         pendingFingerprints.removeAll(keepingCapacity: true)
     }
 
-    private func insertAlone(_ row: PendingRow) throws(SQLiteError) {
+    private func insertAlone(_ row: AddedRow) throws(SQLiteError) {
         bind(row, at: 0, of: one)
         try one.run()
         count(row)
@@ -224,7 +272,7 @@ package final class EventInserter {
         return true
     }
 
-    private func count(_ row: PendingRow) {
+    private func count(_ row: AddedRow) {
         inserted += 1
         lastSeq += 1
         identities.index.insert(row.fingerprint, seq: lastSeq)
@@ -250,7 +298,7 @@ package final class EventInserter {
         inserted = 0
         duplicates = 0
         erased = 0
-        removePending()
+        forgetAdded()
         rejected.removeAll()
         refused.removeAll()
         tally.removeAll()
@@ -258,7 +306,9 @@ package final class EventInserter {
 
     /// Writes what was added up and says so in `counters`.
     func finish(_ counters: inout StoreCounters) throws(SQLiteError) {
-        precondition(pending.isEmpty && rejected.isEmpty, "rows were added and not flushed")
+        precondition(
+            unexamined.isEmpty && pending.isEmpty && rejected.isEmpty,
+            "rows were added and not flushed")
         try tally.write(connection)
         counters.lastSeq = lastSeq
         counters.rows += Int64(inserted)
@@ -275,26 +325,15 @@ package final class EventInserter {
     /// - Parameter lastSeq: the last row that is committed.
     func rollback(to lastSeq: Int64) {
         identities.index.rolledBack(to: lastSeq)
-        removePending()
+        forgetAdded()
         rejected.removeAll()
         types.rollback()
         sources.rollback()
         tally.removeAll()
     }
 
-    /// Whether a client gives an event back under the id that it was given here. A UUID of version 7
-    /// may also be a client's own, so only one that is there with the same source is the same.
-    private func isReturned(
-        _ id: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer, source: Int64
-    ) throws(StorageError) -> Bool {
-        guard let uuid = Key128(uuidV7: id) else { return false }
-        try insertPending(ifAnyHas: identities.fingerprint(uuid, isGenerated: true))
-        return try identities.hasGenerated(
-            uuid, source: source, identity: identityHash(source: name, generated: uuid))
-    }
-
     /// - Parameter index: the row's place in the statement.
-    private func bind(_ pending: PendingRow, at index: Int, of statement: Statement) {
+    private func bind(_ pending: AddedRow, at index: Int, of statement: Statement) {
         let row = pending.row
         let first = index * EventInserter.columnCount + 1
         let key = UnsafeMutableRawBufferPointer(

@@ -35,5 +35,8 @@ static inline unsigned millrace_thread_number(void) {
     return (number != 0 ? number : millrace_number_thread()) - 1;
 }
 
+/// Asks the processor for the cache line at `address`, which is soon read; does not wait for it.
+static inline void millrace_prefetch(const void *address) { __builtin_prefetch(address); }
+
 /// The number of processors that this process may run on, at least 1.
 int millrace_processors(void);

@@ -1,3 +1,5 @@
+import Primitives
+
 /// A blocked Bloom filter (Putze, Sanders, Singler 2007): six bits of one cache line for each entry.
 /// With 10 bits an entry some 1.3 % of the fingerprints that are not there seem to be.
 final class IdentityFilter: @unchecked Sendable {  // Filled by one thread before others see it.
@@ -40,6 +42,9 @@ final class IdentityFilter: @unchecked Sendable {  // Filled by one thread befor
             hash = hash >> 9 | hash << 55
         }
     }
+
+    /// Asks for the line that `mayContain` will look at.
+    func prefetch(_ fingerprint: UInt64) { Primitives.prefetch(block(of: fingerprint)) }
 
     /// Looks at all bits before it decides: a branch at each would wait for the line to come from
     /// memory, while so the processor asks for the lines of other filters meanwhile.

@@ -116,9 +116,9 @@ final class IdentityLookup {
     /// erased.
     /// - Parameter identity: `IdentityHash` of source and id.
     func hasGenerated(
-        _ key: Key128, source: Int64, identity: UInt64
+        _ key: Key128, source: Int64, _ fingerprint: UInt64, identity: UInt64
     ) throws(StorageError) -> Bool {
-        try find(key, isGenerated: true, fingerprint(key, isGenerated: true)) { row in
+        try find(key, isGenerated: true, fingerprint) { row in
             row.integer(1) == 1 && row.integer(2) == source
         } whereErased: { row in
             row.integer(1) == Int64(bitPattern: identity)

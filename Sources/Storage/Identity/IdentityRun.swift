@@ -51,6 +51,9 @@ final class IdentityRun: Sendable {
         return header
     }
 
+    /// Asks for the memory that `find` will look at.
+    func prefetch(_ fingerprint: UInt64) { filter.prefetch(fingerprint) }
+
     /// Appends the rows that may have the identity. Reads one block for what is there, and for about
     /// one in 75 of what is not.
     func find(

@@ -1,3 +1,5 @@
+import Primitives
+
 /// Identities of the newest rows, in memory: an open-addressing table that grows up to `fullCount`
 /// entries, 16 MiB. The writer's thread, until it is frozen; then anybody may read it.
 ///
@@ -26,6 +28,9 @@ final class IdentityTable: @unchecked Sendable {  // The writer's thread; frozen
         slots.initialize(repeating: IdentityEntry(fingerprint: 0, seq: 0), count: 1 << bits)
         return slots
     }
+
+    /// Asks for the line that `find` will look at first.
+    func prefetch(_ fingerprint: UInt64) { Primitives.prefetch(slots + home(fingerprint)) }
 
     /// Appends the rows that may have the identity.
     func find(_ fingerprint: UInt64, _ candidates: inout [Int64]) {
