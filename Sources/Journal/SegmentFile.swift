@@ -1,4 +1,6 @@
 internal import Glibc
+import Primitives
+import Synchronization
 
 /// An open file of the journal. Owns the descriptor and closes it with the last reference; its
 /// calls may come from several threads, since each names its own offset.
@@ -7,11 +9,18 @@ final class SegmentFile: Sendable {
     static let partLimit = 1024
     /// What is given up at once where the disk cannot read.
     private static let pageBytes = 4096
+    /// Between the tries to read a page, before it is given up: a disk that is reached over a network
+    /// may be back by then.
+    private static let retryWaits: [Duration] = [
+        .milliseconds(20), .milliseconds(200), .milliseconds(800),
+    ]
 
     let path: String
     let name: String
     private let descriptor: Int32
     private let faults: JournalFaults
+    /// A page was given up, so others are not waited for: there may be thousands.
+    private let hasBadPage = Atomic(false)
 
     /// Takes ownership of `descriptor`.
     init(descriptor: Int32, path: String, name: String, faults: JournalFaults) {
@@ -64,8 +73,9 @@ final class SegmentFile: Sendable {
         parts[first].iov_len -= rest
     }
 
-    /// Reads until `buffer` is full or the file ends. Pages that the disk cannot read come as
-    /// zeros, which no checksum accepts: a bad sector costs what lay in it and nothing else.
+    /// Reads until `buffer` is full or the file ends. Pages that the disk cannot read, though it is
+    /// asked for a second, come as zeros, which no checksum accepts: a bad sector costs what lay in it
+    /// and nothing else.
     /// - Returns: how many bytes were read, or the negative `errno`.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
         let got = readAll(into: buffer, at: offset)
@@ -77,7 +87,7 @@ final class SegmentFile: Sendable {
                 + SegmentFile.pageBytes
             let length = min(buffer.count - count, pageEnd - offset - count)
             let page = UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + length])
-            let got = readAll(into: page, at: offset + count)
+            let got = readPatiently(into: page, at: offset + count)
             if got == -Int(EIO) {
                 page.initializeMemory(as: UInt8.self, repeating: 0)
                 count += length
@@ -88,6 +98,17 @@ final class SegmentFile: Sendable {
             guard got == length else { break }
         }
         return count
+    }
+
+    private func readPatiently(into page: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+        var got = readAll(into: page, at: offset)
+        for wait in SegmentFile.retryWaits {
+            if got != -Int(EIO) || hasBadPage.load(ordering: .relaxed) { return got }
+            sleep(until: .after(wait))
+            got = readAll(into: page, at: offset)
+        }
+        if got == -Int(EIO) { hasBadPage.store(true, ordering: .relaxed) }
+        return got
     }
 
     /// The corresponding C function is `pread`.

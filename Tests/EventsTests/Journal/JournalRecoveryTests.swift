@@ -235,6 +235,26 @@ import Testing
         #expect(damage.setAside == [bad])
     }
 
+    @Test func `a disk that cannot be read for a moment costs nothing`() throws {
+        let directory = try TemporaryDirectory()
+        let journal = try open(options(directory))
+        for number in 0..<20 { _ = journal.commit([payload(number, bytes: 1500)]) }
+        let all = try JournalReader(journal, from: 1).drain()
+        journal.close()
+        let failures = Counter()
+        var faults = JournalFaults.none
+        faults.read = { _, part in
+            guard part.overlaps(8192..<12288), failures.count < 4 else { return 0 }
+            failures.add()
+            return EIO
+        }
+        let again = try open(options(directory), faults: faults)
+        defer { again.close() }
+        #expect(try JournalReader(again, from: 1).drain() == all)
+        #expect(failures.count == 4)
+        #expect(again.status.damage.setAside.isEmpty)
+    }
+
     @Test func `a segment that may not be opened is the operator's to mend`() throws {
         let directory = try TemporaryDirectory()
         let journal = try open(options(directory))
