@@ -66,7 +66,9 @@ extension JournalCommitter {
             alignment: 16)
         defer { block.deallocate() }
         let start = max(old.syncedOffset, JournalSegmentHeader.bytes)
-        let got = max(0, old.file.read(into: block, at: start))
+        // Clients wait meanwhile.
+        let (read, _) = old.file.readOverBadPages(into: block, at: start, isPatient: false)
+        let got = max(0, read)
         var offset = 0
         var lost = old.next - old.syncedNext
         while offset + JournalRecord.headerBytes <= got {

@@ -8,11 +8,14 @@ package final class JournalDirectory: Sendable {
     package let path: String
     private let faults: JournalFaults
     private let descriptor: Int32
+    /// Of all files in here.
+    let patience: ReadPatience
 
     /// Opens the folder, which the caller may first `create`.
     package init(path: String, faults: JournalFaults = .none) throws(JournalError) {
         self.path = path
         self.faults = faults
+        patience = ReadPatience(servingTime: faults.readPatience)
         descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system(.unreadable, "open", path, errno) }
     }
@@ -72,7 +75,8 @@ package final class JournalDirectory: Sendable {
         while true {
             let file = Glibc.open(full, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
             if file >= 0 {
-                return SegmentFile(descriptor: file, path: full, name: name, faults: faults)
+                return SegmentFile(
+                    descriptor: file, path: full, name: name, faults: faults, patience: patience)
             }
             guard errno == EINTR else { throw .system(code, "open", full, errno) }
         }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The files of a journal directory, put in order. Reads only.
 struct JournalInventory {
     /// A segment that was in use.
@@ -89,7 +91,7 @@ struct JournalInventory {
         guard let fileBytes = try file.regularBytes() else { return foreign.append(name) }
         guard fileBytes > 0 else { return empty.append(name) }
         var block = [UInt8](repeating: 0, count: JournalSegmentHeader.bytes)
-        let got = block.withUnsafeMutableBytes { file.read(into: $0, at: 0) }
+        let (got, _) = block.withUnsafeMutableBytes { file.readOverBadPages(into: $0, at: 0) }
         guard got >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-got)) }
         let found = block.withUnsafeBytes { JournalSegmentHeader.read($0) }
         if let found, found.header.isSpare { return spares.append(name) }
@@ -145,6 +147,8 @@ struct JournalInventory {
         var offset = 0
         while offset < segment.fileBytes {
             let got = block.withUnsafeMutableBytes { file.read(into: $0, at: offset) }
+            // Nobody knows what lies there.
+            if got == -Int(EIO) { return false }
             guard got >= 0 else {
                 throw .system(.unreadable, "pread", file.path, Int32(-got))
             }

@@ -122,7 +122,7 @@ struct JournalRewriting: Sendable {
         let file = try directory.open(segment.name)
         guard let size = try file.regularBytes(), size >= JournalSegmentHeader.bytes else { return }
         let block = Block(size)
-        let count = file.read(into: block.bytes, at: 0)
+        let (count, _) = file.readOverBadPages(into: block.bytes, at: 0)
         guard count >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-count)) }
         let isChanged = change(
             block, segment.header, end: end, limit: min(segment.limitBytes, count), upTo: sequence,

@@ -1,6 +1,5 @@
 internal import Glibc
 import Primitives
-import Synchronization
 
 /// An open file of the journal. Owns the descriptor and closes it with the last reference; its
 /// calls may come from several threads, since each names its own offset.
@@ -9,25 +8,22 @@ final class SegmentFile: Sendable {
     static let partLimit = 1024
     /// What is given up at once where the disk cannot read.
     private static let pageBytes = 4096
-    /// Between the tries to read a page, before it is given up: a disk that is reached over a network
-    /// may be back by then.
-    private static let retryWaits: [Duration] = [
-        .milliseconds(20), .milliseconds(200), .milliseconds(800),
-    ]
-
     let path: String
     let name: String
     private let descriptor: Int32
     private let faults: JournalFaults
-    /// A page was given up, so others are not waited for: there may be thousands.
-    private let hasBadPage = Atomic(false)
+    private let patience: ReadPatience
 
     /// Takes ownership of `descriptor`.
-    init(descriptor: Int32, path: String, name: String, faults: JournalFaults) {
+    init(
+        descriptor: Int32, path: String, name: String, faults: JournalFaults,
+        patience: ReadPatience
+    ) {
         self.descriptor = descriptor
         self.path = path
         self.name = name
         self.faults = faults
+        self.patience = patience
     }
 
     deinit { close(descriptor) }
@@ -73,42 +69,72 @@ final class SegmentFile: Sendable {
         parts[first].iov_len -= rest
     }
 
-    /// Reads until `buffer` is full or the file ends. Pages that the disk cannot read, though it is
-    /// asked for a second, come as zeros, which no checksum accepts: a bad sector costs what lay in it
-    /// and nothing else.
+    /// Reads until `buffer` is full or the file ends.
     /// - Returns: how many bytes were read, or the negative `errno`.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+        switch readPatiently(into: buffer, at: offset) {
+        case .read(let count): count
+        case .later, .never: -Int(EIO)
+        }
+    }
+
+    /// The same, but pages that the disk cannot read (`ReadPatience`) come as zeros, which no checksum
+    /// accepts: a bad sector costs what lay in it and nothing else.
+    /// - Parameter isPatient: false gives up what cannot be read now.
+    /// - Returns: how many bytes were read, or the negative `errno`; and how many pages are zeros
+    ///   though nobody wrote them.
+    func readOverBadPages(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: Int, isPatient: Bool = true
+    ) -> (bytes: Int, badPages: Int) {
         let got = readAll(into: buffer, at: offset)
-        guard got == -Int(EIO) else { return got }
-        var count = 0
+        guard got == -Int(EIO) else {
+            if got > 0 { patience.succeeded(name, offset..<offset + got) }
+            return (got, 0)
+        }
+        var (count, badPages) = (0, 0)
         while count < buffer.count {
             let pageEnd =
                 (offset + count) / SegmentFile.pageBytes * SegmentFile.pageBytes
                 + SegmentFile.pageBytes
             let length = min(buffer.count - count, pageEnd - offset - count)
             let page = UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + length])
-            let got = readPatiently(into: page, at: offset + count)
-            if got == -Int(EIO) {
+            switch readPatiently(into: page, at: offset + count) {
+            case .read(let got):
+                guard got >= 0 else { return (got, badPages) }
+                count += got
+                guard got == length else { return (count, badPages) }
+            case .later where isPatient: return (-Int(EIO), badPages)
+            case .later, .never:
                 page.initializeMemory(as: UInt8.self, repeating: 0)
                 count += length
-                continue
+                badPages += 1
             }
-            guard got >= 0 else { return got }
-            count += got
-            guard got == length else { break }
         }
-        return count
+        return (count, badPages)
     }
 
-    private func readPatiently(into page: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
-        var got = readAll(into: page, at: offset)
-        for wait in SegmentFile.retryWaits {
-            if got != -Int(EIO) || hasBadPage.load(ordering: .relaxed) { return got }
-            sleep(until: .after(wait))
-            got = readAll(into: page, at: offset)
+    private enum Reading {
+        /// Bytes, or the negative `errno`, which is not EIO.
+        case read(Int)
+        case later
+        case never
+    }
+
+    private func readPatiently(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: Int
+    ) -> Reading {
+        while true {
+            let got = readAll(into: buffer, at: offset)
+            guard got == -Int(EIO) else {
+                if got > 0 { patience.succeeded(name, offset..<offset + got) }
+                return .read(got)
+            }
+            switch patience.failed(name, at: offset) {
+            case .again(let pause): sleep(until: .after(pause))
+            case .later: return .later
+            case .never: return .never
+            }
         }
-        if got == -Int(EIO) { hasBadPage.store(true, ordering: .relaxed) }
-        return got
     }
 
     /// The corresponding C function is `pread`.

@@ -36,6 +36,8 @@ final class SegmentScanner {
     private(set) var limit = 0
     /// Only sequences below it count: others were written again in a later segment.
     private(set) var end: UInt64 = 0
+    /// Pages of the file that the disk could not read, and that were taken for zeros.
+    private(set) var badPages = 0
     /// Records below it are stepped over unread.
     var skipBelow: UInt64 = 0
     /// Where damage began that is not yet reported; nil outside of damage.
@@ -57,6 +59,7 @@ final class SegmentScanner {
         offset = JournalSegmentHeader.bytes
         expected = first
         damagedFrom = nil
+        badPages = 0
         extend(end: end, limit: limit)
         if buffer.count > blockBytes { resize(to: blockBytes) }
     }
@@ -163,8 +166,9 @@ final class SegmentScanner {
         guard let file else { return .end }
         if count > buffer.count { resize(to: count) }
         let wanted = min(buffer.count, limit - offset)
-        let got = file.read(
+        let (got, bad) = file.readOverBadPages(
             into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: offset)
+        badPages += bad
         bufferOffset = offset
         bufferCount = max(0, got)
         guard got >= 0 else { return .failed(Int32(-got)) }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What a whole walk through one segment found.
 struct SegmentSurvey {
     /// Good records.
@@ -12,11 +14,13 @@ struct SegmentSurvey {
     var missingRecords: UInt64 = 0
     /// Damaged records behind the last good one: a torn write, or damage where nobody can tell.
     var tailRecords: UInt64 = 0
+    /// The disk could not read all of it.
+    var hasBadPages = false
     /// Behind the last good record there is something other than zeros, or the file ends early.
     var isTorn = false
 
-    /// Something in the middle is not as it was written.
-    var isDamaged: Bool { damagedRecords > 0 || missingRecords > 0 }
+    /// Something in the middle is not as it was written, or nobody can tell.
+    var isDamaged: Bool { damagedRecords > 0 || missingRecords > 0 || hasBadPages }
 
     /// - Throws: `.unreadable`.
     /// - Complexity: reads the file once.
@@ -46,6 +50,7 @@ struct SegmentSurvey {
         }
         tailRecords = damaged
         isTorn = try SegmentSurvey.hasBytes(file, at: goodEnd, fileBytes: fileBytes)
+        hasBadPages = scanner.badPages > 0
     }
 
     /// Each write ends in a mark of zeros, so anything else behind the last record is a torn write.
@@ -58,6 +63,7 @@ struct SegmentSurvey {
         let got = withUnsafeMutableBytes(of: &mark) {
             file.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]), at: offset)
         }
+        if got == -Int(EIO) { return true }
         guard got >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-got)) }
         return mark.0 | mark.1 | mark.2 | mark.3 != 0
     }

@@ -17,7 +17,7 @@ package final class EventInserter {
     private var identity = ByteBuffer(capacity: 512)
     /// Where the bound keys lie while a statement runs.
     private let keys: UnsafeMutableRawBufferPointer
-    /// What `add` took and nobody has looked for in the store yet, in order.
+    /// What `add` took and `examineAll` has not looked up yet, in order.
     private var unexamined: [AddedRow] = []
     /// What is new, and no statement has inserted yet.
     private var pending: [AddedRow] = []
@@ -40,18 +40,18 @@ package final class EventInserter {
     /// does: 32 rows at once take little more than half the time of 32 statements, and more rows gain
     /// no more.
     private static let rowsAtOnce = 32
-    /// Rows that are looked for one after another, once the processor was asked for the memory of each.
+    /// Rows whose memory the processor is asked for before the first of them is looked up.
     private static let examinedAtOnce = 16
     private static let columnCount = 9
     private static let keyBytes = 16
 
-    /// A row and what it is looked for by.
+    /// A row and the identities under which it is looked up.
     private struct AddedRow {
         var row: EventRow
         var key: Key128
         var isGenerated: Bool
         var fingerprint: UInt64
-        /// The client's id is a UUID of version 7, so the event may be one that got it here.
+        /// The client's id is a UUID of version 7, so this service may have given it to the event.
         var returned: ReturnedID?
         var type: Int64
         var source: Int64
@@ -125,7 +125,7 @@ package final class EventInserter {
             AddedRow(
                 row: row, key: key, isGenerated: isGenerated, fingerprint: fingerprint,
                 returned: returned, type: type, source: source))
-        if unexamined.count == EventInserter.examinedAtOnce { try examineAll() }
+        if unexamined.count >= EventInserter.examinedAtOnce { try examineAll() }
     }
 
     private func identity(

@@ -299,6 +299,26 @@ import Testing
         #expect(store.status.erasedIdentities == 1)
     }
 
+    @Test func `what is to be erased is known among others of one transaction`() throws {
+        let store = try openStore(try TemporaryDirectory())
+        defer { store.close(deadline: soon) }
+        let events = (0..<40).map { TestEvent(id: "\($0)", subject: "ann") }
+        let held = events.map { HeldRow($0) }
+        defer { withExtendedLifetime(held) {} }
+        let result = try store.write(position: nil) { (inserter) throws(StorageError) in
+            for (index, row) in held.enumerated() {
+                // In turn: to be erased, an event, an event that is then to be erased.
+                if index % 3 != 0 { try inserter.add(row.row) }
+                if index % 3 != 1 { try inserter.addErased(row.row) }
+            }
+            #expect(try inserter.flush().isEmpty)
+        }
+        // The one that was there is left to the erasure that has begun.
+        #expect(result.inserted == 26)
+        #expect(store.status.erasedIdentities == 14)
+        #expect(try store.write(events).duplicates == 40)
+    }
+
     @Test func `after a restart, what came to quarantine after an erasure stays`() {
         var erasure = Erasure(
             id: "e", requested: start, node: "n1", conditions: "subject",

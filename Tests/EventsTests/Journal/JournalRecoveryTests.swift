@@ -222,6 +222,7 @@ import Testing
         faults.read = { path, part in
             path.hasSuffix(bad) && part.overlaps(8192..<12288) ? EIO : 0
         }
+        faults.readPatience = .zero
         let again = try open(options(directory), faults: faults)
         defer { again.close() }
         let reader = JournalReader(again, from: 1)
@@ -235,12 +236,23 @@ import Testing
         #expect(damage.setAside == [bad])
     }
 
-    @Test func `a disk that cannot be read for a moment costs nothing`() throws {
-        let directory = try TemporaryDirectory()
+    /// Writes a journal of 20 records.
+    /// - Returns: the segment with the most of them, and what is read of it all.
+    private func written(
+        _ directory: TemporaryDirectory
+    ) throws -> (name: String, records: [ReadRecord]) {
         let journal = try open(options(directory))
         for number in 0..<20 { _ = journal.commit([payload(number, bytes: 1500)]) }
-        let all = try JournalReader(journal, from: 1).drain()
+        let records = try JournalReader(journal, from: 1).drain()
         journal.close()
+        let segments = try Journal.checkOnly(directory: directory.path + "/journal").segments
+        let largest = segments.max { $0.records < $1.records }
+        return (try #require(largest?.name), records)
+    }
+
+    @Test func `a disk that cannot be read for a moment costs nothing`() throws {
+        let directory = try TemporaryDirectory()
+        let (_, all) = try written(directory)
         let failures = Counter()
         var faults = JournalFaults.none
         faults.read = { _, part in
@@ -253,6 +265,52 @@ import Testing
         #expect(try JournalReader(again, from: 1).drain() == all)
         #expect(failures.count == 4)
         #expect(again.status.damage.setAside.isEmpty)
+    }
+
+    @Test func `an open journal waits for a disk that cannot be read`() throws {
+        let directory = try TemporaryDirectory()
+        let (_, all) = try written(directory)
+        let isAway = Locked(false)
+        var faults = JournalFaults.none
+        faults.read = { _, _ in isAway.withLock { $0 } ? EIO : 0 }
+        let journal = try open(options(directory), faults: faults)
+        defer { journal.close() }
+        isAway.withLock { $0 = true }
+        let reader = JournalReader(journal, from: 1)
+        for _ in 0..<3 {
+            let error = #expect(throws: JournalError.self) { _ = try reader.next() }
+            #expect(error?.code == .unreadable)
+        }
+        isAway.withLock { $0 = false }
+        #expect(try reader.drain() == all)
+        #expect(reader.lostRecords == 0)
+    }
+
+    @Test func `a segment that cannot be read at all is kept`() throws {
+        let directory = try TemporaryDirectory()
+        let (name, _) = try written(directory)
+        let bytes = try directory.read("journal/" + name)
+        var faults = JournalFaults.none
+        faults.read = { path, _ in path.hasSuffix(name) ? EIO : 0 }
+        try open(options(directory), faults: faults).close()
+        #expect(try directory.read("journal/damaged/" + name) == bytes)
+    }
+
+    @Test func `nothing is written over an end that cannot be read`() throws {
+        let directory = try TemporaryDirectory()
+        let (name, _) = try written(directory)
+        let bytes = try directory.read("journal/" + name)
+        var faults = JournalFaults.none
+        faults.read = { path, part in path.hasSuffix(name) && part.upperBound > 16384 ? EIO : 0 }
+        faults.readPatience = .zero
+        let journal = try open(options(directory), faults: faults)
+        #expect(journal.status.damage.setAside == [name])
+        guard case .committed = journal.commit(["new"]) else {
+            Issue.record("nothing can be committed")
+            return
+        }
+        journal.close()
+        #expect(try directory.read("journal/damaged/" + name) == bytes)
     }
 
     @Test func `a segment that may not be opened is the operator's to mend`() throws {
