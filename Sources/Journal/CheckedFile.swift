@@ -1,3 +1,4 @@
+internal import Glibc
 import Primitives
 
 /// A small file of lines of words with a checksum at the end. It is written anew, synced and renamed, so
@@ -45,6 +46,7 @@ package struct CheckedFile {
         let file = try directory.open(name)
         var bytes = [UInt8](repeating: 0, count: CheckedFile.sizeLimitBytes)
         let count = bytes.withUnsafeMutableBytes { file.read(into: $0, at: 0) }
+        if count == -Int(EIO) { return nil }
         guard count >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-count)) }
         return bytes.withUnsafeBytes { lines(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }

@@ -14,6 +14,8 @@ package struct JournalCheck: Sendable {
         /// A write was torn at its end; the next start cuts it.
         package var isTorn: Bool
         package var hasDamagedHeader: Bool
+        /// The disk could not read all of it.
+        package var hasBadPages: Bool
     }
 
     package private(set) var segments: [Segment] = []
@@ -28,6 +30,7 @@ package struct JournalCheck: Sendable {
         unreadable.isEmpty
             && segments.allSatisfy {
                 $0.damagedRecords == 0 && $0.missingRecords == 0 && !$0.hasDamagedHeader
+                    && !$0.hasBadPages
             }
     }
 
@@ -60,7 +63,8 @@ package struct JournalCheck: Sendable {
                 records: survey.records, events: survey.events,
                 damagedRecords: survey.damagedRecords + damaged,
                 missingRecords: survey.missingRecords + lost - damaged,
-                isTorn: isLast && survey.isTorn, hasDamagedHeader: used.hasDamagedHeader))
+                isTorn: isLast && survey.isTorn && !survey.hasBadPages,
+                hasDamagedHeader: used.hasDamagedHeader, hasBadPages: survey.hasBadPages))
     }
 }
 

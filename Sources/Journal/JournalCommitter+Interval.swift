@@ -30,7 +30,8 @@ extension JournalCommitter {
     /// - Returns: 0 or `errno`; then another probe tries again.
     func rescueUnsynced() -> Int32 {
         guard let old = unsynced else { return 0 }
-        let records = readUnsynced(old)
+        var records = ByteBuffer(capacity: max(16, old.offset - old.syncedOffset))
+        guard let lost = readUnsynced(old, to: &records) else { return EIO }
         var code = openSegment(
             ActiveSegment.bytes(for: records.count), first: old.syncedNext, isFresh: true)
         guard code == 0 else { return code }
@@ -43,6 +44,12 @@ extension JournalCommitter {
             return code
         }
         unsynced = nil
+        if lost > 0 {
+            log.error("acknowledged records were lost with a failed sync") {
+                $0.add("records", lost)
+            }
+            catalog.withLock { $0.damage.missingRecords += lost }
+        }
         seal(old, replacedBy: active)
         publish(syncTime: nil)
         return 0
@@ -58,17 +65,15 @@ extension JournalCommitter {
         active = new
     }
 
-    /// The good records behind the last sync; what cannot be read is counted as lost.
-    private func readUnsynced(_ old: ActiveSegment) -> ByteBuffer {
-        var records = ByteBuffer(capacity: max(16, old.offset - old.syncedOffset))
-        let block = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(0, old.offset - max(old.syncedOffset, JournalSegmentHeader.bytes)),
-            alignment: 16)
-        defer { block.deallocate() }
+    /// Appends the good records behind the last sync.
+    /// - Returns: how many are lost; nil if they cannot be read now (`ReadPatience`).
+    private func readUnsynced(_ old: ActiveSegment, to records: inout ByteBuffer) -> UInt64? {
         let start = max(old.syncedOffset, JournalSegmentHeader.bytes)
-        // Clients wait meanwhile.
-        let (read, _) = old.file.readOverBadPages(into: block, at: start, isPatient: false)
-        let got = max(0, read)
+        let block = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: max(0, old.offset - start), alignment: 16)
+        defer { block.deallocate() }
+        let (got, _) = old.file.readOverBadPages(into: block, at: start)
+        if got == -Int(EIO) { return nil }
         var offset = 0
         var lost = old.next - old.syncedNext
         while offset + JournalRecord.headerBytes <= got {
@@ -80,12 +85,6 @@ extension JournalCommitter {
             offset += header.recordBytes
             lost -= 1
         }
-        if lost > 0 {
-            log.error("acknowledged records were lost with a failed sync") {
-                $0.add("records", lost)
-            }
-            catalog.withLock { $0.damage.missingRecords += lost }
-        }
-        return records
+        return lost
     }
 }

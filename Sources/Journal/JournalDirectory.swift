@@ -102,8 +102,20 @@ package final class JournalDirectory: Sendable {
     func linkDamaged(_ name: String) throws(JournalError) {
         try JournalDirectory.create(path + "/" + JournalDirectory.damagedName)
         let full = path + "/" + name
-        guard link(full, "\(path)/\(JournalDirectory.damagedName)/\(name)") == 0 || errno == EEXIST
-        else { throw .system(.unwritable, "link", full, errno) }
+        for number in 0... {
+            let suffix = number == 0 ? "" : ".\(number)"
+            let other = "\(path)/\(JournalDirectory.damagedName)/\(name)\(suffix)"
+            if link(full, other) == 0 { return }
+            guard errno == EEXIST else { throw .system(.unwritable, "link", full, errno) }
+            // Another file had this name before.
+            if JournalDirectory.isSame(full, other) { return }
+        }
+    }
+
+    private static func isSame(_ one: String, _ other: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        return lstat(one, &first) == 0 && lstat(other, &second) == 0
+            && first.st_ino == second.st_ino && first.st_dev == second.st_dev
     }
 
     /// Moves the file out of the way, into `damaged`.

@@ -16,6 +16,8 @@ struct JournalInventory {
 
     static let suffix = ".segment"
     static let temporarySuffix = ".tmp"
+    /// More segments than are written between two starts.
+    private static let ordinalMargin: UInt64 = 1 << 32
 
     /// In the order of their use.
     var used: [Used] = []
@@ -59,6 +61,8 @@ struct JournalInventory {
         }
         used.sort { ($0.header.ordinal, $0.number) < ($1.header.ordinal, $1.number) }
         nextOrdinal = (used.last?.header.ordinal ?? 0) + 1
+        // A header that cannot be read now may be readable at the next start, with a greater ordinal.
+        if !headless.isEmpty { nextOrdinal += JournalInventory.ordinalMargin }
         salt = used.last?.header.salt
         try adopt(headless)
         bound()

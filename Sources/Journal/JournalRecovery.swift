@@ -138,9 +138,15 @@ struct JournalRecovery {
     ) throws(JournalError) {
         let next = survey.lastSequence.map { $0 + 1 } ?? segment.header.first
         segment.limitBytes = survey.goodEnd
-        if survey.isTorn {
+        if survey.isTorn, !survey.hasBadPages {
             catalog.damage.tailRecords += max(survey.tailRecords, 1)
             log.notice("the journal's end was torn and is cut") {
+                $0.add("segment", segment.name)
+                $0.add("next_sequence", next)
+            }
+        }
+        if survey.hasBadPages {
+            log.error("the journal's end cannot be read; nothing more is written to it") {
                 $0.add("segment", segment.name)
                 $0.add("next_sequence", next)
             }

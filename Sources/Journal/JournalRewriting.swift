@@ -122,12 +122,13 @@ struct JournalRewriting: Sendable {
         let file = try directory.open(segment.name)
         guard let size = try file.regularBytes(), size >= JournalSegmentHeader.bytes else { return }
         let block = Block(size)
-        let (count, _) = file.readOverBadPages(into: block.bytes, at: 0)
+        let (count, badPages) = file.readOverBadPages(into: block.bytes, at: 0)
         guard count >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-count)) }
         let isChanged = change(
             block, segment.header, end: end, limit: min(segment.limitBytes, count), upTo: sequence,
             edit)
-        if isChanged { try replace(segment.name, by: block) }
+        // What may be erased must not lie where it may be readable again.
+        if isChanged || badPages > 0 { try replace(segment.name, by: block) }
     }
 
     private func replace(_ name: String, by block: Block) throws(JournalError) {
@@ -141,6 +142,7 @@ struct JournalRewriting: Sendable {
             throw .system(.unwritable, "write", file.path, code)
         }
         try directory.rename(temporary, to: name)
+        directory.patience.forget(name)
     }
 
     // MARK: Records

@@ -18,6 +18,8 @@ final class ReadPatience: Sendable {
     private struct Failure {
         let offset: Int
         let since: MonotonicTime
+        /// Of the last try.
+        var last: MonotonicTime
     }
 
     private struct State {
@@ -32,6 +34,9 @@ final class ReadPatience: Sendable {
     private static let openInterval = Duration.milliseconds(20)
     /// The same for a journal that is open.
     static let servingTime = Duration.seconds(30)
+
+    /// Between two tries: a failure after a longer one is another outage.
+    private static let longestPause = Duration.seconds(20)
 
     private let servingTime: Duration
     private let state = Locked(State())
@@ -50,10 +55,13 @@ final class ReadPatience: Sendable {
                 state.openDeadline = deadline
                 return deadline.hasPassed ? .never : .again(after: ReadPatience.openInterval)
             }
-            guard let failure = state.failures[name] else {
-                state.failures[name] = Failure(offset: offset, since: now)
+            guard let failure = state.failures[name],
+                now.since(failure.last) < ReadPatience.longestPause
+            else {
+                state.failures[name] = Failure(offset: offset, since: now, last: now)
                 return servingTime > .zero ? .later : .never
             }
+            state.failures[name]?.last = now
             return now.since(failure.since) < servingTime ? .later : .never
         }
     }
@@ -65,4 +73,7 @@ final class ReadPatience: Sendable {
             state.failures[name] = nil
         }
     }
+
+    /// The file `name` is gone, or holds something else now.
+    func forget(_ name: String) { state.withLock { $0.failures[name] = nil } }
 }

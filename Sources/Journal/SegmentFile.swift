@@ -80,11 +80,10 @@ final class SegmentFile: Sendable {
 
     /// The same, but pages that the disk cannot read (`ReadPatience`) come as zeros, which no checksum
     /// accepts: a bad sector costs what lay in it and nothing else.
-    /// - Parameter isPatient: false gives up what cannot be read now.
     /// - Returns: how many bytes were read, or the negative `errno`; and how many pages are zeros
     ///   though nobody wrote them.
     func readOverBadPages(
-        into buffer: UnsafeMutableRawBufferPointer, at offset: Int, isPatient: Bool = true
+        into buffer: UnsafeMutableRawBufferPointer, at offset: Int
     ) -> (bytes: Int, badPages: Int) {
         let got = readAll(into: buffer, at: offset)
         guard got == -Int(EIO) else {
@@ -103,8 +102,8 @@ final class SegmentFile: Sendable {
                 guard got >= 0 else { return (got, badPages) }
                 count += got
                 guard got == length else { return (count, badPages) }
-            case .later where isPatient: return (-Int(EIO), badPages)
-            case .later, .never:
+            case .later: return (-Int(EIO), badPages)
+            case .never:
                 page.initializeMemory(as: UInt8.self, repeating: 0)
                 count += length
                 badPages += 1

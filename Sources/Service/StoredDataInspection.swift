@@ -30,6 +30,7 @@ enum StoredDataInspection {
     private static func damage(_ check: JournalCheck) -> String {
         let broken = check.segments.filter {
             $0.damagedRecords > 0 || $0.missingRecords > 0 || $0.hasDamagedHeader
+                || $0.hasBadPages
         }
         let damaged = check.segments.reduce(0) { $0 + $1.damagedRecords }
         let missing = check.segments.reduce(0) { $0 + $1.missingRecords }

@@ -236,18 +236,17 @@ import Testing
         #expect(damage.setAside == [bad])
     }
 
-    /// Writes a journal of 20 records.
-    /// - Returns: the segment with the most of them, and what is read of it all.
+    /// Writes a journal; some 40 records fill a segment.
+    /// - Returns: the newest segment with any of them, and what is read of it all.
     private func written(
-        _ directory: TemporaryDirectory
+        _ directory: TemporaryDirectory, records count: Int = 20
     ) throws -> (name: String, records: [ReadRecord]) {
         let journal = try open(options(directory))
-        for number in 0..<20 { _ = journal.commit([payload(number, bytes: 1500)]) }
+        for number in 0..<count { _ = journal.commit([payload(number, bytes: 1500)]) }
         let records = try JournalReader(journal, from: 1).drain()
         journal.close()
         let segments = try Journal.checkOnly(directory: directory.path + "/journal").segments
-        let largest = segments.max { $0.records < $1.records }
-        return (try #require(largest?.name), records)
+        return (try #require(segments.last { $0.records > 0 }?.name), records)
     }
 
     @Test func `a disk that cannot be read for a moment costs nothing`() throws {
@@ -290,10 +289,34 @@ import Testing
         let directory = try TemporaryDirectory()
         let (name, _) = try written(directory)
         let bytes = try directory.read("journal/" + name)
+        // Something of this name was set aside before.
+        mkdir(directory.path + "/journal/damaged", 0o700)
+        try directory.write("journal/damaged/" + name, [1, 2, 3])
         var faults = JournalFaults.none
         faults.read = { path, _ in path.hasSuffix(name) ? EIO : 0 }
         try open(options(directory), faults: faults).close()
-        #expect(try directory.read("journal/damaged/" + name) == bytes)
+        #expect(try directory.read("journal/damaged/" + name) == [1, 2, 3])
+        #expect(try directory.read("journal/damaged/" + name + ".1") == bytes)
+    }
+
+    @Test func `what is written after headers could not be read stays`() throws {
+        let directory = try TemporaryDirectory()
+        let (_, all) = try written(directory, records: 150)
+        let first = try #require(try directory.segmentNames.first)
+        var faults = JournalFaults.none
+        faults.read = { path, part in
+            part.lowerBound == 0 && !path.hasSuffix(first) ? EIO : 0
+        }
+        var journal = try open(options(directory), faults: faults)
+        guard case .committed = journal.commit(["new"]) else {
+            Issue.record("nothing can be committed")
+            return
+        }
+        journal.close()
+        journal = try open(options(directory))
+        defer { journal.close() }
+        let records = try JournalReader(journal, from: 1).drain()
+        #expect(records.map(\.payload) == all.map(\.payload) + ["new"])
     }
 
     @Test func `nothing is written over an end that cannot be read`() throws {
@@ -301,8 +324,7 @@ import Testing
         let (name, _) = try written(directory)
         let bytes = try directory.read("journal/" + name)
         var faults = JournalFaults.none
-        faults.read = { path, part in path.hasSuffix(name) && part.upperBound > 16384 ? EIO : 0 }
-        faults.readPatience = .zero
+        faults.read = { path, part in path.hasSuffix(name) && part.upperBound > 4096 ? EIO : 0 }
         let journal = try open(options(directory), faults: faults)
         #expect(journal.status.damage.setAside == [name])
         guard case .committed = journal.commit(["new"]) else {
@@ -311,6 +333,22 @@ import Testing
         }
         journal.close()
         #expect(try directory.read("journal/damaged/" + name) == bytes)
+    }
+
+    @Test func `what fails for too long is given up`() {
+        let patience = ReadPatience(servingTime: .milliseconds(50))
+        patience.startServing()
+        func isLater(_ offset: Int) -> Bool {
+            if case .later = patience.failed("a", at: offset) { true } else { false }
+        }
+        #expect(isLater(0))
+        #expect(eventually { !isLater(0) })
+        // Another page of it is not waited for, and another outage is.
+        #expect(!isLater(4096))
+        patience.succeeded("a", 0..<4096)
+        #expect(isLater(4096))
+        patience.forget("a")
+        #expect(isLater(0))
     }
 
     @Test func `a segment that may not be opened is the operator's to mend`() throws {

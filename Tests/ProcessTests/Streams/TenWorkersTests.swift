@@ -43,14 +43,17 @@ extension FaultTests {
                     (0..<TenWorkersTests.eventsEach).map { "\(worker)-\($0)" }
                 })
             #expect(ids.count == count && Set(ids) == sent)
-            // Each went through Redis, and once.
+            // Each went through Redis, and once unless an answer was late.
             try service.waitUntilStreamsAreDrained()
+            let failures = try service.status("stream", "forwarder", "failures")?.integer
             let added = try RedisServer.keys().map { key in
                 let lines = try redis.command("XINFO", "STREAM", key)
                 let index = try #require(lines.firstIndex(of: "entries-added"))
                 return Int(lines[index + 1]) ?? 0
             }
-            #expect(added.reduce(0, +) == count && added.allSatisfy { $0 > 0 })
+            let entries = added.reduce(0, +)
+            #expect(failures == 0 ? entries == count : entries >= count)
+            #expect(added.allSatisfy { $0 > 0 })
             let duplicates = try service.status("events", "duplicates")?.integer
             #expect(duplicates == 0)
             #expect(try service.terminate() == .exited(0))
