@@ -70,10 +70,10 @@ package final class EventStore: @unchecked Sendable {  // `writer`: its thread. 
             { [erasureInbox] in erasureInbox.becomeDurable() },
         ])
         erasures = ErasureBook(
-            try attempt(path) { () throws(SQLiteError) in
+            try examine(path) { () throws(SQLiteError) in
                 try ErasureTable(connection: writer.connection).all()
             })
-        identity = try attempt(path) { () throws(SQLiteError) in
+        identity = try examine(path) { () throws(SQLiteError) in
             try StoreIdentity.read(writer.connection)
         }
         readers = ReaderPool(

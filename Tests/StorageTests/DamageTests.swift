@@ -82,6 +82,19 @@ import Testing
         }
     }
 
+    /// SQLite keeps the text of each CREATE TABLE, without a checksum.
+    @Test func `a changed letter in the name of a column is damage`() throws {
+        let folder = try TemporaryDirectory()
+        var bytes = try filled(folder)
+        let name = Array("conditions TEXT".utf8)
+        let place = try #require(bytes.indices.first { bytes[$0...].starts(with: name) })
+        bytes[place] = UInt8(ascii: "k")
+        try folder.write("store.db", bytes)
+        let opened = try open(folder)
+        #expect(opened.setAside == [folder.database + ".damaged-1234"])
+        opened.store.close(deadline: soon)
+    }
+
     @Test func `looks at everything after damage was met in use`() throws {
         let folder = try TemporaryDirectory()
         // Identities are in a file, so that no start reads the rows.
