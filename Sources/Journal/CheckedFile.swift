@@ -40,7 +40,7 @@ package struct CheckedFile {
     }
 
     /// - Returns: the words of each line between title and checksum; nil if there is no such file, or
-    ///   not as it was written.
+    ///   not as it was written, or the disk cannot read it.
     package func read(in directory: JournalDirectory) throws(JournalError) -> [[String]]? {
         guard try directory.names().contains(name) else { return nil }
         let file = try directory.open(name)

@@ -41,7 +41,7 @@ package final class Journal: Sendable {
         directory = try JournalDirectory(path: options.directory, faults: faults)
         let recovered = try JournalRecovery(
             directory, options: options, minimumNext: minimumNextSequence, log: log)
-        directory.patience.startServing()
+        directory.retryPolicy.startServing()
         var known = recovered.catalog
         for consumer in consumers { known.released[consumer] = 0 }
         catalog = Monitor(known)

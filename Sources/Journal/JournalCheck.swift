@@ -16,6 +16,11 @@ package struct JournalCheck: Sendable {
         package var hasDamagedHeader: Bool
         /// The disk could not read all of it.
         package var hasBadPages: Bool
+
+        /// Nothing that was acknowledged is lost, as far as the file tells.
+        package var isSound: Bool {
+            damagedRecords == 0 && missingRecords == 0 && !hasDamagedHeader && !hasBadPages
+        }
     }
 
     package private(set) var segments: [Segment] = []
@@ -27,11 +32,7 @@ package struct JournalCheck: Sendable {
 
     /// Nothing was lost that had been acknowledged, as far as the files tell.
     package var isSound: Bool {
-        unreadable.isEmpty
-            && segments.allSatisfy {
-                $0.damagedRecords == 0 && $0.missingRecords == 0 && !$0.hasDamagedHeader
-                    && !$0.hasBadPages
-            }
+        unreadable.isEmpty && segments.allSatisfy(\.isSound)
     }
 
     /// Walks every segment. The service may run meanwhile; then the newest one may look torn.

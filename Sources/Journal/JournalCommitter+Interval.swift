@@ -66,13 +66,13 @@ extension JournalCommitter {
     }
 
     /// Appends the good records behind the last sync.
-    /// - Returns: how many are lost; nil if they cannot be read now (`ReadPatience`).
+    /// - Returns: how many are lost; nil if they cannot be read now (`ReadRetryPolicy`).
     private func readUnsynced(_ old: ActiveSegment, to records: inout ByteBuffer) -> UInt64? {
         let start = max(old.syncedOffset, JournalSegmentHeader.bytes)
         let block = UnsafeMutableRawBufferPointer.allocate(
             byteCount: max(0, old.offset - start), alignment: 16)
         defer { block.deallocate() }
-        let (got, _) = old.file.readOverBadPages(into: block, at: start)
+        let (got, _) = old.file.readZeroingBadPages(into: block, at: start)
         if got == -Int(EIO) { return nil }
         var offset = 0
         var lost = old.next - old.syncedNext

@@ -9,13 +9,13 @@ package final class JournalDirectory: Sendable {
     private let faults: JournalFaults
     private let descriptor: Int32
     /// Of all files in here.
-    let patience: ReadPatience
+    let retryPolicy: ReadRetryPolicy
 
     /// Opens the folder, which the caller may first `create`.
     package init(path: String, faults: JournalFaults = .none) throws(JournalError) {
         self.path = path
         self.faults = faults
-        patience = ReadPatience(servingTime: faults.readPatience)
+        retryPolicy = ReadRetryPolicy(servingTime: faults.readRetryTime)
         descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system(.unreadable, "open", path, errno) }
     }
@@ -76,7 +76,8 @@ package final class JournalDirectory: Sendable {
             let file = Glibc.open(full, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
             if file >= 0 {
                 return SegmentFile(
-                    descriptor: file, path: full, name: name, faults: faults, patience: patience)
+                    descriptor: file, path: full, name: name, faults: faults,
+                    retryPolicy: retryPolicy)
             }
             guard errno == EINTR else { throw .system(code, "open", full, errno) }
         }

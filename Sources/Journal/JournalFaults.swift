@@ -11,8 +11,8 @@ package struct JournalFaults: Sendable {
     package var sync: Fault?
     /// Each write takes at most this many bytes, as a kernel may at any time.
     package var writeLimitBytes: Int?
-    /// For how long an open journal tries again what cannot be read.
-    package var readPatience = ReadPatience.servingTime
+    /// How long an open journal retries a failed read.
+    package var readRetryTime = ReadRetryPolicy.servingTime
 
     package init(
         create: Fault? = nil, write: Fault? = nil, sync: Fault? = nil, writeLimitBytes: Int? = nil

@@ -95,7 +95,7 @@ struct JournalInventory {
         guard let fileBytes = try file.regularBytes() else { return foreign.append(name) }
         guard fileBytes > 0 else { return empty.append(name) }
         var block = [UInt8](repeating: 0, count: JournalSegmentHeader.bytes)
-        let (got, _) = block.withUnsafeMutableBytes { file.readOverBadPages(into: $0, at: 0) }
+        let (got, _) = block.withUnsafeMutableBytes { file.readZeroingBadPages(into: $0, at: 0) }
         guard got >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-got)) }
         let found = block.withUnsafeBytes { JournalSegmentHeader.read($0) }
         if let found, found.header.isSpare { return spares.append(name) }
@@ -151,7 +151,7 @@ struct JournalInventory {
         var offset = 0
         while offset < segment.fileBytes {
             let got = block.withUnsafeMutableBytes { file.read(into: $0, at: offset) }
-            // Nobody knows what lies there.
+            // An unreadable segment may hold records.
             if got == -Int(EIO) { return false }
             guard got >= 0 else {
                 throw .system(.unreadable, "pread", file.path, Int32(-got))

@@ -194,7 +194,7 @@ extension JournalKeeper {
         for segment in dropped {
             if segment.isDamaged { try directory.linkDamaged(segment.name) }
             if try !recycle(segment) { try directory.remove(segment.name) }
-            directory.patience.forget(segment.name)
+            directory.retryPolicy.forget(segment.name)
         }
     }
 

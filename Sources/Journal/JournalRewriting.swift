@@ -122,12 +122,12 @@ struct JournalRewriting: Sendable {
         let file = try directory.open(segment.name)
         guard let size = try file.regularBytes(), size >= JournalSegmentHeader.bytes else { return }
         let block = Block(size)
-        let (count, badPages) = file.readOverBadPages(into: block.bytes, at: 0)
+        let (count, badPages) = file.readZeroingBadPages(into: block.bytes, at: 0)
         guard count >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-count)) }
         let isChanged = change(
             block, segment.header, end: end, limit: min(segment.limitBytes, count), upTo: sequence,
             edit)
-        // What may be erased must not lie where it may be readable again.
+        // An unreadable page may hold erased data, and may become readable again.
         if isChanged || badPages > 0 { try replace(segment.name, by: block) }
     }
 
@@ -142,7 +142,7 @@ struct JournalRewriting: Sendable {
             throw .system(.unwritable, "write", file.path, code)
         }
         try directory.rename(temporary, to: name)
-        directory.patience.forget(name)
+        directory.retryPolicy.forget(name)
     }
 
     // MARK: Records

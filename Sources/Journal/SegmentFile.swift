@@ -6,24 +6,24 @@ import Primitives
 final class SegmentFile: Sendable {
     /// The most parts `pwritev` takes at once (`IOV_MAX`).
     static let partLimit = 1024
-    /// What is given up at once where the disk cannot read.
+    /// The unit that is given up where the disk cannot read.
     private static let pageBytes = 4096
     let path: String
     let name: String
     private let descriptor: Int32
     private let faults: JournalFaults
-    private let patience: ReadPatience
+    private let retryPolicy: ReadRetryPolicy
 
     /// Takes ownership of `descriptor`.
     init(
         descriptor: Int32, path: String, name: String, faults: JournalFaults,
-        patience: ReadPatience
+        retryPolicy: ReadRetryPolicy
     ) {
         self.descriptor = descriptor
         self.path = path
         self.name = name
         self.faults = faults
-        self.patience = patience
+        self.retryPolicy = retryPolicy
     }
 
     deinit { close(descriptor) }
@@ -72,22 +72,22 @@ final class SegmentFile: Sendable {
     /// Reads until `buffer` is full or the file ends.
     /// - Returns: how many bytes were read, or the negative `errno`.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
-        switch readPatiently(into: buffer, at: offset) {
+        switch readRetrying(into: buffer, at: offset) {
         case .read(let count): count
-        case .later, .never: -Int(EIO)
+        case .failed, .givenUp: -Int(EIO)
         }
     }
 
-    /// The same, but pages that the disk cannot read (`ReadPatience`) come as zeros, which no checksum
+    /// The same, but pages that the disk cannot read (`ReadRetryPolicy`) come as zeros, which no checksum
     /// accepts: a bad sector costs what lay in it and nothing else.
     /// - Returns: how many bytes were read, or the negative `errno`; and how many pages are zeros
-    ///   though nobody wrote them.
-    func readOverBadPages(
+    ///   because the disk could not read them.
+    func readZeroingBadPages(
         into buffer: UnsafeMutableRawBufferPointer, at offset: Int
     ) -> (bytes: Int, badPages: Int) {
         let got = readAll(into: buffer, at: offset)
         guard got == -Int(EIO) else {
-            if got > 0 { patience.succeeded(name, offset..<offset + got) }
+            if got > 0 { retryPolicy.succeeded(name, offset..<offset + got) }
             return (got, 0)
         }
         var (count, badPages) = (0, 0)
@@ -97,13 +97,13 @@ final class SegmentFile: Sendable {
                 + SegmentFile.pageBytes
             let length = min(buffer.count - count, pageEnd - offset - count)
             let page = UnsafeMutableRawBufferPointer(rebasing: buffer[count..<count + length])
-            switch readPatiently(into: page, at: offset + count) {
+            switch readRetrying(into: page, at: offset + count) {
             case .read(let got):
                 guard got >= 0 else { return (got, badPages) }
                 count += got
                 guard got == length else { return (count, badPages) }
-            case .later: return (-Int(EIO), badPages)
-            case .never:
+            case .failed: return (-Int(EIO), badPages)
+            case .givenUp:
                 page.initializeMemory(as: UInt8.self, repeating: 0)
                 count += length
                 badPages += 1
@@ -115,23 +115,23 @@ final class SegmentFile: Sendable {
     private enum Reading {
         /// Bytes, or the negative `errno`, which is not EIO.
         case read(Int)
-        case later
-        case never
+        case failed
+        case givenUp
     }
 
-    private func readPatiently(
+    private func readRetrying(
         into buffer: UnsafeMutableRawBufferPointer, at offset: Int
     ) -> Reading {
         while true {
             let got = readAll(into: buffer, at: offset)
             guard got == -Int(EIO) else {
-                if got > 0 { patience.succeeded(name, offset..<offset + got) }
+                if got > 0 { retryPolicy.succeeded(name, offset..<offset + got) }
                 return .read(got)
             }
-            switch patience.failed(name, at: offset) {
-            case .again(let pause): sleep(until: .after(pause))
-            case .later: return .later
-            case .never: return .never
+            switch retryPolicy.failed(name, at: offset) {
+            case .retry(let pause): sleep(until: .after(pause))
+            case .fail: return .failed
+            case .giveUp: return .givenUp
             }
         }
     }

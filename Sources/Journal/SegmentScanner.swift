@@ -166,7 +166,7 @@ final class SegmentScanner {
         guard let file else { return .end }
         if count > buffer.count { resize(to: count) }
         let wanted = min(buffer.count, limit - offset)
-        let (got, bad) = file.readOverBadPages(
+        let (got, bad) = file.readZeroingBadPages(
             into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: offset)
         badPages += bad
         bufferOffset = offset

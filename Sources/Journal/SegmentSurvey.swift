@@ -19,7 +19,7 @@ struct SegmentSurvey {
     /// Behind the last good record there is something other than zeros, or the file ends early.
     var isTorn = false
 
-    /// Something in the middle is not as it was written, or nobody can tell.
+    /// A part of it is damaged or unreadable.
     var isDamaged: Bool { damagedRecords > 0 || missingRecords > 0 || hasBadPages }
 
     /// - Throws: `.unreadable`.

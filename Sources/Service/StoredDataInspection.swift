@@ -28,10 +28,7 @@ enum StoredDataInspection {
     }
 
     private static func damage(_ check: JournalCheck) -> String {
-        let broken = check.segments.filter {
-            $0.damagedRecords > 0 || $0.missingRecords > 0 || $0.hasDamagedHeader
-                || $0.hasBadPages
-        }
+        let broken = check.segments.filter { !$0.isSound }
         let damaged = check.segments.reduce(0) { $0 + $1.damagedRecords }
         let missing = check.segments.reduce(0) { $0 + $1.missingRecords }
         let names = (broken.map(\.name) + check.unreadable).joined(separator: ", ")

@@ -17,9 +17,9 @@ package final class EventInserter {
     private var identity = ByteBuffer(capacity: 512)
     /// Where the bound keys lie while a statement runs.
     private let keys: UnsafeMutableRawBufferPointer
-    /// What `add` took and `examineAll` has not looked up yet, in order.
+    /// Rows that `add` took and `examineAll` has not looked up yet, in order.
     private var unexamined: [AddedRow] = []
-    /// What is new, and no statement has inserted yet.
+    /// New rows that no statement has inserted yet.
     private var pending: [AddedRow] = []
     /// Of `pending`.
     private var pendingFingerprints: [UInt64] = []

@@ -30,11 +30,11 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     @Test(arguments: connectionFaults)
     func `a fault has its class and ends by the deadline`(faultCase: FaultCase) throws {
         try meet(faultCase.fault) { redis, _ in
-            // What is seen at once is seen by the deadline, however slow the machine.
+            // A slow machine may need more than 200 ms to notice a closed connection.
             let limit = faultCase.code == .timeout ? Duration.milliseconds(200) : .seconds(5)
             let start = MonotonicTime.now()
             #expect(redis.attempt(within: limit) == faultCase.code)
-            #expect(MonotonicTime.now().since(start) < (limit + .milliseconds(800)) * slowness)
+            #expect(MonotonicTime.now().since(start) < .milliseconds(1000) * slowness)
         }
     }
 

@@ -43,7 +43,7 @@ final class IdentityFilter: @unchecked Sendable {  // Filled by one thread befor
         }
     }
 
-    /// Asks for the line that `mayContain` will look at.
+    /// Prefetches the cache line that `mayContain` will read.
     func prefetch(_ fingerprint: UInt64) { Primitives.prefetch(block(of: fingerprint)) }
 
     /// Looks at all bits before it decides: a branch at each would wait for the line to come from

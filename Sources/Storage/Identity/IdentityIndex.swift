@@ -62,7 +62,7 @@ final class IdentityIndex {
     private var runs: [IdentityRun]
     /// Names of runs that were written again without deleted rows, in this round.
     private var cleaned: Set<String> = []
-    /// None is before that: the rows could not be read.
+    /// No run is cleaned before that time, because the rows could not be read.
     private var cleaningTime = MonotonicTime(nanoseconds: 0)
     private var frozen: [Frozen] = []
     private var recent = IdentityTable()
@@ -124,9 +124,9 @@ final class IdentityIndex {
     /// Every row is in here: what is not found is not there.
     var isWhole: Bool { gaps.isEmpty }
 
-    /// Asks for the memory that `find` will look at. Each run costs a line of memory that is in no
-    /// cache, and waiting for it takes longer than all the rest of a search. Lines that are asked for
-    /// several rows ahead are loaded in parallel.
+    /// Prefetches the cache lines that `find` will read. Each run costs one that is in no cache, and
+    /// waiting for it takes longer than all the rest of a search. Lines that are prefetched several
+    /// rows ahead are loaded in parallel.
     func prefetch(_ fingerprint: UInt64) {
         recent.prefetch(fingerprint)
         for table in frozen { table.table.prefetch(fingerprint) }

@@ -51,7 +51,7 @@ final class IdentityRun: Sendable {
         return header
     }
 
-    /// Asks for the memory that `find` will look at.
+    /// Prefetches the cache line that `find` will read.
     func prefetch(_ fingerprint: UInt64) { filter.prefetch(fingerprint) }
 
     /// Appends the rows that may have the identity. Reads one block for what is there, and for about

@@ -29,7 +29,7 @@ final class IdentityTable: @unchecked Sendable {  // The writer's thread; frozen
         return slots
     }
 
-    /// Asks for the line that `find` will look at first.
+    /// Prefetches the cache line that `find` will read first.
     func prefetch(_ fingerprint: UInt64) { Primitives.prefetch(slots + home(fingerprint)) }
 
     /// Appends the rows that may have the identity.

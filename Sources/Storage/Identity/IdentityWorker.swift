@@ -113,7 +113,7 @@ final class IdentityWorker: Sendable {
                 let live = asksForRows ? liveRows(job.header.range) : nil
                 // What was read up to here may be half of the rows: the others would be left out.
                 if isStopping { throw .cancelled }
-                // One run without them would come out as it went in.
+                // Without them, rewriting a single run changes nothing.
                 if asksForRows, live == nil, runs.count == 1 { throw .cancelled }
                 let merge = IdentityMerge(
                     runs: runs, firstSeq: firstSeq, live: live,

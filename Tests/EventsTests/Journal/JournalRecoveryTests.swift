@@ -222,7 +222,7 @@ import Testing
         faults.read = { path, part in
             path.hasSuffix(bad) && part.overlaps(8192..<12288) ? EIO : 0
         }
-        faults.readPatience = .zero
+        faults.readRetryTime = .zero
         let again = try open(options(directory), faults: faults)
         defer { again.close() }
         let reader = JournalReader(again, from: 1)
@@ -336,19 +336,19 @@ import Testing
     }
 
     @Test func `what fails for too long is given up`() {
-        let patience = ReadPatience(servingTime: .milliseconds(50))
-        patience.startServing()
-        func isLater(_ offset: Int) -> Bool {
-            if case .later = patience.failed("a", at: offset) { true } else { false }
+        let policy = ReadRetryPolicy(servingTime: .milliseconds(50))
+        policy.startServing()
+        func isRetried(_ offset: Int) -> Bool {
+            if case .fail = policy.failed("a", at: offset) { true } else { false }
         }
-        #expect(isLater(0))
-        #expect(eventually { !isLater(0) })
+        #expect(isRetried(0))
+        #expect(eventually { !isRetried(0) })
         // Another page of it is not waited for, and another outage is.
-        #expect(!isLater(4096))
-        patience.succeeded("a", 0..<4096)
-        #expect(isLater(4096))
-        patience.forget("a")
-        #expect(isLater(0))
+        #expect(!isRetried(4096))
+        policy.succeeded("a", 0..<4096)
+        #expect(isRetried(4096))
+        policy.forget("a")
+        #expect(isRetried(0))
     }
 
     @Test func `a segment that may not be opened is the operator's to mend`() throws {

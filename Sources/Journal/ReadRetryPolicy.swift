@@ -1,24 +1,24 @@
 import Primitives
 
-/// For how long a disk is asked again for what it could not read, before that is given up: one that is
-/// reached over a network may be back soon. Any thread.
+/// Says how long a failed read of the journal is retried before the data counts as lost: a network disk
+/// may recover within seconds. Any thread.
 ///
 /// While the journal opens, a read waits, up to a second for all files together. Afterwards it fails, so
-/// that the reader can do other things and come back; what still fails half a minute later is given up.
-/// Then the other bad pages of that file are given up at once: there may be thousands.
-final class ReadPatience: Sendable {
+/// that the reader can do other things and retry. A page that still fails half a minute later is given
+/// up, and so are the other bad pages of that file at once: there may be thousands.
+final class ReadRetryPolicy: Sendable {
     enum Verdict {
-        case again(after: Duration)
-        /// The read fails, and may be tried later.
-        case later
-        /// What lies there is lost.
-        case never
+        case retry(after: Duration)
+        /// The caller may retry later.
+        case fail
+        /// The data counts as lost.
+        case giveUp
     }
 
     private struct Failure {
         let offset: Int
         let since: MonotonicTime
-        /// Of the last try.
+        /// When the last read failed.
         var last: MonotonicTime
     }
 
@@ -34,8 +34,7 @@ final class ReadPatience: Sendable {
     private static let openInterval = Duration.milliseconds(20)
     /// The same for a journal that is open.
     static let servingTime = Duration.seconds(30)
-
-    /// Between two tries: a failure after a longer one is another outage.
+    /// Between two failures: one after a longer pause is another outage.
     private static let longestPause = Duration.seconds(20)
 
     private let servingTime: Duration
@@ -51,18 +50,18 @@ final class ReadPatience: Sendable {
         let now = MonotonicTime.now()
         return state.withLock { state in
             guard state.isServing else {
-                let deadline = state.openDeadline ?? .after(ReadPatience.openTime)
+                let deadline = state.openDeadline ?? .after(ReadRetryPolicy.openTime)
                 state.openDeadline = deadline
-                return deadline.hasPassed ? .never : .again(after: ReadPatience.openInterval)
+                return deadline.hasPassed ? .giveUp : .retry(after: ReadRetryPolicy.openInterval)
             }
             guard let failure = state.failures[name],
-                now.since(failure.last) < ReadPatience.longestPause
+                now.since(failure.last) < ReadRetryPolicy.longestPause
             else {
                 state.failures[name] = Failure(offset: offset, since: now, last: now)
-                return servingTime > .zero ? .later : .never
+                return servingTime > .zero ? .fail : .giveUp
             }
             state.failures[name]?.last = now
-            return now.since(failure.since) < servingTime ? .later : .never
+            return now.since(failure.since) < servingTime ? .fail : .giveUp
         }
     }
 
@@ -74,6 +73,6 @@ final class ReadPatience: Sendable {
         }
     }
 
-    /// The file `name` is gone, or holds something else now.
+    /// The file `name` was removed or replaced.
     func forget(_ name: String) { state.withLock { $0.failures[name] = nil } }
 }
