@@ -15,9 +15,9 @@ import Telemetry
 /// DESIGN. A client waits for the journal, not for the store, so storing yields: it runs on a thread
 /// of the lowest priority. When cores are short it falls behind, and only so far: once the store is
 /// `StorePressure.limit` behind, or the journal half full, or while somebody waits to see their
-/// events, a second thread of normal priority takes over until the store has caught up. Two threads
-/// that take turns, because Linux lets a thread without privileges give up priority but never take
-/// it back.
+/// events, a second thread of normal priority takes over until the store has caught up; it also does
+/// the chores that take long. Two threads that take turns, because Linux lets a thread without
+/// privileges give up priority but never take it back.
 package final class EventWriter: Sendable {
     /// The journal keeps what this consumer has not made durable.
     package static let consumer = "store"
@@ -43,6 +43,8 @@ package final class EventWriter: Sendable {
     private struct State {
         var isStopping = false
         var turn = Turn.yielding
+        /// The last round found nothing to store.
+        var isIdle = false
         /// Somebody waits for `/query` to see their events.
         var isUrgent = false
         var urgentUntil = Deadline(MonotonicTime(nanoseconds: 0))
@@ -132,6 +134,9 @@ package final class EventWriter: Sendable {
             do throws(EventWriterError) {
                 // Otherwise the chores read what is missing first, step by step.
                 let isIdle = store.isReadyToWrite ? try writeNext(&reader) : false
+                state.withLock { $0.isIdle = isIdle }
+                // The other thread does it, next.
+                if turn == .yielding, hasLongChore(isIdle: isIdle) { continue }
                 try maintain(isIdle: isIdle)
                 succeeded()
                 delay = RetryDelay()
@@ -161,13 +166,19 @@ package final class EventWriter: Sendable {
                 now: .now(), committed: committed, stored: store.position, retainedBytes: retained)
         }
         let isLate = streams?.pressesStore(stored: store.position) ?? false
-        let next = state.withLock { state in
-            let isUrgent = !state.urgentUntil.hasPassed || store.position < state.urgentPosition
-            return isPressing || isLate || isUrgent || state.isStopping ? Turn.pressing : .yielding
+        let (isUrgent, isIdle) = state.withLock { state in
+            let isAwaited = !state.urgentUntil.hasPassed || store.position < state.urgentPosition
+            return (isAwaited || state.isStopping, state.isIdle)
         }
+        let isPressed = isPressing || isLate || isUrgent
+        let next: Turn = isPressed || hasLongChore(isIdle: isIdle) ? .pressing : .yielding
         guard next != turn else { return false }
         state.change { $0.turn = next }
         return true
+    }
+
+    private func hasLongChore(isIdle: Bool) -> Bool {
+        store.hasLongChore(now: .now(), isIdle: isIdle)
     }
 
     func makeReader() -> JournalReader { JournalReader(journal, from: store.position + 1) }

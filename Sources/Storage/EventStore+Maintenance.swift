@@ -10,6 +10,8 @@ extension EventStore {
     private static let sparePages: Int64 = 2048
     /// How long a checkpoint may wait for readers once the log has grown over its limit.
     private static let readerWaitMilliseconds: Int32 = 100
+    /// Refused events that take longer to write than a batch may take while cores are short.
+    private static let longQuarantineBytes = 1 << 20
 
     /// The chores of this room, in the order in which they run.
     static let ownChores: [StoreChore] = [
@@ -49,6 +51,16 @@ extension EventStore {
             || erasures.nextOfStore != nil
             || published.withLock { !$0.areSetHashesKnown || $0.hasIdentityWork }
             || chores.withLock { $0 }.contains { $0.isUrgent() }
+    }
+
+    /// A chore is due that takes tens of milliseconds of processor time. A thread of low priority should
+    /// leave it to another one: while cores are short it may get less than a hundredth of a core. The
+    /// writer's thread only.
+    /// - Parameter isIdle: as in `maintain`.
+    package func hasLongChore(now: MonotonicTime, isIdle: Bool) -> Bool {
+        if quarantine.inbox.usedBytes > EventStore.longQuarantineBytes { return true }
+        guard let writer = try? writer() else { return false }
+        return dueCheckpoint(writer, now: now, isIdle: isIdle) != nil
     }
 
     /// Does what has to be done between batches. The writer's thread only. Takes some tens of

@@ -1,3 +1,4 @@
+import Glibc
 import Primitives
 import SQLite
 import Storage
@@ -73,5 +74,31 @@ import Testing
             let kept = try store.quarantined(limit: 9, deadline: .after(.seconds(10)))
             #expect(kept.isEmpty)
         }
+    }
+
+    /// At nice 19, beside busy threads, each would take many seconds, in which nothing is stored.
+    @Test func `what takes long is done by the thread that does not yield`() throws {
+        let nice: @Sendable () -> Int32 = { getpriority(Int32(PRIO_PROCESS.rawValue), 0) }
+        let normal = nice()
+        let (written, kept, durable) = (
+            Monitor<Int32?>(nil), Monitor<Int32?>(nil), Monitor<Int32?>(nil)
+        )
+        _ = store.onCommit { _ in written.change { $0 = $0 ?? nice() } }
+        store.quarantine.onKept { _ in kept.change { $0 = nice() } }
+        store.onDurable { durable.change { $0 = nice() } }
+        commit([["one"]])
+        try write { _ in
+            #expect(eventually { written.withLock { $0 } != nil })
+            // A checkpoint comes once there is something to move for two seconds.
+            #expect(eventually { durable.withLock { $0 } != nil })
+            let large = Bytes(String(repeating: "x", count: 4 << 20))
+            let entry = QuarantineEntry(
+                received: 1, code: "invalid_json", detail: "", contentType: "application/json",
+                raw: large, preview: "")
+            #expect(store.quarantine.add(entry))
+            #expect(eventually { kept.withLock { $0 } != nil })
+        }
+        #expect(written.withLock { $0 } == 19)
+        #expect(durable.withLock { $0 } == normal && kept.withLock { $0 } == normal)
     }
 }
