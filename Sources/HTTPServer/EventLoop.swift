@@ -185,7 +185,10 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     }
 
     private func takeInbox() {
-        guard inbox.withLock({ $0.isAwake }) else { return }
+        // A task may be taken before its thread has written: the late byte would wake each `poll`.
+        let isWoken = descriptors[1].revents != 0
+        descriptors[1].revents = 0
+        guard inbox.withLock({ $0.isAwake }) || isWoken else { return }
         // Before the inbox is taken: who puts something in after that writes again, and reading then
         // would swallow it and leave the loop asleep over a full inbox.
         var count: UInt64 = 0
