@@ -8,6 +8,7 @@ final class SegmentFile: Sendable {
     static let partLimit = 1024
     /// The unit that is given up where the disk cannot read.
     private static let pageBytes = 4096
+
     let path: String
     let name: String
     private let descriptor: Int32

@@ -49,21 +49,23 @@ struct SegmentSurvey {
             }
         }
         tailRecords = damaged
-        isTorn = try SegmentSurvey.hasBytes(file, at: goodEnd, fileBytes: fileBytes)
-        hasBadPages = scanner.badPages > 0
+        let hasBytes = try SegmentSurvey.hasBytes(file, at: goodEnd, fileBytes: fileBytes)
+        isTorn = hasBytes ?? true
+        hasBadPages = scanner.badPages > 0 || hasBytes == nil
     }
 
-    /// Each write ends in a mark of zeros, so anything else behind the last record is a torn write.
+    /// Each write ends in a mark of zeros, so anything else after the last record is a torn write.
+    /// - Returns: nil if the disk cannot read that place.
     private static func hasBytes(
         _ file: SegmentFile, at offset: Int, fileBytes: Int
-    ) throws(JournalError) -> Bool {
+    ) throws(JournalError) -> Bool? {
         var mark: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         let count = min(JournalRecord.endMarkBytes, fileBytes - offset)
         guard count > 0 else { return false }
         let got = withUnsafeMutableBytes(of: &mark) {
             file.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]), at: offset)
         }
-        if got == -Int(EIO) { return true }
+        if got == -Int(EIO) { return nil }
         guard got >= 0 else { throw .system(.unreadable, "pread", file.path, Int32(-got)) }
         return mark.0 | mark.1 | mark.2 | mark.3 != 0
     }

@@ -191,8 +191,8 @@ final class IdentityIndex {
         guard merger.isFree, failure == nil, isWhole else { return }
         while let first = runs.first, first.header.range.last < firstSeq { drop(first) }
         let entries = runs.reduce(Int64(0)) { $0 + Int64($1.header.entryCount) }
-        let hasGarbage = entries > 2 * rows + IdentityIndex.garbageAllowed && now >= cleaningTime
-        guard let chosen = mergeable(hasGarbage: hasGarbage) else { return }
+        let hasGarbage = entries > 2 * rows + IdentityIndex.garbageAllowed
+        guard let chosen = mergeable(hasGarbage: hasGarbage, now) else { return }
         guard let first = chosen.first?.header, let last = chosen.last?.header else { return }
         var header = IdentityRunHeader(
             store: store, range: SeqRange(after: first.range.after, last: last.range.last))
@@ -288,7 +288,7 @@ final class IdentityIndex {
 
     /// Four neighbours of one level; or what is smallest when there are too many; or one after the other,
     /// the largest first, while most entries are of deleted rows.
-    private func mergeable(hasGarbage: Bool) -> [IdentityRun]? {
+    private func mergeable(hasGarbage: Bool, _ now: MonotonicTime) -> [IdentityRun]? {
         let levels = runs.map { level(of: $0.header.entryCount) }
         let fanIn = IdentityIndex.fanIn
         if runs.count >= fanIn {
@@ -309,6 +309,7 @@ final class IdentityIndex {
             cleaned = []
             return nil
         }
+        guard now >= cleaningTime else { return nil }
         // It may lie in any of them: each has its turn before one comes again.
         if runs.allSatisfy({ cleaned.contains($0.header.name) }) { cleaned = [] }
         let rest = runs.filter { !cleaned.contains($0.header.name) }
