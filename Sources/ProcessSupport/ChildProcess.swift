@@ -100,6 +100,17 @@ package final class ChildProcess: Sendable {
         return (words.dropFirst().first.flatMap { Int($0) } ?? 0) << 10
     }
 
+    /// A line a thread: its name, its state (`D` waits for a disk), and where in the kernel it waits.
+    package var threads: String {
+        FileSystem.names(in: "/proc/\(pid)/task").map { thread in
+            let folder = "/proc/\(pid)/task/\(thread)"
+            let name = FileSystem.text("\(folder)/comm").split(separator: "\n").first ?? "?"
+            let state = FileSystem.text("\(folder)/stat").split(separator: ")").last?.dropFirst()
+                .prefix(1)
+            return "\(name) \(state ?? "?") \(FileSystem.text("\(folder)/wchan"))"
+        }.joined(separator: "\n")
+    }
+
     private func reap() -> ProcessEnding? {
         status.withLock { status in
             if let status { return status }

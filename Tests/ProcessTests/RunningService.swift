@@ -91,11 +91,18 @@ final class RunningService: Sendable {
     func kill() { process.kill() }
 
     /// SIGTERM, and then the end of the drain.
+    /// - Parameter limit: more than the shutdown timeout, which a service may use to the end.
     /// - Throws: if it still runs after `limit`.
-    func terminate(within limit: Duration = .seconds(30)) throws -> ProcessEnding {
+    func terminate(within limit: Duration = .seconds(60)) throws -> ProcessEnding {
         process.send(SIGTERM)
-        guard let status = process.exit(within: limit) else {
-            throw TestError("still running \(limit) after SIGTERM: \(said)")
+        let patience = min(limit / 2, .seconds(15))
+        var status = process.exit(within: patience)
+        if status == nil {
+            print("process \(pid) still runs \(patience) after SIGTERM:\n\(process.threads)")
+            status = process.exit(within: limit - patience)
+        }
+        guard let status else {
+            throw TestError("still running \(limit) after SIGTERM: \(said)\n\(process.threads)")
         }
         if status != .exited(0) { print("process \(pid) ended with \(status): \(said)") }
         return status
