@@ -28,11 +28,16 @@ enum StoredDataInspection {
     }
 
     private static func damage(_ check: JournalCheck) -> String {
-        let broken = check.segments.filter { !$0.isSound }
+        let bad = check.segments.filter(\.hasBadPages).map(\.name)
+        let broken = check.segments.filter { !$0.isSound && !$0.hasBadPages }.map(\.name)
         let damaged = check.segments.reduce(0) { $0 + $1.damagedRecords }
         let missing = check.segments.reduce(0) { $0 + $1.missingRecords }
-        let names = (broken.map(\.name) + check.unreadable).joined(separator: ", ")
-        return "\(damaged) damaged and \(missing) missing records; damaged files: \(names)"
+        let files = [
+            ("damaged files", broken + check.unreadable), ("the disk cannot read all of", bad),
+        ]
+        .filter { !$0.1.isEmpty }
+        .map { "; \($0): \($1.joined(separator: ", "))" }.joined()
+        return "\(damaged) damaged and \(missing) missing records\(files)"
     }
 
     private static func store(_ path: String) -> Inspection.Finding {

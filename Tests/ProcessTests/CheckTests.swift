@@ -9,11 +9,12 @@ import TestSupport
         var text: String
     }
 
-    private func check(_ service: RunningService) throws -> Result {
+    /// - Parameter wrapper: a command and its arguments to put in front.
+    private func check(_ service: RunningService, wrapper: [String] = []) throws -> Result {
         let output = service.directory.file("check")
         unlink(output)
         let process = try ChildProcess(
-            [try MillraceBinary.path(), "check", "--data-dir", service.dataDirectory],
+            wrapper + [try MillraceBinary.path(), "check", "--data-dir", service.dataDirectory],
             output: output, errors: output)
         let status = process.exit(within: .seconds(60))
         return Result(
@@ -75,5 +76,28 @@ import TestSupport
         #expect(result.status == .exited(1), "\(result.text)")
         #expect(result.text.contains("failed  journal: 1 damaged"), "\(result.text)")
         #expect(result.text.contains("failed  store: "), "\(result.text)")
+    }
+
+    @Test(.enabled(if: FaultInjector.isPossible, "\(FaultInjector.whyNot)"))
+    func `a disk that cannot read the end of a segment is said, and nothing is changed`() throws {
+        let service = try filled()
+        service.kill()
+        let before = DamagedFile.contents(of: service.dataDirectory)
+        let sound = try check(service)
+        let segment = service.dataDirectory + "/journal/000000000001.segment"
+        // The header and the records can be read.
+        let result = try check(
+            service,
+            wrapper: [
+                "strace", "-f", "-qq", "-o", "/dev/null", "-P", segment, "-e", "trace=pread64",
+                "-e", "inject=pread64:error=EIO:when=3+",
+            ])
+        #expect(result.status == .exited(1), "\(result.text)")
+        let said = "missing records; the disk cannot read all of: 000000000001.segment"
+        #expect(result.text.contains("failed  journal: 0 damaged and 0 \(said)"), "\(result.text)")
+        #expect(try check(service).text == sound.text)
+        let after = DamagedFile.contents(of: service.dataDirectory)
+        #expect(
+            after.filter { $0.key != "store.db-shm" } == before.filter { $0.key != "store.db-shm" })
     }
 }
