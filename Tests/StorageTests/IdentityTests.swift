@@ -104,6 +104,33 @@ import Testing
         store.close(deadline: soon)
     }
 
+    @Test func `entries of deleted rows go, though rows around them stay`() throws {
+        let folder = try TemporaryDirectory()
+        let store = try openStore(folder, options: options())
+        let all = (0..<5000).map { number in
+            TestEvent(id: "\(number)", time: number % 10 == 0 ? start + 600_000 : start)
+        }
+        for first in stride(from: 0, to: 5000, by: 50) {
+            try store.writeTogether(Array(all[first..<first + 50]))
+            try store.maintain(now: at, isIdle: false)
+        }
+        try settle(store)
+        let index = try store.writer().identities.index
+        #expect(index.entryCount > 4900)
+        while try !store.retain(after: start + 300_000).isDone {}
+        #expect(store.status.rows == 500)
+        // Each call frees one file at most.
+        for _ in 0..<40 { try settle(store) }
+        #expect(index.entryCount <= 2 * 500 + 4 * 64)
+        let names = runNames(folder)
+        for _ in 0..<5 { try settle(store) }
+        #expect(runNames(folder) == names)
+        let kept = all.filter { $0.time > start }
+        #expect(try store.writeTogether(kept).result.duplicates == 500)
+        #expect(try store.writeTogether(all).result == .init(inserted: 4500, duplicates: 500))
+        store.close(deadline: soon)
+    }
+
     @Test(arguments: ["truncated", "flipped", "missing", "foreign", "empty"])
     func `a file that is not what was written is made again from the rows`(_ damage: String) throws
     {

@@ -40,8 +40,8 @@ final class IdentityIndex {
     private static let frozenLimit = 2
     /// Frozen tables while files cannot be written, before nothing is stored: 128 MiB.
     private static let frozenLimitInNeed = 8
-    /// Entries of deleted rows that are not worth a merge of their own.
-    private static let garbageAllowed = 4 * Int64(IdentityTable.fullCount)
+    /// Full tables' worth of entries of deleted rows that are not worth a merge of their own.
+    private static let garbageTables: Int64 = 4
 
     private struct Frozen {
         let table: IdentityTable
@@ -190,8 +190,8 @@ final class IdentityIndex {
         // Neighbours with a gap between them must not become one run: it would speak for the gap.
         guard merger.isFree, failure == nil, isWhole else { return }
         while let first = runs.first, first.header.range.last < firstSeq { drop(first) }
-        let entries = runs.reduce(Int64(0)) { $0 + Int64($1.header.entryCount) }
-        let hasGarbage = entries > 2 * rows + IdentityIndex.garbageAllowed
+        let garbageAllowed = IdentityIndex.garbageTables * Int64(tableCount)
+        let hasGarbage = entryCount > 2 * rows + garbageAllowed
         guard let chosen = mergeable(hasGarbage: hasGarbage, now) else { return }
         guard let first = chosen.first?.header, let last = chosen.last?.header else { return }
         var header = IdentityRunHeader(
@@ -201,6 +201,9 @@ final class IdentityIndex {
             .init(
                 source: .runs(chosen, firstSeq: firstSeq, asksForRows: hasGarbage), header: header))
     }
+
+    /// In all runs.
+    var entryCount: Int64 { runs.reduce(0) { $0 + Int64($1.header.entryCount) } }
 
     /// Nothing is being made in the background, or waits for it.
     var isSettled: Bool { frozen.isEmpty && sealer.isFree && merger.isFree }

@@ -162,19 +162,31 @@ private final class Disk: Sendable {
         #expect(try payloads(journal) == (0..<3000).map { payload($0) })
     }
 
-    @Test func `what an interval acknowledged survives a failing sync`() throws {
+    /// - Parameter failingReads: of the copy that the failing sync makes necessary.
+    @Test(arguments: [0, 3])
+    func `what an interval acknowledged survives a failing sync`(failingReads: Int) throws {
         let directory = try TemporaryDirectory()
         let disk = Disk()
         var options = options(directory)
         options.sync = .interval(.milliseconds(10))
-        let journal = try open(options, faults: disk.faults)
+        var faults = disk.faults
+        let readsLeft = Locked(0)
+        faults.read = { _, _ in
+            readsLeft.withLock { left in
+                defer { left = max(0, left - 1) }
+                return left > 0 ? EIO : 0
+            }
+        }
+        let journal = try open(options, faults: faults)
         for number in 0..<3 { _ = journal.commit([payload(number)]) }
         #expect(eventually { journal.status.syncMicroseconds > 0 })
+        readsLeft.withLock { $0 = failingReads }
         // One may go to a spare segment that is just being made.
         disk.failingSyncs.store(4, ordering: .sequentiallyConsistent)
         // A sync of what came before may fail first: what is refused takes no sequence.
         #expect(eventually { journal.commit([payload(3)]) == .committed(first: 4, last: 4) })
         #expect(eventually { journal.status.failures >= 2 })
+        #expect(eventually { readsLeft.withLock { $0 } == 0 })
         #expect(try payloads(journal) == (0..<4).map { payload($0) })
         // The failure is counted before the journal refuses, so its state may still look good here.
         #expect(eventually { journal.commit([payload(4)]) == .committed(first: 5, last: 5) })

@@ -68,6 +68,35 @@ import Testing
         journal.close()
     }
 
+    @Test func `a page that cannot be read is not kept, for it may be readable again`() throws {
+        let directory = try TemporaryDirectory()
+        var journal = try open(options(directory))
+        commit(0..<100, to: journal)
+        journal.close()
+        let segments = try Journal.checkOnly(directory: directory.path + "/journal").segments
+        let bad = try #require(segments.first { $0.records >= 20 }?.name)
+        let isBad = Locked(false)
+        var faults = JournalFaults.none
+        faults.read = { path, part in
+            let isHit = path.hasSuffix(bad) && part.overlaps(8192..<12288)
+            return isHit && isBad.withLock { $0 } ? EIO : 0
+        }
+        faults.readRetryTime = .zero
+        journal = try open(options(directory), faults: faults)
+        isBad.withLock { $0 = true }
+        try journal.rewrite(upTo: 100, Self.edit)
+        journal.close()
+        // The disk reads everything again.
+        journal = try open(options(directory))
+        defer { journal.close() }
+        let records = try JournalReader(journal, from: 1).drain()
+        let all = expected(0..<100, changedUpTo: 100)
+        #expect(records.allSatisfy { all.contains($0.payload) })
+        #expect((95..<100).contains(records.count))
+        let texts = stride(from: 0, to: 100, by: 2).map { "payload-\($0)-" }
+        #expect(FileSearch.find(texts, in: directory.path) == [])
+    }
+
     @Test func `goes on while records come`() throws {
         let directory = try TemporaryDirectory()
         let journal = try open(options(directory))
