@@ -6,12 +6,13 @@ import Streams
 /// Storing what came by way of the streams.
 extension EventWriter {
     /// Stores what the streams bring while nothing can be read of the journal.
-    /// - Parameter time: for so long, unless the service stops.
-    func storeStreamed(for time: Duration) throws(EventWriterError) {
+    /// - Parameter time: for so long, unless the service stops or the other thread has a chore to do.
+    func storeStreamed(for time: Duration, _ turn: Turn) throws(EventWriterError) {
         let deadline = Deadline.after(time)
         guard let streams, !isStopping else { return pause(time) }
         while !deadline.hasPassed, !isStopping {
             let isIdle = try writeStreamed(streams)
+            if leavesChore(turn, isIdle: isIdle) { return }
             try maintain(isIdle: isIdle)
             guard isIdle else { continue }
             if journal.isClosed { return pause(time) }

@@ -33,7 +33,7 @@ package final class EventWriter: Sendable {
     /// For how long storing presses on after somebody asked for it: requests that wait come in rows.
     private static let hurryTime = Duration.milliseconds(500)
 
-    private enum Turn {
+    enum Turn {
         case yielding
         case pressing
 
@@ -55,6 +55,11 @@ package final class EventWriter: Sendable {
         var failure: String?
     }
 
+    /// What the thread with the turn reads the journal with; it goes over with the turn.
+    private final class ReaderOfTurn: @unchecked Sendable {  // `State.turn` says whose it is.
+        var reader: JournalReader?
+    }
+
     let journal: Journal
     let store: EventStore
     let log: Logger
@@ -63,6 +68,7 @@ package final class EventWriter: Sendable {
     private let state = Monitor(State())
     private let threads: Locked<[Thread]> = Locked([])
     private let pressure: Locked<StorePressure>
+    private let readerOfTurn = ReaderOfTurn()
     private let lastBatch = Locked(StoreBatch())
     private let window = Locked(GatherWindow())
     private let suspicion = Locked(Suspicion())
@@ -127,30 +133,28 @@ package final class EventWriter: Sendable {
     /// Stores until it is the other thread's turn or everything is over.
     private func run(_ turn: Turn) {
         var delay = RetryDelay()
-        var reader: JournalReader?
         while true {
             if handsOver(turn) { return }
             if shouldEnd { break }
             do throws(EventWriterError) {
                 // Otherwise the chores read what is missing first, step by step.
-                let isIdle = store.isReadyToWrite ? try writeNext(&reader) : false
-                state.withLock { $0.isIdle = isIdle }
+                let isIdle = store.isReadyToWrite ? try writeNext() : false
                 // The other thread does it, next.
-                if turn == .yielding, hasLongChore(isIdle: isIdle) { continue }
+                if leavesChore(turn, isIdle: isIdle) { continue }
                 try maintain(isIdle: isIdle)
                 succeeded()
                 delay = RetryDelay()
                 if isIdle {
                     waitForMore()
-                } else if reader != nil {
+                } else if readerOfTurn.reader != nil {
                     gather()
                     if turn == .yielding { giveWay() }
                 }
             } catch {
                 failed(error)
-                wait(delay.next(), after: error)
                 // What was read and not stored is read again.
-                reader = nil
+                readerOfTurn.reader = nil
+                wait(delay.next(), after: error, turn)
             }
         }
         store.close(deadline: .after(.seconds(2)))
@@ -181,15 +185,21 @@ package final class EventWriter: Sendable {
         store.hasLongChore(now: .now(), isIdle: isIdle)
     }
 
+    /// Whether a chore is due that this thread leaves to the other one: `handsOver` comes next.
+    func leavesChore(_ turn: Turn, isIdle: Bool) -> Bool {
+        state.withLock { $0.isIdle = isIdle }
+        return turn == .yielding && hasLongChore(isIdle: isIdle)
+    }
+
     func makeReader() -> JournalReader { JournalReader(journal, from: store.position + 1) }
 
     var isStopping: Bool { state.withLock { $0.isStopping } }
 
     /// Stores what is waiting.
     /// - Returns: true when nothing was waiting.
-    private func writeNext(_ reader: inout JournalReader?) throws(EventWriterError) -> Bool {
-        let current = reader ?? makeReader()
-        reader = current
+    private func writeNext() throws(EventWriterError) -> Bool {
+        let current = readerOfTurn.reader ?? makeReader()
+        readerOfTurn.reader = current
         let isIdle = try writeBatch(from: current)
         // What is not stored stays pending in Redis.
         guard let streams, !isStopping else { return isIdle }
@@ -369,13 +379,13 @@ package final class EventWriter: Sendable {
     }
 
     /// Waits before the next try. What others sent needs nothing of a journal that cannot be read.
-    private func wait(_ delay: Duration, after error: EventWriterError) {
+    private func wait(_ delay: Duration, after error: EventWriterError, _ turn: Turn) {
         guard case .journal = error else { return pause(delay) }
         if streams != nil, !isJournalUnreadable.exchange(true, ordering: .relaxed) {
             // The store takes own entries from the streams meanwhile.
             journal.renewIdentity(above: .max)
         }
-        do throws(EventWriterError) { try storeStreamed(for: delay) } catch {
+        do throws(EventWriterError) { try storeStreamed(for: delay, turn) } catch {
             failed(error)
             pause(delay)
         }

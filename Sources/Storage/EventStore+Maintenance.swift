@@ -10,8 +10,9 @@ extension EventStore {
     private static let sparePages: Int64 = 2048
     /// How long a checkpoint may wait for readers once the log has grown over its limit.
     private static let readerWaitMilliseconds: Int32 = 100
-    /// Refused events that take longer to write than a batch may take while cores are short.
-    private static let longQuarantineBytes = 1 << 20
+    /// Refused events or dead letters that take longer to write than a batch may take while cores are
+    /// short.
+    private static let longInboxBytes = 1 << 20
 
     /// The chores of this room, in the order in which they run.
     static let ownChores: [StoreChore] = [
@@ -53,14 +54,17 @@ extension EventStore {
             || chores.withLock { $0 }.contains { $0.isUrgent() }
     }
 
-    /// A chore is due that takes tens of milliseconds of processor time. A thread of low priority should
-    /// leave it to another one: while cores are short it may get less than a hundredth of a core. The
-    /// writer's thread only.
+    /// A chore is due that may take tens of milliseconds of processor time and cannot be interrupted. A
+    /// thread of low priority should leave it to another one: while cores are short it may get less than
+    /// a hundredth of a core. The writer's thread only.
     /// - Parameter isIdle: as in `maintain`.
     package func hasLongChore(now: MonotonicTime, isIdle: Bool) -> Bool {
-        if quarantine.inbox.usedBytes > EventStore.longQuarantineBytes { return true }
         guard let writer = try? writer() else { return false }
-        return dueCheckpoint(writer, now: now, isIdle: isIdle) != nil
+        return quarantine.inbox.waitingBytes > EventStore.longInboxBytes
+            || sinks.inbox.waitingBytes > EventStore.longInboxBytes
+            || !erasureInbox.isEmpty || erasures.nextOfStore?.stage == .copies
+            || writer.identities.hasKeyIndex && writer.identities.index.isWhole
+            || dueCheckpoint(writer, now: now, isIdle: isIdle) != nil
     }
 
     /// Does what has to be done between batches. The writer's thread only. Takes some tens of

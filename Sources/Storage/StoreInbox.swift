@@ -104,8 +104,8 @@ package final class StoreInbox<Change: Sendable>: Sendable {
     /// Nothing waits.
     package var isEmpty: Bool { state.withLock { $0.waiting.isEmpty } }
 
-    /// Bytes of what waits and of what is reserved.
-    package var usedBytes: Int { state.withLock { $0.rooms.reduce(0) { $0 + $1.usedBytes } } }
+    /// - Complexity: O(changes that wait).
+    package var waitingBytes: Int { state.withLock { $0.waiting.reduce(0) { $0 + $1.costBytes } } }
 
     /// Whether any change that waits is one of those; asked under the lock, so be quick.
     package func contains(where isWanted: (Change) -> Bool) -> Bool {

@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    /// At nice 19, beside busy threads, each would take many seconds, in which nothing is stored.
+    /// At nice 19, beside busy threads, a checkpoint takes many seconds, in which nothing is stored.
     @Test func `what takes long is done by the thread that does not yield`() throws {
         let nice: @Sendable () -> Int32 = { getpriority(Int32(PRIO_PROCESS.rawValue), 0) }
         let normal = nice()
@@ -85,7 +85,7 @@ import Testing
         )
         _ = store.onCommit { _ in written.change { $0 = $0 ?? nice() } }
         store.quarantine.onKept { _ in kept.change { $0 = nice() } }
-        store.onDurable { durable.change { $0 = nice() } }
+        store.onDurable { durable.change { $0 = $0 ?? nice() } }
         commit([["one"]])
         try write { _ in
             #expect(eventually { written.withLock { $0 } != nil })
