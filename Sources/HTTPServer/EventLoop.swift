@@ -185,7 +185,8 @@ package final class EventLoop: @unchecked Sendable {  // Its own thread, but for
     }
 
     private func takeInbox() {
-        // A task may be taken before its thread has written: the late byte would wake each `poll`.
+        // The loop may take a task before the thread that put it there has written to the eventfd. Unless
+        // that late write is read, every `poll` returns at once.
         let isWoken = descriptors[1].revents != 0
         descriptors[1].revents = 0
         guard inbox.withLock({ $0.isAwake }) || isWoken else { return }

@@ -16,7 +16,8 @@ struct SegmentSurvey {
     var tailRecords: UInt64 = 0
     /// The disk could not read all of it.
     var hasBadPages = false
-    /// Behind the last good record there is something other than zeros, or the file ends early.
+    /// After the last good record there is something other than zeros, or what the disk cannot read, or
+    /// the file ends early.
     var isTorn = false
 
     /// A part of it is damaged or unreadable.

@@ -100,7 +100,7 @@ package final class ChildProcess: Sendable {
         return (words.dropFirst().first.flatMap { Int($0) } ?? 0) << 10
     }
 
-    /// A line a thread: its name, its state (`D` waits for a disk), and where in the kernel it waits.
+    /// One line for each thread: its name, its state (`D` waits for a disk), and where in the kernel it waits.
     package var threads: String {
         FileSystem.names(in: "/proc/\(pid)/task").map { thread in
             let folder = "/proc/\(pid)/task/\(thread)"

@@ -33,7 +33,8 @@ enum StoredDataInspection {
         let damaged = check.segments.reduce(0) { $0 + $1.damagedRecords }
         let missing = check.segments.reduce(0) { $0 + $1.missingRecords }
         let files = [
-            ("damaged files", broken + check.unreadable), ("the disk cannot read all of", bad),
+            ("damaged files", broken), ("the disk cannot read all of", bad),
+            ("no record can be read from", check.unreadable),
         ]
         .filter { !$0.1.isEmpty }
         .map { "; \($0): \($1.joined(separator: ", "))" }.joined()

@@ -80,20 +80,27 @@ import TestSupport
 
     @Test(.enabled(if: FaultInjector.isPossible, "\(FaultInjector.whyNot)"))
     func `a disk that cannot read the end of a segment is said, and nothing is changed`() throws {
-        let service = try filled()
+        let service = try RunningService.start()
+        _ = try service.post("/events", json: #"{"type":"a","id":"check-1"}"#)
         service.kill()
         let before = DamagedFile.contents(of: service.dataDirectory)
         let sound = try check(service)
-        let segment = service.dataDirectory + "/journal/000000000001.segment"
+        #expect(sound.status == .exited(0), "\(sound.text)")
+        let folder = service.dataDirectory + "/journal/"
+        let name = try #require(
+            FileSystem.names(in: folder).first {
+                DamagedFile(folder + $0).offset(of: "check-1") != nil
+            })
         // The header and the records can be read.
         let result = try check(
             service,
             wrapper: [
-                "strace", "-f", "-qq", "-o", "/dev/null", "-P", segment, "-e", "trace=pread64",
+                "strace", "-f", "-qq", "-o", "/dev/null", "-P", folder + name, "-e",
+                "trace=pread64",
                 "-e", "inject=pread64:error=EIO:when=3+",
             ])
         #expect(result.status == .exited(1), "\(result.text)")
-        let said = "missing records; the disk cannot read all of: 000000000001.segment"
+        let said = "missing records; the disk cannot read all of: \(name)"
         #expect(result.text.contains("failed  journal: 0 damaged and 0 \(said)"), "\(result.text)")
         #expect(try check(service).text == sound.text)
         let after = DamagedFile.contents(of: service.dataDirectory)

@@ -40,7 +40,7 @@ final class IdentityIndex {
     private static let frozenLimit = 2
     /// Frozen tables while files cannot be written, before nothing is stored: 128 MiB.
     private static let frozenLimitInNeed = 8
-    /// Full tables' worth of entries of deleted rows that are not worth a merge of their own.
+    /// So many full tables of entries of deleted rows are not worth a merge of their own.
     private static let garbageTables: Int64 = 4
 
     private struct Frozen {
@@ -199,7 +199,9 @@ final class IdentityIndex {
         header.lastFingerprint = last.lastFingerprint
         merger.start(
             .init(
-                source: .runs(chosen, firstSeq: firstSeq, asksForRows: hasGarbage), header: header))
+                source: .runs(
+                    chosen, firstSeq: firstSeq, asksForRows: hasGarbage && now >= cleaningTime),
+                header: header))
     }
 
     /// In all runs.

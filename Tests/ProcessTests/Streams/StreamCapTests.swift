@@ -71,7 +71,8 @@ import Testing
         }
         let second = try RunningService.start(redis: redis.url, node: "n2")
         try second.wait(until: "it has what was left") { try second.storedCount() > 0 }
-        #expect(!second.records.contains { $0["level"]?.string == "error" })
+        let errors = second.records.filter { $0["level"]?.string == "error" }
+        #expect(errors.isEmpty, "\(errors)")
         for node in [first, second] { #expect(try node.terminate() == .exited(0)) }
     }
 
