@@ -68,10 +68,12 @@ struct BodyIntake {
     var isEndUncertain: Bool { chunks?.isBlind ?? false }
 
     /// The body is whole.
-    /// - Parameter areTrailersSound: the fields after it are of the grammar.
-    mutating func finish(areTrailersSound: Bool, _ request: Request) {
+    /// - Parameters:
+    ///   - areTrailersSound: the fields after it are of the grammar.
+    ///   - pass: when this pass of the loop began.
+    mutating func finish(areTrailersSound: Bool, pass: MonotonicTime, _ request: Request) {
         guard refusal == nil else { return }
-        if chunks?.finish() == .malformed {
+        if chunks?.finish(pass: pass) == .malformed {
             refuse(Problem(RequestGuard.invalidChunk), request)
         } else if !areTrailersSound {
             refuse(Problem(RequestGuard.invalidTrailer), request)
@@ -79,11 +81,14 @@ struct BodyIntake {
     }
 
     /// Takes a piece of the body into `request`.
+    /// - Parameter pass: when this pass of the loop began.
     /// - Returns: false when so much came of a refused body that the connection is to be cut:
     ///   libmicrohttpd takes no reply while a body comes, so a little more is read.
-    mutating func take(_ piece: UnsafeRawBufferPointer, into request: Request) -> Bool {
+    mutating func take(
+        _ piece: UnsafeRawBufferPointer, pass: MonotonicTime, into request: Request
+    ) -> Bool {
         bytes += piece.count
-        if refusal == nil, chunks?.piece(piece) == .malformed {
+        if refusal == nil, chunks?.piece(piece, pass: pass) == .malformed {
             refuse(Problem(RequestGuard.invalidChunk), request)
         }
         if refusal == nil {

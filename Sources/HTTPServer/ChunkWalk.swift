@@ -1,3 +1,5 @@
+import Primitives
+
 /// Shows that the framing of a chunked body is as RFC 9112, section 7.1, has it, by looking at what
 /// lies between the pieces that libmicrohttpd gives.
 ///
@@ -12,6 +14,10 @@
 /// the framing before a piece begins at the end of the piece before, or at `bodyStart`. Both are
 /// tried: framing holds a line end in its middle, which neither a size line nor an extension may
 /// hold, so text that is wrong in one place is never right in the other.
+///
+/// The last chunk has no piece, and what lies after the last piece is that chunk only if it came with the
+/// same read: the memory still holds what was read before. libmicrohttpd reads once in each pass of the
+/// loop, so the walk looks at it only in the pass of the last piece.
 ///
 /// Where a part of the framing came alone, it has been overwritten by the time that the next piece is
 /// given. Then the walk is *blind*: the connection ends with the reply, so that nothing after this
@@ -29,6 +35,8 @@ struct ChunkWalk {
     private let memoryBytes: Int
     /// Where the last piece ended.
     private var pieceEnd: UnsafeRawPointer?
+    /// When the pass of the loop began that gave the last piece.
+    private var piecePass = MonotonicTime(nanoseconds: 0)
     /// Of the chunk at hand, still to come.
     private var remaining = 0
     private(set) var isBlind = false
@@ -39,8 +47,10 @@ struct ChunkWalk {
     }
 
     /// The next piece of the body.
-    mutating func piece(_ bytes: UnsafeRawBufferPointer) -> Verdict {
+    /// - Parameter pass: when this pass of the loop began.
+    mutating func piece(_ bytes: UnsafeRawBufferPointer, pass: MonotonicTime) -> Verdict {
         guard !isBlind, let start = bytes.baseAddress else { return .sound }
+        piecePass = pass
         defer { pieceEnd = start + bytes.count }
         guard remaining == 0 else {
             remaining -= bytes.count
@@ -73,10 +83,11 @@ struct ChunkWalk {
         return size
     }
 
-    /// The body is whole. The last chunk has no piece, and mostly still lies after the last one.
-    mutating func finish() -> Verdict {
+    /// The body is whole.
+    /// - Parameter pass: when this pass of the loop began.
+    mutating func finish(pass: MonotonicTime) -> Verdict {
         guard !isBlind else { return .sound }
-        guard let pieceEnd, remaining == 0 else {
+        guard let pieceEnd, remaining == 0, pass == piecePass else {
             isBlind = true
             return .sound
         }

@@ -218,7 +218,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
 
     func received(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard !isCut else { return false }
-        return body.take(bytes, into: request)
+        return body.take(bytes, pass: loop.now, into: request)
     }
 
     /// Bytes of the body, as they came, chunk framing left out.
@@ -264,7 +264,7 @@ package final class HTTPConnection: @unchecked Sendable {  // Loop thread, but f
         withUnsafeMutablePointer(to: &areSound) {
             millrace_each_trailer(handle, $0, judgeTrailer)
         }
-        body.finish(areTrailersSound: areSound, request)
+        body.finish(areTrailersSound: areSound, pass: loop.now, request)
     }
 
     /// The reply has been sent or given up.

@@ -116,6 +116,32 @@ import Testing
         }
     }
 
+    /// The memory after the last piece still holds what came before: here the rest of a long chunk, which
+    /// looks like a bad size behind the zero that came alone.
+    @Test func `a last chunk that comes in parts is not taken for what came before it`() throws {
+        let wire = try server.connect()
+        let data = String(repeating: "x", count: 40) + "\r\n" + String(repeating: "x", count: 18)
+        for part in [chunkedHead + "3c\r\n\(data)", "\r\n5\r\nhello\r\n0", "\r\n\r\n"] {
+            try wire.send(part)
+            usleep(20_000)
+        }
+        let reply = try wire.receive()
+        #expect(
+            reply.status == 200 && reply.text == data + "hello", "\(reply.status) \(reply.text)")
+    }
+
+    /// What came before looks like a sound last chunk; the one that comes has bare line feeds.
+    @Test func `a last chunk of before does not vouch for one with bare line feeds`() throws {
+        let wire = try server.connect()
+        let data = "xxxxxx\r\n0\r\n" + String(repeating: "x", count: 30)
+        let first = String(data.utf8.count, radix: 16) + "\r\n\(data)"
+        for part in [chunkedHead + first, "\r\n5\r\nhello", "\n0\n\n"] {
+            try wire.send(part)
+            usleep(20_000)
+        }
+        #expect(try wire.receive().closesConnection)
+    }
+
     @Test func `says 413 to an announced body before it comes`() throws {
         let wire = try server.connect()
         try wire.send(
