@@ -15,9 +15,10 @@ import Primitives
 /// tried: framing holds a line end in its middle, which neither a size line nor an extension may
 /// hold, so text that is wrong in one place is never right in the other.
 ///
-/// The last chunk has no piece, and what lies after the last piece is that chunk only if it came with the
-/// same read: the memory still holds what was read before. libmicrohttpd reads once in each pass of the
-/// loop, so the walk looks at it only in the pass of the last piece.
+/// The last chunk has no piece. What lies after the last piece is that chunk only if it came with the same
+/// read, for the memory still holds what was read before; libmicrohttpd reads once in each pass of the
+/// loop. And it is there only while the piece is given: what follows the body is then moved over it. So
+/// the walk looks at it with each piece, and believes it if the body ends in the same pass.
 ///
 /// Where a part of the framing came alone, it has been overwritten by the time that the next piece is
 /// given. Then the walk is *blind*: the connection ends with the reply, so that nothing after this
@@ -40,6 +41,8 @@ struct ChunkWalk {
     /// Of the chunk at hand, still to come.
     private var remaining = 0
     private(set) var isBlind = false
+    /// What lay after the last piece.
+    private var ending = ChunkFraming.LastChunk.absent
 
     init(bodyStart: UnsafeRawPointer, memoryBytes: Int) {
         self.bodyStart = bodyStart
@@ -51,7 +54,11 @@ struct ChunkWalk {
     mutating func piece(_ bytes: UnsafeRawBufferPointer, pass: MonotonicTime) -> Verdict {
         guard !isBlind, let start = bytes.baseAddress else { return .sound }
         piecePass = pass
-        defer { pieceEnd = start + bytes.count }
+        let end = start + bytes.count
+        defer {
+            pieceEnd = end
+            ending = remaining == 0 && !isBlind ? lastChunk(at: end) : .absent
+        }
         guard remaining == 0 else {
             remaining -= bytes.count
             if remaining < 0 { isBlind = true }
@@ -87,20 +94,24 @@ struct ChunkWalk {
     /// - Parameter pass: when this pass of the loop began.
     mutating func finish(pass: MonotonicTime) -> Verdict {
         guard !isBlind else { return .sound }
-        guard let pieceEnd, remaining == 0, pass == piecePass else {
+        guard pieceEnd != nil, remaining == 0, pass == piecePass else {
             isBlind = true
             return .sound
         }
-        let rest = memoryBytes - (pieceEnd - bodyStart)
-        let text = UnsafeRawBufferPointer(
-            start: pieceEnd, count: max(0, min(rest, ChunkWalk.lastChunkBytes)))
-        switch ChunkFraming.lastChunk(text) {
+        switch ending {
         case .strict: return .sound
         case .lax: return .malformed
         case .absent:
             isBlind = true
             return .sound
         }
+    }
+
+    private func lastChunk(at place: UnsafeRawPointer) -> ChunkFraming.LastChunk {
+        let rest = memoryBytes - (place - bodyStart)
+        return ChunkFraming.lastChunk(
+            UnsafeRawBufferPointer(
+                start: place, count: max(0, min(rest, ChunkWalk.lastChunkBytes))))
     }
 
     /// A longer last chunk, with an extension, is not looked at.
@@ -113,10 +124,13 @@ enum ChunkFraming {
 
     /// Whether `text` begins with the end of a chunk and a chunk of size zero.
     static func lastChunk(_ text: UnsafeRawBufferPointer) -> LastChunk {
+        let zero = UInt8(ascii: "0")
+        guard text.count > 2,
+            text[0] == 0x0A && text[1] == zero || text[1] == 0x0A && text[2] == zero
+        else { return .absent }
         let ends = text.indices.filter { text[$0] == 0x0A }
         guard ends.count >= 2, ends[0] <= 1 else { return .absent }
         let gap = UnsafeRawBufferPointer(rebasing: text[...ends[1]])
-        guard gap.dropFirst(ends[0] + 1).first == UInt8(ascii: "0") else { return .absent }
         return size(ofGap: gap) == 0 ? .strict : .lax
     }
 
