@@ -41,7 +41,7 @@ struct ChunkWalk {
     /// Of the chunk at hand, still to come.
     private var remaining = 0
     private(set) var isBlind = false
-    /// What lay after the last piece.
+    /// The last chunk, if it lay after the last piece, and that piece ended its chunk.
     private var ending = ChunkFraming.LastChunk.absent
 
     init(bodyStart: UnsafeRawPointer, memoryBytes: Int) {
@@ -94,11 +94,7 @@ struct ChunkWalk {
     /// - Parameter pass: when this pass of the loop began.
     mutating func finish(pass: MonotonicTime) -> Verdict {
         guard !isBlind else { return .sound }
-        guard pieceEnd != nil, remaining == 0, pass == piecePass else {
-            isBlind = true
-            return .sound
-        }
-        switch ending {
+        switch pass == piecePass ? ending : .absent {
         case .strict: return .sound
         case .lax: return .malformed
         case .absent:
@@ -129,7 +125,7 @@ enum ChunkFraming {
             text[0] == 0x0A && text[1] == zero || text[1] == 0x0A && text[2] == zero
         else { return .absent }
         let ends = text.indices.filter { text[$0] == 0x0A }
-        guard ends.count >= 2, ends[0] <= 1 else { return .absent }
+        guard ends.count >= 2 else { return .absent }
         let gap = UnsafeRawBufferPointer(rebasing: text[...ends[1]])
         return size(ofGap: gap) == 0 ? .strict : .lax
     }

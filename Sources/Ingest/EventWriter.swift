@@ -55,7 +55,7 @@ package final class EventWriter: Sendable {
         var failure: String?
     }
 
-    /// What the thread with the turn reads the journal with; it goes over with the turn.
+    /// The journal reader of the thread that has the turn. The next thread takes it over.
     private final class ReaderOfTurn: @unchecked Sendable {  // `State.turn` says whose it is.
         var reader: JournalReader?
     }
@@ -152,7 +152,7 @@ package final class EventWriter: Sendable {
                 }
             } catch {
                 failed(error)
-                // What was read and not stored is read again.
+                // Records that were read and not stored are read again.
                 readerOfTurn.reader = nil
                 wait(delay.next(), after: error, turn)
             }

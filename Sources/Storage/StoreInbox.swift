@@ -104,6 +104,7 @@ package final class StoreInbox<Change: Sendable>: Sendable {
     /// Nothing waits.
     package var isEmpty: Bool { state.withLock { $0.waiting.isEmpty } }
 
+    /// Bytes of the changes that wait.
     /// - Complexity: O(changes that wait).
     package var waitingBytes: Int { state.withLock { $0.waiting.reduce(0) { $0 + $1.costBytes } } }
 

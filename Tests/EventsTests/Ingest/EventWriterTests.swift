@@ -77,7 +77,7 @@ import Testing
     }
 
     /// At nice 19, beside busy threads, a checkpoint takes many seconds, in which nothing is stored.
-    @Test func `what takes long is done by the thread that does not yield`() throws {
+    @Test func `long chores run on the thread of normal priority`() throws {
         let nice: @Sendable () -> Int32 = { getpriority(Int32(PRIO_PROCESS.rawValue), 0) }
         let normal = nice()
         let (written, kept, durable) = (
